@@ -1,0 +1,331 @@
+/*
+ * The store: a POSIX file system whose whole state lies in a shared region.
+ *
+ * One implementation, several ways in: the daemon answers the kernel's FUSE
+ * requests with it, other processes of the same user call it directly. It
+ * knows neither FUSE nor hooks. Freestanding: no libc, no malloc, no errno.
+ *
+ * Who may call: every call takes a `struct task`, a thread's seat in the pool
+ * (shm/task.h). A task is used by one thread at a time and by no signal
+ * handler that interrupts a call on it. Different tasks, in one process or in
+ * several, may call anything at once.
+ *
+ * Errors: 0 or a positive value, or -errno with the meaning that the man page
+ * of the corresponding system call gives it. Beyond those: -EUCLEAN where the
+ * pool is damaged (run `bt-fuse fsck`), -EROFS where it is attached read-only.
+ *
+ * Permissions: a call that takes a `cred` checks them as Linux does (mode
+ * bits, ACLs, sticky directories, capabilities) and does what depends on the
+ * caller (setgid inheritance needs none of it). With cred == NULL the caller
+ * has checked already, as the kernel has with default_permissions; new inodes
+ * then need `owner`, see struct fs_new.
+ *
+ * Visibility: when a call has returned, every other task sees its effect at
+ * its next call. A call that was killed in between has happened wholly or not
+ * at all; for fs_write this holds for size, mapping and times, while the bytes
+ * inside the range that was being overwritten may be partly new.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "shm/pool.h"
+#include "shm/task.h"
+
+#define FS_ROOT 1u	   /* inode number of the root; 0 is never an inode */
+#define FS_NAME_MAX 255u   /* bytes in a name */
+#define FS_SYMLINK_MAX 4095u
+#define FS_XATTR_NAME_MAX 255u
+#define FS_XATTR_SIZE_MAX 65536u
+#define FS_SIZE_MAX ((int64_t)1 << 43) /* 8 TiB: largest file */
+#define FS_BLOCK_SIZE 4096u
+
+typedef uint32_t fs_ino;
+
+/* Capabilities that decide a permission (capabilities(7)), as seen by cred. */
+enum fs_cap {
+	FS_CAP_CHOWN = 1 << 0,
+	FS_CAP_DAC_OVERRIDE = 1 << 1,
+	FS_CAP_DAC_READ_SEARCH = 1 << 2,
+	FS_CAP_FOWNER = 1 << 3,
+	FS_CAP_FSETID = 1 << 4,
+	FS_CAP_SYS_ADMIN = 1 << 5,
+	FS_CAP_MKNOD = 1 << 6,
+	FS_CAP_SYS_RESOURCE = 1 << 7,
+	FS_CAP_ALL = (1 << 8) - 1,
+};
+
+/* Who calls. Owned by the caller, read during the call only. */
+struct fs_cred {
+	uid_t uid; /* fsuid */
+	gid_t gid; /* fsgid */
+	const gid_t *groups;
+	uint32_t ngroups;
+	uint32_t caps; /* enum fs_cap */
+};
+
+struct fs_attr {
+	fs_ino ino;
+	uint64_t gen; /* tells two inodes apart that had the same number */
+	uint32_t mode; /* type and permissions, as st_mode */
+	uint32_t nlink;
+	uid_t uid;
+	gid_t gid;
+	uint32_t rdev; /* as dev_t in the kernel's 32-bit encoding, new_encode_dev() */
+	uint64_t size;
+	uint64_t blocks; /* of 512 bytes, as st_blocks */
+	struct timespec atime, mtime, ctime, btime;
+};
+
+/* What fs_setattr sets. */
+enum fs_set {
+	FS_SET_MODE = 1 << 0, /* permission bits of attr->mode; the type stays */
+	FS_SET_UID = 1 << 1,
+	FS_SET_GID = 1 << 2,
+	FS_SET_SIZE = 1 << 3,
+	FS_SET_ATIME = 1 << 4,
+	FS_SET_MTIME = 1 << 5,
+	FS_SET_ATIME_NOW = 1 << 6,
+	FS_SET_MTIME_NOW = 1 << 7,
+	FS_SET_CTIME = 1 << 8, /* attr->ctime instead of now (the kernel's own, writeback) */
+	FS_SET_OPEN = 1 << 9,  /* FS_SET_SIZE through a descriptor open for writing: no W check */
+};
+
+/* What a new inode is to be. */
+struct fs_new {
+	uint32_t mode;	/* type and permissions */
+	uint32_t umask; /* taken off mode unless the directory's default ACL decides; 0: already off */
+	uint32_t rdev;
+	uid_t uid; /* owner where cred is NULL */
+	gid_t gid; /* group where cred is NULL; a setgid directory's group wins */
+	const char *target; /* symlink: what it points to */
+	size_t target_len;
+};
+
+/* A name of one component: neither empty nor with '/' or NUL in it. */
+struct fs_name {
+	const char *s;
+	size_t len;
+};
+
+/* ---- The file system in this process ----------------------------------- */
+
+struct fs_format {
+	uint64_t size;	  /* bytes of data */
+	uint64_t inodes;  /* inodes at most */
+	const char *name; /* for status, at most 63 bytes */
+	uint32_t root_mode; /* permission bits of the root */
+	uid_t root_uid;
+	gid_t root_gid;
+};
+
+/*
+ * Bytes of address space (and of file length, not of memory) that a pool of
+ * this format takes. 0 where the format is out of bounds: fewer than 16 blocks
+ * or inodes, more than 2^31 blocks or 2^26 inodes.
+ */
+uint64_t fs_format_bytes(const struct fs_format *f);
+
+/*
+ * Makes a file system in `fd`, an empty file or memfd that this grows to
+ * fs_format_bytes(). -EINVAL, -ENOSPC (no memory for the first pages), or what
+ * ftruncate and mmap say. Nothing stays attached.
+ */
+int fs_format(int fd, const struct fs_format *f) must_check;
+
+enum fs_attach_flags {
+	FS_ATTACH_KERNEL = 1 << 0, /* the daemon: there is at most one (-EBUSY) */
+};
+
+/*
+ * Attaches this process: maps the pool of `fd`, takes a client seat and clears
+ * up after the dead. A process attaches a pool once, and must from then on
+ * open and close no other descriptor of the same file (fcntl(2): closing any
+ * of them drops the record locks that prove its life). *pool is filled in;
+ * fs_detach() releases. -EUCLEAN: not a pool, or of another version. -EUSERS:
+ * all client seats are taken.
+ */
+int fs_attach(int fd, unsigned flags, struct pool *pool) must_check;
+void fs_detach(struct pool *pool);
+
+/* task_attach() and task_detach() of shm/task.h give a thread its seat. */
+
+/*
+ * For the daemon, at start: everything that an earlier kernel session referred
+ * to is let go (its mount is dead), unlinked inodes are freed. O(inodes).
+ */
+int fs_forget_all(struct task *t);
+
+/* Rolls back and releases what dead clients held. Returns how many there were. */
+int fs_reap_dead(struct task *t);
+
+/*
+ * Gives free memory back to the system, but for `keep` bytes. Called by the
+ * daemon's timer. Returns the bytes given back.
+ */
+int64_t fs_trim(struct task *t, uint64_t keep);
+
+struct fs_stats {
+	uint64_t blocks, blocks_free; /* of FS_BLOCK_SIZE */
+	uint64_t inodes, inodes_free;
+	uint64_t memory;   /* bytes of memory behind the pool, as fstat's st_blocks says */
+	uint32_t clients;  /* processes attached */
+	uint32_t tasks;	   /* threads attached */
+	uint32_t opens;	   /* open files held by clients */
+	uint64_t rollbacks; /* transactions rolled back since format */
+	char name[64];
+};
+int fs_statfs(struct task *t, struct fs_stats *out);
+
+/* ---- Names ------------------------------------------------------------- */
+
+/*
+ * All of these fill *out (unless NULL) with the inode that the name leads to.
+ * With a task of the daemon (TASK_KERNEL) the answer is also given a kernel
+ * reference and marked as cached by the kernel, before it is read: see
+ * fs_forget. `dir` must be an inode that the caller holds (a reference, an
+ * open file) or got from a lookup; -ESTALE where it is gone, -ENOENT where it
+ * is a removed directory.
+ */
+int fs_lookup(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name, struct fs_attr *out);
+
+/* Every type of inode: S_IFREG, S_IFDIR, S_IFLNK (new->target), fifo, socket, devices. -EEXIST. */
+int fs_make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name, const struct fs_new *new,
+	    struct fs_attr *out);
+/* An unlinked regular file in the file system of `dir` (O_TMPFILE); fs_link gives it a name. Comes open, see fs_open. */
+int fs_tmpfile(struct task *t, const struct fs_cred *cred, fs_ino dir, const struct fs_new *new, uint32_t handle,
+	       struct fs_attr *out);
+int fs_link(struct task *t, const struct fs_cred *cred, fs_ino ino, fs_ino dir, struct fs_name name,
+	    struct fs_attr *out);
+int fs_unlink(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name);
+int fs_rmdir(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name);
+/* flags: RENAME_NOREPLACE, RENAME_EXCHANGE of rename(2); -EINVAL for others. */
+int fs_rename(struct task *t, const struct fs_cred *cred, fs_ino olddir, struct fs_name oldname, fs_ino newdir,
+	      struct fs_name newname, unsigned flags);
+
+/* Directory entries in a stable order. An entry that stays during a listing is seen exactly once. */
+struct fs_dirent {
+	fs_ino ino;
+	uint32_t mode;	 /* type bits of st_mode */
+	uint64_t cookie; /* where to go on after this entry; > 0, < 2^63 */
+	uint8_t len;
+	char name[FS_NAME_MAX + 1]; /* NUL-terminated */
+};
+/*
+ * Up to `n` entries after `cookie` (0: from the start; "." and ".." come
+ * first). Returns how many, 0 at the end.
+ */
+int fs_readdir(struct task *t, fs_ino dir, uint64_t cookie, struct fs_dirent *out, int n);
+
+/* The name of a directory's own entry and its parent, for getcwd and status. -ENOENT: removed. */
+int fs_dirname(struct task *t, fs_ino dir, fs_ino *parent, struct fs_dirent *out);
+
+/* ---- Inodes ------------------------------------------------------------ */
+
+int fs_getattr(struct task *t, fs_ino ino, struct fs_attr *out);
+/* set: enum fs_set. Set-id bits, ACL and ctime follow as in Linux. */
+int fs_setattr(struct task *t, const struct fs_cred *cred, fs_ino ino, unsigned set, const struct fs_attr *in,
+	       struct fs_attr *out);
+/* mask: R_OK, W_OK, X_OK of access(2), judged by cred. */
+int fs_access(struct task *t, const struct fs_cred *cred, fs_ino ino, int mask);
+/* The target, not NUL-terminated; returns its length, cut to `size`. */
+int fs_readlink(struct task *t, fs_ino ino, char *buf, size_t size);
+
+/*
+ * Kernel references (FUSE's lookup count): the daemon lets go of `n`. The
+ * inode is freed with the last one if it has no link and is not open.
+ */
+void fs_forget(struct task *t, fs_ino ino, uint64_t n);
+
+/* ---- Open files -------------------------------------------------------- */
+
+#define FS_HANDLES 16384u /* handles a client has */
+
+/*
+ * Opens for a direct client: checks permissions for `flags` (O_ACCMODE,
+ * O_TRUNC, O_NOATIME, O_DIRECTORY of open(2)), truncates, and holds the inode
+ * until fs_close or the death of the client. `handle` is a free number below
+ * FS_HANDLES of the caller's choice, unique in the client; -EBADF if not.
+ * The daemon does not use these: a kernel reference holds its open files.
+ */
+int fs_open(struct task *t, const struct fs_cred *cred, fs_ino ino, int flags, uint32_t handle);
+int fs_close(struct task *t, uint32_t handle);
+
+/* ---- Data -------------------------------------------------------------- */
+
+enum fs_io_flags {
+	FS_IO_APPEND = 1 << 0,	/* write at the end, whatever `off` says */
+	FS_IO_NOATIME = 1 << 1, /* read: leave atime alone */
+};
+
+/*
+ * Up to `len` bytes at `off`; returns how many, 0 at or after the end. One
+ * read sees each write wholly or not at all. Updates atime as relatime does.
+ */
+int64_t fs_read(struct task *t, fs_ino ino, void *buf, size_t len, int64_t off, unsigned flags);
+/*
+ * Writes `len` bytes at `off`; returns how many (fewer than asked only when
+ * space ran out on the way), *end (unless NULL) the offset after the last of
+ * them. -EFBIG beyond FS_SIZE_MAX, -ENOSPC, -EISDIR.
+ */
+int64_t fs_write(struct task *t, const struct fs_cred *cred, fs_ino ino, const void *buf, size_t len, int64_t off,
+		 unsigned flags, int64_t *end);
+/* mode: FALLOC_FL_KEEP_SIZE, PUNCH_HOLE | KEEP_SIZE, ZERO_RANGE [| KEEP_SIZE]; -EOPNOTSUPP for others. */
+int fs_fallocate(struct task *t, const struct fs_cred *cred, fs_ino ino, int mode, int64_t off, int64_t len);
+/* whence: SEEK_DATA or SEEK_HOLE. The offset found, or -ENXIO. */
+int64_t fs_seek(struct task *t, fs_ino ino, int64_t off, int whence);
+/* Copies inside the store; returns how many bytes. Overlap within one inode is -EINVAL. */
+int64_t fs_copy_range(struct task *t, const struct fs_cred *cred, fs_ino in, int64_t in_off, fs_ino out,
+		      int64_t out_off, uint64_t len);
+
+/* ---- Extended attributes and ACLs --------------------------------------- */
+
+/*
+ * Names are full ("user.x", "trusted.x", "security.x",
+ * "system.posix_acl_access", "system.posix_acl_default"), NUL-terminated;
+ * others are -EOPNOTSUPP. size == 0 asks for the size only (-ERANGE if the
+ * buffer is too small). Access ACLs and mode bits are kept in step.
+ */
+int fs_getxattr(struct task *t, const struct fs_cred *cred, fs_ino ino, const char *name, void *value, size_t size);
+int fs_setxattr(struct task *t, const struct fs_cred *cred, fs_ino ino, const char *name, const void *value,
+		size_t size, int flags);
+int fs_listxattr(struct task *t, const struct fs_cred *cred, fs_ino ino, char *list, size_t size);
+int fs_removexattr(struct task *t, const struct fs_cred *cred, fs_ino ino, const char *name);
+
+/* ---- What the kernel may hold (architecture: two ways in, one truth) ------ */
+
+/*
+ * What a kernel cache may hold of an inode. The daemon's calls set the marks
+ * before they read what they answer. A direct client's call that changes a
+ * marked thing clears the mark and, after it has released all its locks, hands
+ * the list to task->invalidate, which returns when the kernel has let go.
+ */
+enum fs_mark {
+	FS_MARK_ATTR = 1 << 0,	/* attributes, ACLs */
+	FS_MARK_DATA = 1 << 1,	/* pages */
+	FS_MARK_NAMES = 1 << 2, /* directory: entries, also that a name is absent */
+};
+
+struct fs_stale {
+	fs_ino ino;
+	unsigned marks; /* of FS_MARK_*: what is to be dropped */
+	uint8_t len;	/* FS_MARK_NAMES: the name in directory `ino` */
+	char name[FS_NAME_MAX + 1];
+};
+
+/* Marks pages as held: the daemon, before it lets the kernel keep pages at open. */
+int fs_mark_data(struct task *t, fs_ino ino);
+
+/* ---- Checking ------------------------------------------------------------ */
+
+/* Called for each thing that is wrong; `what` is a whole sentence, in which `at` is the place. */
+typedef void (*fs_complaint)(void *arg, const char *what, uint64_t at);
+
+/*
+ * Walks the whole pool and verifies every invariant, while all others wait.
+ * Returns the number of complaints, or -errno.
+ */
+int64_t fs_check(struct task *t, fs_complaint complain, void *arg);

@@ -1,0 +1,125 @@
+/*
+ * Seats. A process that works on a pool is a client; each of its threads that
+ * does is a task. Both have a slot in the pool.
+ *
+ * Life is proven by the kernel: client i holds a POSIX record lock on byte
+ * TASK_LIFE + i of the pool's file, far behind its end. The lock survives
+ * execve, is not inherited by fork, and goes when the process is gone
+ * (fcntl(2)); a pid alone is reused. Its trap: closing any descriptor of the
+ * file in that process drops it too.
+ *
+ * A task slot holds all that others need to clean up after its thread:
+ *	held	words of the locks that it holds or is about to take,
+ *	undo	old values of the words that the open transaction changed,
+ *	hand	objects that it owns and that hang on nothing: taken from an
+ *		allocator and not linked yet, or unlinked and not freed yet.
+ * Only the task itself writes its slot while its client lives; who has proven
+ * it dead, and holds the client's `reaper` lock, writes it afterwards.
+ */
+#pragma once
+
+#include "shm/pool.h"
+
+#define TASK_LIFE ((int64_t)1 << 60)
+
+#define TASK_HELD 16u
+#define TASK_UNDO 960u
+#define TASK_HAND 64u
+
+enum pool_region_shm {
+	REGION_CLIENTS = 0,
+	REGION_TASKS = 1,
+	REGION_FIRST_FS = 2, /* fs/layout.h goes on */
+};
+
+enum slot_state {
+	SLOT_FREE = 0,
+	SLOT_LIVE = 1,
+	SLOT_ZOMBIE = 2, /* dead, rolled back, its locks released; its hand waits for an heir */
+};
+
+struct client_slot {
+	uint64_t reaper; /* lock word: who rolls back this client's tasks */
+	uint32_t state;	 /* SLOT_FREE or SLOT_LIVE; written by the life lock's holder */
+	uint32_t pid;	 /* to show, never to prove life */
+	uint32_t handles; /* highest handle in use + 1: see fs/open.c */
+	uint32_t pad;
+	uint64_t started; /* CLOCK_BOOTTIME, ns */
+	uint64_t handle_lock; /* lock word of the client's handle table */
+	uint64_t spare[3];
+} cache_aligned;
+
+struct undo_entry {
+	uint64_t where; /* offset in the pool << 3 | kind, enum undo_kind */
+	uint64_t old;
+};
+
+struct task_slot {
+	/* Line of the transaction. */
+	uint32_t state;
+	uint32_t client; /* index */
+	uint32_t nheld;
+	uint32_t nundo;
+	uint32_t nhand;
+	uint32_t tid; /* to show */
+	uint64_t pad[5];
+	uint64_t held[TASK_HELD] cache_aligned; /* offsets of lock words */
+	uint64_t hand[TASK_HAND] cache_aligned; /* fs/hand.h */
+	struct undo_entry undo[TASK_UNDO] cache_aligned;
+} __attribute__((aligned(4096)));
+
+_Static_assert(sizeof(struct client_slot) == 64, "one line a client");
+_Static_assert(sizeof(struct task_slot) == 16384, "four pages a task");
+
+enum task_flags {
+	TASK_KERNEL = 1 << 0, /* a thread of the daemon: its answers go to the kernel */
+};
+
+struct fs_stale;
+
+/* A thread's seat, in the thread's own memory. Members are for shm/ and fs/. */
+struct task {
+	struct pool *pool;
+	struct task_slot *slot;
+	uint32_t id;	/* 1 + index of the slot: the owner in lock words */
+	uint32_t flags; /* enum task_flags */
+	uint32_t arena; /* where this task allocates */
+	uint32_t depth; /* transactions open: 0 or 1 */
+	/* Seconds and nanoseconds of CLOCK_REALTIME_COARSE; NULL: the system call. */
+	int (*clock)(int clock, struct timespec *ts);
+	/* See enum fs_mark. Called without locks. NULL: nothing is cached by a kernel. */
+	void (*invalidate)(void *arg, const struct fs_stale *stale, int n);
+	void *arg;
+};
+
+/*
+ * Takes a seat in the pool's attached client for the calling thread. *t is
+ * the caller's memory and must stay where it is until task_detach. -EUSERS:
+ * all seats are taken.
+ */
+int task_attach(struct pool *pool, unsigned flags, struct task *t) must_check;
+/* Gives the seat back. No lock is held and the hand is empty (it is after every call of fs/). */
+void task_detach(struct task *t);
+
+/* Takes a client seat for this process. -EUSERS. */
+int client_attach(struct pool *pool) must_check;
+void client_detach(struct pool *pool);
+/* Does the process of client `i` live? Asks the kernel. */
+bool client_alive(struct pool *pool, uint32_t i);
+/*
+ * If client `i` is dead: rolls back its tasks' transactions and releases their
+ * locks. Its tasks are SLOT_ZOMBIE then. Takes no lock but the client's reaper
+ * word, opens no transaction: may be called while holding locks. Returns 1 if
+ * it was dead.
+ */
+int client_bury(struct task *t, uint32_t i);
+
+static inline struct client_slot *client_slot(const struct pool *p, uint32_t i)
+{
+	return (struct client_slot *)(void *)(p->base + p->region[REGION_CLIENTS].off) + i;
+}
+
+static inline struct task_slot *task_slot(const struct pool *p, uint32_t i)
+{
+	return (struct task_slot *)(void *)(p->base + p->region[REGION_TASKS].off) + i;
+}
