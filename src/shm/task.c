@@ -177,9 +177,11 @@ static void task_bury(struct pool *pool, struct task_slot *s, uint32_t id, uint6
 
 		if (off >= 64 && off % 8 == 0 && off < pool->size)
 			lock_break((uint64_t *)(void *)(pool->base + off), id);
+		step_in(pool);
 	}
 	store_relaxed(&s->nheld, 0);
 	fence_death();
+	step_in(pool);
 	cas(&s->seat, &seat, s->nhand ? seat_word(SLOT_ZOMBIE, 0) : seat_word(SLOT_FREE, 0));
 }
 
