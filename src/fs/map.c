@@ -359,10 +359,14 @@ int map_reap(struct task *t)
 	uint64_t item = s->hand[s->nhand - 1];
 	uint32_t at = s->nhand - 1, left = item_count(item), height = item_height(item);
 	const uint32_t *e = node_at(fs_of(t), item_index(item));
+	int err;
 
 	if (!e || left > MAP_FANOUT || height >= MAP_HEIGHT_MAX)
 		return -EUCLEAN;
 	txn_begin(t);
+	err = txn_lock_own(t);
+	if (err)
+		return txn_abort(t, err);
 	if (left == 0) {
 		txn_set(t, &s->hand[at], hand_item(HAND_BLOCKS, 1, item_index(item)));
 		return txn_commit_quiet(t);

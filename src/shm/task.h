@@ -78,7 +78,8 @@ struct task_slot {
 	uint32_t nundo;
 	uint32_t nhand;
 	uint32_t tid; /* to show */
-	uint64_t pad[5];
+	uint64_t own; /* lock word that nobody else takes: for transactions that change this slot only */
+	uint64_t pad[4];
 	uint64_t held[TASK_HELD] cache_aligned; /* offsets of lock words */
 	uint64_t hand[TASK_HAND] cache_aligned; /* fs/hand.h */
 	struct undo_entry undo[TASK_UNDO] cache_aligned;
