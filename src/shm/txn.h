@@ -118,8 +118,8 @@ static inline bool hand_push(struct task *t, uint64_t item)
 		t->broken = 1;
 		return false;
 	}
-	store_relaxed(&t->slot->hand[n], item);
-	fence_death();
+	/* Logged: the transaction may have taken another item from this place, which a rollback puts back. */
+	txn_set(t, &t->slot->hand[n], item);
 	txn_set(t, &t->slot->nhand, n + 1);
 	return true;
 }
