@@ -123,7 +123,7 @@ static void check_data(struct checker *c, const struct inode *i)
 		return;
 	}
 	check_entries(c, i, i->room.map, MAP_ROOT, map_height(i->flags), 0, &n);
-	if (S_ISREG(i->mode) && n != i->nblocks)
+	if (n != i->nblocks)
 		wrong(c, "the block count of an inode is wrong", c->ino);
 }
 
