@@ -90,30 +90,7 @@ static int take(struct task *t, uint64_t *word)
 	}
 }
 
-/* Stands back while somebody else has the pool frozen. */
-static int gate(struct task *t, uint64_t *word)
-{
-	uint64_t *freeze = &pool_header(t->pool)->freeze;
-	uint64_t w;
-
-	while (unlikely((w = load_acquire(freeze)) & LOCK_OWNER) && (w & LOCK_OWNER) != t->id && word != freeze) {
-		int err;
-
-		lock_release(t, 0);
-		err = lock_wait(t, freeze, w);
-		if (err)
-			return err;
-		held_push(t, word);
-		err = take(t, word);
-		if (err) {
-			held_pop(t);
-			return err;
-		}
-	}
-	return 0;
-}
-
-int lock_acquire(struct task *t, uint64_t *word)
+int lock_acquire_past_freeze(struct task *t, uint64_t *word)
 {
 	int err;
 
@@ -121,12 +98,43 @@ int lock_acquire(struct task *t, uint64_t *word)
 	held_push(t, word);
 	step(t);
 	err = take(t, word);
-	if (unlikely(err)) {
+	if (unlikely(err))
 		held_pop(t);
-		return err;
-	}
 	step(t);
-	return t->slot->nheld == 1 ? gate(t, word) : 0;
+	return err;
+}
+
+static bool frozen_by_other(struct task *t, uint64_t *freeze, uint64_t *w)
+{
+	*w = load_acquire(freeze);
+	return (*w & LOCK_OWNER) && (*w & LOCK_OWNER) != t->id;
+}
+
+/* Stands back while somebody else has the pool frozen. */
+static int gate(struct task *t, uint64_t *word)
+{
+	uint64_t *freeze = &pool_header(t->pool)->freeze;
+	uint64_t w;
+
+	while (word != freeze && unlikely(frozen_by_other(t, freeze, &w))) {
+		int err = 0;
+
+		lock_release(t, 0);
+		while (!err && frozen_by_other(t, freeze, &w))
+			err = lock_wait(t, freeze, w);
+		if (!err)
+			err = lock_acquire_past_freeze(t, word);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int lock_acquire(struct task *t, uint64_t *word)
+{
+	int err = lock_acquire_past_freeze(t, word);
+
+	return !err && t->slot->nheld == 1 ? gate(t, word) : err;
 }
 
 static void unlock_word(uint64_t *word, uint64_t changed)
