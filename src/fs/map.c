@@ -329,7 +329,8 @@ static uint32_t spill_data(struct task *t, const uint32_t *e, uint32_t left)
 		left--;
 		if (!b)
 			continue;
-		while (left && (e[left - 1] & ~MAP_UNWRITTEN) == b - 1) {
+		/* A hole is no block 0 that comes before block 1. */
+		while (left && b > 1 && (e[left - 1] & ~MAP_UNWRITTEN) == b - 1) {
 			b--;
 			left--;
 			n++;
