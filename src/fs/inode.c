@@ -70,6 +70,16 @@ int inode_alive(const struct inode *i)
 	return load_relaxed(&i->mode) ? 0 : -ESTALE;
 }
 
+static bool referred(const struct inode *i)
+{
+	return i->nlink || i->nopen || i->kref;
+}
+
+int inode_held(const struct inode *i)
+{
+	return i->mode && referred(i) ? 0 : -ESTALE;
+}
+
 static uint64_t attr_size(const struct inode *i)
 {
 	/* What tmpfs says of a directory: 20 bytes an entry, "." and ".." among them. */
@@ -127,7 +137,7 @@ int inode_take(struct task *t, fs_ino *ino)
 
 void maybe_reap(struct task *t, struct inode *i)
 {
-	if (i->nlink == 0 && i->nopen == 0 && i->kref == 0)
+	if (!referred(i))
 		hand_push(t, hand_item(HAND_REAP, 0, inode_number(fs_of(t), i)));
 }
 

@@ -95,6 +95,8 @@ static inline void modify(struct task *t, struct inode *i, struct fs_time now)
 int lock_inodes(struct task *t, const fs_ino *inos, int n) must_check;
 /* An inode that is in use, -ESTALE otherwise. Its lock is held. */
 int inode_alive(const struct inode *i);
+/* One that something refers to, -ESTALE otherwise: what nothing does is in the hand of who will free it. Locked. */
+int inode_held(const struct inode *i);
 /* The inode's attributes. Under its lock, or to be validated. */
 void fill_attr(const struct fs *fs, const struct inode *i, struct fs_attr *out);
 /* Fills *out and, for a task of the daemon, counts a kernel reference. Under the inode's lock. */

@@ -317,7 +317,7 @@ int fs_make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_na
 
 static int link_allowed(const struct fs *fs, const struct fs_cred *cred, const struct look *l, const struct inode *i)
 {
-	int err = inode_alive(i);
+	int err = inode_held(i);
 
 	if (!err)
 		err = perm_vacant(fs, cred, l->dir, l->cell != 0);

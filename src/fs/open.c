@@ -60,7 +60,7 @@ int open_link(struct task *t, struct inode *i, int flags, uint32_t handle, uint3
 /* What open(2) asks of the inode. Under its lock. */
 static int may_open(const struct fs *fs, const struct fs_cred *cred, const struct inode *i, int flags)
 {
-	int acc = flags & O_ACCMODE, err = inode_alive(i);
+	int acc = flags & O_ACCMODE, err = inode_held(i);
 	int mask = acc == O_RDONLY ? R_OK : acc == O_WRONLY ? W_OK : R_OK | W_OK;
 
 	if (err)
