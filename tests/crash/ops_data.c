@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "ops.h"
-#include "scene.h"
+#include "common/scene.h"
 
 #define MIB (1u << 20)
 

@@ -5,7 +5,7 @@
 
 #include "base/compiler.h"
 #include "ops.h"
-#include "scene.h"
+#include "common/scene.h"
 
 static void make(struct task *t, const char *path, uint32_t mode, const char *target, size_t len)
 {

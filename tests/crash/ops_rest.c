@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 
 #include "ops.h"
-#include "scene.h"
+#include "common/scene.h"
 
 static unsigned char value[65536];
 

@@ -28,7 +28,7 @@
 
 #include "common/content.h"
 #include "common/dump.h"
-#include "image.h"
+#include "common/image.h"
 #include "ops.h"
 
 #define SIZE ((struct rig_size){.bytes = 16u << 20, .inodes = 1000})

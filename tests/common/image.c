@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/rig.h"
+#include "rig.h"
 #include "image.h"
 
 struct piece {
@@ -56,6 +56,24 @@ int image_restore(const struct image *im)
 	for (size_t i = 0; i < im->n; i++)
 		expect_is(pwrite(fd, im->pieces[i].bytes, im->pieces[i].len, im->pieces[i].off), im->pieces[i].len);
 	return fd;
+}
+
+uint64_t image_bytes(const struct image *im)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < im->n; i++)
+		n += im->pieces[i].len;
+	return n;
+}
+
+uint64_t image_offset(const struct image *im, uint64_t i)
+{
+	size_t p = 0;
+
+	while (i >= im->pieces[p].len)
+		i -= im->pieces[p++].len;
+	return (uint64_t)im->pieces[p].off + i;
 }
 
 void image_free(struct image *im)

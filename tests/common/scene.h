@@ -1,7 +1,7 @@
 /* What the pools of the crash tests hold at first. */
 #pragma once
 
-#include "common/rig.h"
+#include "rig.h"
 
 /* f = hard (inline), target (three blocks and a bit), d/{a,b,e/}, full/in, acl/ (default ACL), x (attributes),
  * listed (access ACL), big (mapped at height 1), link, long (symlinks) */
