@@ -74,8 +74,7 @@ static bool xattr_ok(const struct xattr *x)
 }
 
 /* The attribute's cell, 0: none, -EUCLEAN: torn or damaged. *link: the word that leads to it. */
-static racy_read int64_t find(const struct fs *fs, const struct inode *i, const char *name, size_t len,
-			      uint32_t **link)
+static racy_read int64_t find(const struct fs *fs, const struct inode *i, const char *name, size_t len, uint32_t **link)
 {
 	uint32_t *word = (uint32_t *)(uintptr_t)&i->xattr;
 
@@ -264,8 +263,7 @@ int xattr_reap(struct task *t)
 /* ---- Permissions ------------------------------------------------------------------- */
 
 /* As xattr(7) says. `write`: set or remove. */
-static int allowed(const struct fs *fs, const struct fs_cred *cred, const struct inode *i, const char *name,
-		   bool write)
+static int allowed(const struct fs *fs, const struct fs_cred *cred, const struct inode *i, const char *name, bool write)
 {
 	uint32_t mode = i->mode;
 

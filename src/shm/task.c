@@ -107,11 +107,11 @@ void client_detach(struct pool *pool)
 static void task_fill(struct task *t, struct pool *pool, unsigned flags, uint32_t i)
 {
 	*t = (struct task){
-		.pool = pool,
-		.slot = task_slot(pool, i),
-		.id = i + 1,
-		.flags = flags,
-		.arena = i,
+	    .pool = pool,
+	    .slot = task_slot(pool, i),
+	    .id = i + 1,
+	    .flags = flags,
+	    .arena = i,
 	};
 }
 
