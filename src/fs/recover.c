@@ -23,10 +23,15 @@ static void settle_zombies(struct task *t)
 	}
 }
 
-/* Does client `i` stand in the table without a process behind it? */
-static bool is_dead(struct pool *pool, uint32_t i)
+/* Under the reaper word: who is just burying the dead client must not meet a new one's tasks. */
+static void free_seat(struct task *t, uint32_t i)
 {
-	return i != pool->client && load_acquire(&client_slot(pool, i)->state) == SLOT_LIVE && !client_alive(pool, i);
+	struct client_slot *c = client_slot(t->pool, i);
+
+	if (lock_acquire(t, &c->reaper) != 0)
+		return;
+	store_release(&c->state, SLOT_FREE);
+	lock_release(t, 0);
 }
 
 static int clear_up(struct task *t, uint32_t i)
@@ -34,13 +39,13 @@ static int clear_up(struct task *t, uint32_t i)
 	struct pool *pool = t->pool;
 	uint64_t kernel = i + 1;
 
-	client_bury(t, i); /* before the life lock: with it the dead would look alive to us */
-	if (client_trylock(pool, i) != 0)
+	/* Before the life lock: with it the dead would look alive to us. */
+	if (client_bury(t, i) < 0 || client_trylock(pool, i) != 0)
 		return 0;
 	if (load_acquire(&client_slot(pool, i)->state) == SLOT_LIVE) {
 		open_drop_all(t, i);
 		cas(&pool_header(pool)->kernel_client, &kernel, 0);
-		store_release(&client_slot(pool, i)->state, SLOT_FREE);
+		free_seat(t, i);
 	}
 	client_unlock(pool, i);
 	return 1;
@@ -51,7 +56,7 @@ int fs_reap_dead(struct task *t)
 	int n = 0;
 
 	for (uint32_t i = 0; i < POOL_CLIENTS; i++)
-		if (is_dead(t->pool, i))
+		if (i != t->pool->client && client_dead(t->pool, i))
 			n += clear_up(t, i);
 	settle_zombies(t);
 	return n;

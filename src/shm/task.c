@@ -30,20 +30,6 @@ bool client_alive(struct pool *pool, uint32_t i)
 	return life_lock(pool, i, F_GETLK, F_WRLCK, &fl) != 0 || fl.l_type != F_UNLCK;
 }
 
-int client_trylock(struct pool *pool, uint32_t i)
-{
-	struct flock fl;
-
-	return life_lock(pool, i, F_SETLK, F_WRLCK, &fl);
-}
-
-void client_unlock(struct pool *pool, uint32_t i)
-{
-	struct flock fl;
-
-	life_lock(pool, i, F_SETLK, F_UNLCK, &fl);
-}
-
 /* Threads of one process do not exclude each other by record locks: this does. */
 static void local_lock(struct pool *pool)
 {
@@ -61,46 +47,65 @@ static void local_unlock(struct pool *pool)
 	futex_wake(&pool->local_lock, 1);
 }
 
+int client_trylock(struct pool *pool, uint32_t i)
+{
+	struct flock fl;
+	uint32_t free = 0;
+	int err = cas(&pool->local_lock, &free, 1) ? 0 : -EAGAIN;
+
+	if (!err) {
+		err = life_lock(pool, i, F_SETLK, F_WRLCK, &fl);
+		if (err)
+			local_unlock(pool);
+	}
+	return err;
+}
+
+void client_unlock(struct pool *pool, uint32_t i)
+{
+	struct flock fl;
+
+	life_lock(pool, i, F_SETLK, F_UNLCK, &fl);
+	local_unlock(pool);
+}
+
+bool client_dead(struct pool *pool, uint32_t i)
+{
+	const struct client_slot *c = client_slot(pool, i);
+	uint64_t started = load_acquire(&c->started);
+
+	/* One client before and after a moment in which it did not live: not one that has come since. */
+	return load_acquire(&c->state) == SLOT_LIVE && !client_alive(pool, i) && load_acquire(&c->state) == SLOT_LIVE &&
+	       load_acquire(&c->started) == started;
+}
+
 static bool client_claim(struct pool *pool, uint32_t i)
 {
 	struct client_slot *c = client_slot(pool, i);
 	struct timespec now = {0};
+	struct flock fl;
 
-	if (load_acquire(&c->state) != SLOT_FREE || client_trylock(pool, i) != 0)
+	if (load_acquire(&c->state) != SLOT_FREE || life_lock(pool, i, F_SETLK, F_WRLCK, &fl) != 0)
 		return false;
 	if (load_acquire(&c->state) != SLOT_FREE) {
-		client_unlock(pool, i);
+		life_lock(pool, i, F_SETLK, F_UNLCK, &fl);
 		return false;
 	}
 	sys_clock_gettime(CLOCK_BOOTTIME, &now);
-	c->pid = (uint32_t)sys_getpid();
-	c->started = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	store_relaxed(&c->pid, (uint32_t)sys_getpid());
+	store_release(&c->started, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
 	fence_death();
 	store_release(&c->state, SLOT_LIVE);
 	return true;
 }
 
-int client_attach(struct pool *pool)
-{
-	int err = -EUSERS;
-
-	local_lock(pool);
-	for (uint32_t i = 0; i < POOL_CLIENTS && err; i++) {
-		if (client_claim(pool, i)) {
-			pool->client = i;
-			err = 0;
-		}
-	}
-	local_unlock(pool);
-	return err;
-}
-
 void client_detach(struct pool *pool)
 {
 	struct client_slot *c = client_slot(pool, pool->client);
+	struct flock fl;
 
 	store_release(&c->state, SLOT_FREE);
-	client_unlock(pool, pool->client);
+	life_lock(pool, pool->client, F_SETLK, F_UNLCK, &fl);
 	pool->client = POOL_CLIENTS;
 }
 
@@ -125,13 +130,19 @@ static void raise_high(struct pool *pool, uint32_t n)
 		;
 }
 
+/* A free slot holds nothing; one that does was damaged, and stays unused. */
+static bool slot_clean(const struct task_slot *s)
+{
+	return !load_relaxed(&s->nheld) && !load_relaxed(&s->nundo) && !load_relaxed(&s->nhand);
+}
+
 int task_attach(struct pool *pool, unsigned flags, struct task *t)
 {
 	for (uint32_t i = 0; i < POOL_TASKS; i++) {
 		struct task_slot *s = task_slot(pool, i);
 		uint64_t seat = load_acquire(&s->seat);
 
-		if (seat_state(seat) != SLOT_FREE)
+		if (seat_state(seat) != SLOT_FREE || !slot_clean(s))
 			continue;
 		if (pool_commit(pool, pool_off(pool, s), sizeof *s) != 0)
 			return -ENOSPC;
@@ -157,7 +168,8 @@ int task_inherit(struct task *t, uint32_t i, struct task *heir)
 	struct task_slot *s = task_slot(t->pool, i);
 	uint64_t seat = load_acquire(&s->seat);
 
-	if (seat_state(seat) != SLOT_ZOMBIE || !cas(&s->seat, &seat, seat_word(SLOT_LIVE, t->pool->client)))
+	if (seat_state(seat) != SLOT_ZOMBIE || s->nheld || s->nundo || s->nhand > TASK_HAND ||
+	    !cas(&s->seat, &seat, seat_word(SLOT_LIVE, t->pool->client)))
 		return 0;
 	task_fill(heir, t->pool, t->flags, i);
 	heir->clock = t->clock;
@@ -185,18 +197,8 @@ static void task_bury(struct pool *pool, struct task_slot *s, uint32_t id, uint6
 	cas(&s->seat, &seat, s->nhand ? seat_word(SLOT_ZOMBIE, 0) : seat_word(SLOT_FREE, 0));
 }
 
-int client_bury(struct task *t, uint32_t c)
+static void bury_tasks(struct pool *pool, uint32_t c)
 {
-	struct pool *pool = t->pool;
-
-	/* Who died while burying is buried first, and so on: as deep as there is room for locks. */
-	if (client_alive(pool, c) || t->slot->nheld >= TASK_HELD - 1 ||
-	    lock_acquire_past_freeze(t, &client_slot(pool, c)->reaper) != 0)
-		return 0;
-	if (client_alive(pool, c)) {
-		lock_release(t, 0);
-		return 0;
-	}
 	for (uint32_t i = 0; i < task_slots_used(pool); i++) {
 		struct task_slot *s = task_slot(pool, i);
 		uint64_t seat = load_acquire(&s->seat);
@@ -204,6 +206,38 @@ int client_bury(struct task *t, uint32_t c)
 		if (seat == seat_word(SLOT_LIVE, c))
 			task_bury(pool, s, i + 1, seat);
 	}
+}
+
+int client_attach(struct pool *pool)
+{
+	int err = -EUSERS;
+
+	local_lock(pool);
+	for (uint32_t i = 0; i < POOL_CLIENTS && err; i++) {
+		if (client_claim(pool, i)) {
+			pool->client = i;
+			bury_tasks(pool, i); /* there are none, unless somebody left without them */
+			err = 0;
+		}
+	}
+	local_unlock(pool);
+	return err;
+}
+
+int client_bury(struct task *t, uint32_t c)
+{
+	struct pool *pool = t->pool;
+	int dead, err;
+
+	/* Who died while burying is buried first, and so on: as deep as there is room for locks. */
+	if (!client_dead(pool, c) || t->slot->nheld >= TASK_HELD - 1)
+		return 0;
+	err = lock_acquire_past_freeze(t, &client_slot(pool, c)->reaper);
+	if (err)
+		return err;
+	dead = client_dead(pool, c);
+	if (dead)
+		bury_tasks(pool, c);
 	lock_release(t, 0);
-	return 1;
+	return dead;
 }

@@ -56,12 +56,14 @@ static inline uint32_t seat_client(uint64_t seat)
 }
 
 struct client_slot {
-	uint64_t reaper;  /* lock word: who rolls back this client's tasks */
-	uint32_t state;	  /* SLOT_FREE, or SLOT_LIVE until all that it held is released; by the life lock's holder */
+	uint64_t reaper; /* lock word: who rolls back this client's tasks */
+	/* SLOT_FREE, or SLOT_LIVE until all that it held is released; by the life lock's holder, for the dead under
+	 * reaper */
+	uint32_t state;
 	uint32_t pid;	  /* to show, never to prove life */
 	uint32_t handles; /* highest handle in use + 1: see fs/open.c */
 	uint32_t pad;
-	uint64_t started;     /* CLOCK_BOOTTIME, ns */
+	uint64_t started;     /* CLOCK_BOOTTIME, ns; tells two clients apart that had one slot */
 	uint64_t handle_lock; /* lock word of the client's handle table */
 	uint64_t spare[3];
 } cache_aligned;
@@ -126,9 +128,12 @@ int client_attach(struct pool *pool) must_check;
 void client_detach(struct pool *pool);
 /* Does the process of client `i` live? Asks the kernel. */
 bool client_alive(struct pool *pool, uint32_t i);
+/* Is it one that died, and for which nobody has cleared up yet? Under its reaper word that stays so. */
+bool client_dead(struct pool *pool, uint32_t i);
 /*
- * Life lock of client `i`, for who clears up after it: nobody else in another
- * process has it, or the client lives (-EAGAIN). Released by client_unlock.
+ * Life lock of client `i`, for who clears up after it: one thread at a time,
+ * of all processes. -EAGAIN: somebody else does, or the client lives. Released
+ * by client_unlock.
  */
 int client_trylock(struct pool *pool, uint32_t i);
 void client_unlock(struct pool *pool, uint32_t i);
@@ -141,7 +146,7 @@ int task_inherit(struct task *t, uint32_t i, struct task *heir);
  * If client `i` is dead: rolls back its tasks' transactions and releases their
  * locks. Its tasks are SLOT_ZOMBIE then. Takes no lock but the client's reaper
  * word, opens no transaction: may be called while holding locks. Returns 1 if
- * it was dead.
+ * it was dead, -EUCLEAN if that word is damaged.
  */
 int client_bury(struct task *t, uint32_t i);
 
