@@ -137,6 +137,8 @@ static int take_from(struct task *t, const struct slab *s, uint32_t a, bool own,
 		err = grow(t, s, a);
 		err = find_page(s, a, n, err ? s->npages : 1, &page, &at);
 	}
+	if (!err && !slab_at(s, page * SLAB_UNITS + at, n))
+		err = -EUCLEAN; /* unit 0 is nobody's */
 	if (err)
 		return txn_abort(t, err == -EAGAIN ? -EUCLEAN : err);
 	carve(t, s, a, page, at, n);
@@ -257,7 +259,7 @@ static int64_t trim_run(struct task *t, const struct slab *s, uint32_t *page)
 	err = txn_lock(t, &s->ctl->lock);
 	if (err)
 		return txn_abort(t, err);
-	for (; n < TRIM_BATCH && i + n < s->ctl->frontier; n++) {
+	for (; n < TRIM_BATCH && i + n < min_of(s->ctl->frontier, s->npages); n++) {
 		struct slab_page *p = &s->pages[i + n];
 
 		if (p->arena != SLAB_NO_ARENA || !p->committed)

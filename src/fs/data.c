@@ -24,12 +24,14 @@ static uint64_t block_end(uint64_t off)
 	return (off / BLOCK_SIZE + 1) * BLOCK_SIZE;
 }
 
+/* A regular file whose size can be? Under a lock of it, or to be validated. */
 static int regular(const struct inode *i)
 {
 	uint32_t mode = load_relaxed(&i->mode);
+	uint64_t most = load_relaxed(&i->flags) & INODE_INLINE ? INODE_ROOM : (uint64_t)FS_SIZE_MAX;
 
 	if (S_ISREG(mode))
-		return 0;
+		return load_relaxed(&i->size) <= most ? 0 : -EUCLEAN;
 	return mode == 0 ? -ESTALE : is_dir(mode) ? -EISDIR : -EINVAL;
 }
 
@@ -66,9 +68,9 @@ static racy_read int64_t read_once(const struct fs *fs, const struct inode *i, c
 		return 0;
 	len = min_of(len, size - off);
 	if (!(load_relaxed(&i->flags) & INODE_INLINE))
-		return size > (uint64_t)FS_SIZE_MAX ? -EUCLEAN : read_mapped(fs, i, buf, len, off);
+		return read_mapped(fs, i, buf, len, off);
 	if (size > INODE_ROOM)
-		return -EUCLEAN;
+		return -EUCLEAN; /* torn: the file left its inode in between */
 	mem_copy(buf, i->room.bytes + off, len);
 	return (int64_t)len;
 }

@@ -218,6 +218,7 @@ struct cut {
 	uint64_t from, to;
 	bool more;
 	int err;
+	uint32_t visits; /* nodes that were counted */
 };
 
 /* One transaction's worth: room in the log for another few words, in the hand for another item. */
@@ -260,7 +261,7 @@ static uint64_t count_data(struct cut *c, uint32_t block, uint32_t height)
 	const uint32_t *e = node_at(fs_of(c->t), block);
 	uint64_t n = 0;
 
-	if (!e) {
+	if (!e || c->visits++ > fs_of(c->t)->blocks.nblocks) { /* more nodes than blocks: it goes in circles */
 		c->err = -EUCLEAN;
 		return 0;
 	}

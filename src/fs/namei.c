@@ -299,7 +299,7 @@ int fs_make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_na
 			err = make_allowed(fs_of(t), cred, &l, new);
 		if (!err)
 			err = finish(t, make_once(t, cred, &l, name, new, out));
-		else if (l.dir && !seq_valid(&l.dir->meta, l.seq))
+		else if (err != -EUCLEAN && l.dir && !seq_valid(&l.dir->meta, l.seq))
 			err = -EAGAIN;
 	} while (err == -EAGAIN);
 	if (!err) {
@@ -385,7 +385,9 @@ static int tmpfile_prepare(struct task *t, const struct fs_cred *cred, struct lo
 {
 	int err = seq_begin(t, &l->dir->meta, &l->seq);
 
-	if (!err && !is_dir(load_relaxed(&l->dir->mode)))
+	if (err)
+		return err;
+	if (!is_dir(load_relaxed(&l->dir->mode)))
 		err = load_relaxed(&l->dir->mode) ? -ENOTDIR : -ESTALE;
 	if (!err && load_relaxed(&l->dir->nlink) == 0)
 		err = -ENOENT;

@@ -215,7 +215,7 @@ static void unlink_at(struct task *t, struct inode *i, uint32_t *link, uint32_t 
 {
 	struct xattr *x = xattr_at(fs_of(t), cell);
 
-	if (!x) {
+	if (!x || !slab_in_use(&fs_of(t)->cells, cell)) { /* not in use: a list that leads back into itself */
 		t->broken = 1;
 		return;
 	}

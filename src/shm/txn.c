@@ -26,7 +26,8 @@ bool txn_log(struct task *t, const void *word, enum undo_kind kind, uint64_t old
 static void undo_one(struct pool *pool, const struct undo_entry *e)
 {
 	uint64_t off = e->where >> 3;
-	uint64_t len = (e->where & 7) == UNDO_ZERO ? e->old * 4 : 1u << (e->where & 3);
+	uint64_t len =
+	    (e->where & 7) == UNDO_ZERO ? (e->old < pool->size ? e->old * 4 : pool->size) : 1u << (e->where & 3);
 	void *p = pool->base + off;
 
 	if (off < POOL_PAGE || off >= pool->size || len > pool->size - off)
