@@ -8,7 +8,7 @@
 #include "base/scope.h"
 #include "cli/args.h"
 #include "cli/cmd.h"
-#include "control/client.h"
+#include "control/ask.h"
 #include "control/mounts.h"
 #include "control/pools.h"
 #include "fs/fs.h"
@@ -50,16 +50,17 @@ static int check_attached(struct pool *pool, char *name, struct err *err)
 
 static int check_pool(int fd, char *name, struct err *err)
 {
-	struct pool pool;
-	int ret = fs_attach(fd, 0, &pool);
+	struct fs fs;
+	int ret = fs_attach(fd, 0, &fs);
 
 	if (ret < 0) {
 		close(fd);
 		return err_set(err, ret, "%s: %s", name,
-			       ret == -EUCLEAN ? "not a pool of this version, or damaged beyond checking" : strerror(-ret));
+			       ret == -EUCLEAN ? "not a pool of this version, or damaged beyond checking"
+					       : strerror(-ret));
 	}
-	ret = check_attached(&pool, name, err);
-	fs_detach(&pool);
+	ret = check_attached(&fs.pool, name, err);
+	fs_detach(&fs);
 	return ret;
 }
 
@@ -67,14 +68,15 @@ static int check_pool(int fd, char *name, struct err *err)
 static int open_pool(const char *name, struct err *err)
 {
 	struct control_attach reply;
-	autoclose int sock = client_connect(name);
-	int fd = sock < 0 ? -ENOENT : client_pool(sock, &reply);
+	autoclose int sock = ask_connect(name);
+	int fd = sock < 0 ? -ENOENT : ask_pool(sock, &reply);
 
 	if (fd >= 0)
 		return fd;
 	fd = pools_open(name);
 	if (fd < 0)
-		return err_set(err, fd, "%s: no such mount, and no pool of this name is left; see bt-fuse status", name);
+		return err_set(err, fd, "%s: no such mount, and no pool of this name is left; see bt-fuse status",
+			       name);
 	return fd;
 }
 
@@ -87,7 +89,7 @@ static int name_of(const char *dir, char *name, struct err *err)
 
 	if (ret < 0)
 		return err_set(err, ret, "%s: %s", dir, strerror(-ret));
-	if (client_find(path, &info))
+	if (ask_find(path, &info))
 		snprintf(name, 64, "%s", info.name);
 	else
 		rundir_default_name(path, name);

@@ -21,12 +21,12 @@ static int cmd_help(int argc, char **argv, struct err *err);
 static int cmd_version(int argc, char **argv, struct err *err);
 
 static const struct verb verbs[] = {
-	{"mount", "[-f] [--size SIZE] [--inodes N] [--name NAME] [-o OPTIONS] DIR", "mount a file system", cmd_mount, 1},
-	{"umount", "DIR", "unmount it and wait for its daemon's end", cmd_umount, 1},
-	{"status", "[--json]", "show what is mounted, and what killed daemons left", cmd_status, 1},
-	{"fsck", "DIR | --name NAME", "check every invariant of a pool; 0: clean, 1: errors, 2: not checked", cmd_fsck, 2},
-	{"help", "[VERB]", "show this", cmd_help, 1},
-	{"version", "", "show the version", cmd_version, 1},
+    {"mount", "[-f] [--size SIZE] [--inodes N] [--name NAME] [-o OPTIONS] DIR", "mount a file system", cmd_mount, 1},
+    {"umount", "DIR", "unmount it and wait for its daemon's end", cmd_umount, 1},
+    {"status", "[--json]", "show what is mounted, and what killed daemons left", cmd_status, 1},
+    {"fsck", "DIR | --name NAME", "check every invariant of a pool; 0: clean, 1: errors, 2: not checked", cmd_fsck, 2},
+    {"help", "[VERB]", "show this", cmd_help, 1},
+    {"version", "", "show the version", cmd_version, 1},
 };
 
 static const struct verb *find(const char *name)

@@ -53,12 +53,10 @@ static int one_dir(int argc, char **argv, struct err *err)
 
 int cmd_mount(int argc, char **argv, struct err *err)
 {
-	static const struct option longs[] = {{"foreground", no_argument, NULL, 'f'},
-					      {"size", required_argument, NULL, 's'},
-					      {"inodes", required_argument, NULL, 'i'},
-					      {"name", required_argument, NULL, 'n'},
-					      {"options", required_argument, NULL, 'o'},
-					      {NULL, 0, NULL, 0}};
+	static const struct option longs[] = {
+	    {"foreground", no_argument, NULL, 'f'},    {"size", required_argument, NULL, 's'},
+	    {"inodes", required_argument, NULL, 'i'},  {"name", required_argument, NULL, 'n'},
+	    {"options", required_argument, NULL, 'o'}, {NULL, 0, NULL, 0}};
 	struct options o;
 	bool foreground = false;
 	int c, ret = 0;

@@ -24,29 +24,66 @@ static const struct {
 	const char *name; /* with '=': takes a value */
 	enum kind kind;
 } known[] = {
-	{"size=", OWN},		{"inodes=", OWN},	 {"nr_inodes=", OWN},	  {"name=", OWN},
-	{"mode=", OWN},		{"uid=", OWN},		 {"gid=", OWN},		  {"allow_other", HANDED_ON},
-	{"allow_root", HANDED_ON}, {"auto_unmount", HANDED_ON}, {"fsname=", HANDED_ON}, {"subtype=", HANDED_ON},
-	{"context=", HANDED_ON}, {"fscontext=", HANDED_ON}, {"defcontext=", HANDED_ON}, {"rootcontext=", HANDED_ON},
-	{"ro", HANDED_ON},	{"rw", HANDED_ON},	 {"suid", HANDED_ON},	  {"nosuid", HANDED_ON},
-	{"dev", HANDED_ON},	{"nodev", HANDED_ON},	 {"exec", HANDED_ON},	  {"noexec", HANDED_ON},
-	{"sync", HANDED_ON},	{"async", HANDED_ON},	 {"dirsync", HANDED_ON},  {"atime", HANDED_ON},
-	{"noatime", HANDED_ON}, {"default_permissions", IGNORED}, {"defaults", IGNORED}, {"auto", IGNORED},
-	{"noauto", IGNORED},	{"user", IGNORED},	 {"user=", IGNORED},	  {"users", IGNORED},
-	{"nouser", IGNORED},	{"owner", IGNORED},	 {"group", IGNORED},	  {"_netdev", IGNORED},
-	{"nofail", IGNORED},	{"relatime", IGNORED},	 {"diratime", IGNORED},	  {"nodiratime", IGNORED},
-	{"comment=", IGNORED},
+    {"size=", OWN},
+    {"inodes=", OWN},
+    {"nr_inodes=", OWN},
+    {"name=", OWN},
+    {"mode=", OWN},
+    {"uid=", OWN},
+    {"gid=", OWN},
+    {"allow_other", HANDED_ON},
+    {"allow_root", HANDED_ON},
+    {"auto_unmount", HANDED_ON},
+    {"fsname=", HANDED_ON},
+    {"subtype=", HANDED_ON},
+    {"context=", HANDED_ON},
+    {"fscontext=", HANDED_ON},
+    {"defcontext=", HANDED_ON},
+    {"rootcontext=", HANDED_ON},
+    {"ro", HANDED_ON},
+    {"rw", HANDED_ON},
+    {"suid", HANDED_ON},
+    {"nosuid", HANDED_ON},
+    {"dev", HANDED_ON},
+    {"nodev", HANDED_ON},
+    {"exec", HANDED_ON},
+    {"noexec", HANDED_ON},
+    {"sync", HANDED_ON},
+    {"async", HANDED_ON},
+    {"dirsync", HANDED_ON},
+    {"atime", HANDED_ON},
+    {"noatime", HANDED_ON},
+    {"default_permissions", IGNORED},
+    {"defaults", IGNORED},
+    {"auto", IGNORED},
+    {"noauto", IGNORED},
+    {"user", IGNORED},
+    {"user=", IGNORED},
+    {"users", IGNORED},
+    {"nouser", IGNORED},
+    {"owner", IGNORED},
+    {"group", IGNORED},
+    {"_netdev", IGNORED},
+    {"nofail", IGNORED},
+    {"relatime", IGNORED},
+    {"diratime", IGNORED},
+    {"nodiratime", IGNORED},
+    {"comment=", IGNORED},
 };
 
 void options_init(struct options *o)
 {
 	*o = (struct options){.mode = 0755, .uid = geteuid(), .gid = getegid()};
+	/* libfuse starts from nosuid,nodev even for root; mount(8) and mount.fuse3 do not. */
+	if (o->uid == 0)
+		strcpy(o->fuse, "suid,dev");
 }
 
 static int set_name(struct options *o, const char *value, struct err *err)
 {
 	if (!rundir_name_ok(value))
-		return err_set(err, -EINVAL, "name %s: not a name; use 1 to 63 of A-Z a-z 0-9 . _ -, no dot first", value);
+		return err_set(err, -EINVAL, "name %s: not a name; use 1 to 63 of A-Z a-z 0-9 . _ -, no dot first",
+			       value);
 	snprintf(o->name, sizeof(o->name), "%s", value);
 	return 0;
 }

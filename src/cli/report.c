@@ -105,16 +105,22 @@ void report_mount(struct report *r, const struct control_info *i)
 
 void report_pool(struct report *r, const struct pools_found *f)
 {
+	char pid[16];
+
 	if (r->format == REPORT_JSON) {
-		json_row(r, "left", f->name);
+		json_row(r, f->holder ? "held" : "left", f->name);
 		printf(", ");
 		json_string("file", pools_path(f->name).s);
 		json_number("memory", f->memory);
+		if (f->holder)
+			json_number("pid", f->holder);
 		printf("}");
 		return;
 	}
 	table_row(r);
-	printf(ROW, f->name, "left", "-", "-", "-", human(f->memory), "-", "-", "-", pools_path(f->name).s);
+	snprintf(pid, sizeof(pid), "%u", f->holder);
+	printf(ROW, f->name, f->holder ? "held" : "left", f->holder ? pid : "-", "-", "-", human(f->memory), "-", "-",
+	       "-", pools_path(f->name).s);
 }
 
 void report_dead(struct report *r, const struct mounts_entry *m)

@@ -12,7 +12,7 @@
 #include "cli/args.h"
 #include "cli/cmd.h"
 #include "cli/report.h"
-#include "control/client.h"
+#include "control/ask.h"
 #include "control/mounts.h"
 #include "control/pools.h"
 
@@ -70,7 +70,7 @@ int cmd_status(int argc, char **argv, struct err *err)
 	if (optind != argc)
 		return err_set(err, -EINVAL, "status: %s: takes no argument", argv[optind]);
 	report_begin(&report);
-	ret = client_each(add_live, &s);
+	ret = ask_each(add_live, &s);
 	if (ret == 0)
 		pools_each(add_pool, &s);
 	if (ret == 0)

@@ -11,7 +11,7 @@
 #include "base/scope.h"
 #include "cli/args.h"
 #include "cli/cmd.h"
-#include "control/client.h"
+#include "control/ask.h"
 #include "control/mounts.h"
 
 #define PATIENCE_MS 20000
@@ -22,7 +22,8 @@ static int wait_end(int pidfd, const struct control_info *info, struct err *err)
 
 	if (pidfd < 0 || poll(&p, 1, PATIENCE_MS) == 1)
 		return 0;
-	return err_set(err, -EBUSY, "%s: unmounted, but its daemon (process %u) does not end; files in it are still open",
+	return err_set(err, -EBUSY,
+		       "%s: unmounted, but its daemon (process %u) does not end; files in it are still open",
 		       info->mountpoint, info->head.pid);
 }
 
@@ -44,9 +45,12 @@ static int unmount(const char *dir, struct err *err)
 
 	if (!mounts_find(dir, &m))
 		return err_set(err, -EINVAL, "%s: not a mount of bt-fuse; see bt-fuse status", dir);
+	if (m.user != geteuid() && geteuid() != 0)
+		return err_set(err, -EPERM, "%s: mounted by another user (uid %u); ask that user, or root", dir,
+			       m.user);
 	if (mounts_dead(dir))
 		return mounts_unmount(dir, MOUNTS_LAZY, err);
-	if (client_find(dir, &info))
+	if (ask_find(dir, &info))
 		pidfd = (int)syscall(SYS_pidfd_open, info.head.pid, 0);
 	ret = mounts_unmount(dir, MOUNTS_CLEAN, err);
 	if (ret < 0)

@@ -21,7 +21,7 @@ enum control_verb {
 struct control_request {
 	uint32_t magic;
 	uint16_t version;
-	uint16_t verb; /* enum control_verb */
+	uint16_t verb;	   /* enum control_verb */
 	uint64_t reserved; /* 0 */
 };
 
@@ -44,7 +44,7 @@ struct control_info {
 	struct control_head head;
 	uint64_t size, used; /* bytes of data */
 	uint64_t inodes, inodes_used;
-	uint64_t memory;  /* bytes of memory behind the pool */
+	uint64_t memory; /* bytes of memory behind the pool */
 	uint64_t rollbacks;
 	uint64_t started; /* seconds since the epoch */
 	uint32_t clients, tasks;

@@ -22,22 +22,35 @@ static bool own_dir(const char *path)
 	return path && path[0] == '/' && stat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
 }
 
-bool rundir_candidate(int n, struct rundir *dir)
+/* The directory that the system gives the user while logged in; NULL: none. `room` is for its path. */
+static const char *session_dir(char *room, size_t size)
 {
 	const char *xdg = getenv("XDG_RUNTIME_DIR");
+
+	if (own_dir(xdg))
+		return xdg;
+	snprintf(room, size, "/run/user/%u", (unsigned)geteuid());
+	return own_dir(room) ? room : NULL;
+}
+
+bool rundir_candidate(int n, struct rundir *dir)
+{
 	size_t size = sizeof(dir->path);
+	const char *session;
+	char room[32];
 	int len;
 
 	if (geteuid() == 0) {
 		snprintf(dir->path, size, "/run/bt-fuse");
 		return n == 0;
 	}
-	if (n == 0 && own_dir(xdg)) {
-		len = snprintf(dir->path, size, "%s/bt-fuse", xdg);
+	session = session_dir(room, sizeof(room));
+	if (n == 0 && session) {
+		len = snprintf(dir->path, size, "%s/bt-fuse", session);
 		return len > 0 && (size_t)len < size;
 	}
 	snprintf(dir->path, size, "/tmp/bt-fuse-%u", (unsigned)geteuid());
-	return n == (own_dir(xdg) ? 1 : 0);
+	return n == (session ? 1 : 0);
 }
 
 bool rundir_trusted(const struct rundir *dir)

@@ -18,11 +18,12 @@ struct rundir {
 
 /*
  * The n-th directory in which this user's sockets may lie, n below
- * RUNDIR_CANDIDATES; false where there is none. Root: /run/bt-fuse. Others:
- * $XDG_RUNTIME_DIR/bt-fuse, if the variable is set and the directory the
- * user's own (su keeps the variable of who called it), then
- * /tmp/bt-fuse-<uid>. A daemon uses the first; who looks for daemons looks
- * into all, since the variable may be set for one and not for the other.
+ * RUNDIR_CANDIDATES; false where there is none. Root: /run/bt-fuse, whatever
+ * the environment says: mounts made at boot and by hand are to meet. Others:
+ * $XDG_RUNTIME_DIR/bt-fuse, if that is a directory of the user's own (su keeps
+ * the variable of who called it), or else /run/user/<uid>/bt-fuse, where the
+ * variable usually points; then /tmp/bt-fuse-<uid>. A daemon uses the first;
+ * who looks for daemons looks into all: the user may have logged in meanwhile.
  */
 bool rundir_candidate(int n, struct rundir *dir);
 

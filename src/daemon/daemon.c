@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "control/pools.h"
-#include "daemon/lock.h"
+#include "daemon/namelock.h"
 #include "daemon/loop.h"
 #include "daemon/mountpoint.h"
 #include "daemon/place.h"
@@ -29,16 +29,16 @@
 #include "daemon/session.h"
 
 #define TICK_MS 1000
-#define STOP_MS 10		  /* between two tries to stop the session */
-#define KEEP_FREE (64u << 20)	  /* bytes of free memory that are not given back */
+#define STOP_MS 10	      /* between two tries to stop the session */
+#define KEEP_FREE (64u << 20) /* bytes of free memory that are not given back */
 
 struct daemon {
 	const struct daemon_config *config;
-	struct lock lock;
+	struct namelock lock;
 	struct place place;
-	struct pool pool;
+	struct fs fs;
 	bool attached;
-	bool keep_pool; /* its content is not to go with this daemon */
+	bool keep_pool;	  /* its content is not to go with this daemon */
 	struct task task; /* the loop thread's, once that runs; before and after, the main thread's */
 	bool seated;
 	struct session *session;
@@ -75,13 +75,13 @@ static int explain_attach(const struct daemon *d, int ret, struct err *err)
 
 static int attach(struct daemon *d, struct err *err)
 {
-	int ret = fs_attach(d->place.fd, FS_ATTACH_KERNEL, &d->pool);
+	int ret = fs_attach(d->place.fd, FS_ATTACH_KERNEL, &d->fs);
 
 	if (ret < 0)
 		return explain_attach(d, ret, err);
 	d->place.fd = -1; /* the pool's now */
 	d->attached = true;
-	ret = task_attach(&d->pool, 0, &d->task);
+	ret = task_attach(&d->fs.pool, 0, &d->task);
 	if (ret < 0)
 		return err_set(err, ret, "no seat in the pool: %s", strerror(-ret));
 	d->task.clock = read_clock;
@@ -95,9 +95,11 @@ static int compare(const struct daemon_config *c, const struct fs_stats *s, stru
 	uint64_t size = s->blocks * FS_BLOCK_SIZE;
 
 	if (c->size && round_up(c->size, FS_BLOCK_SIZE) != size)
-		return err_set(err, -EINVAL, "size: a pool of %llu bytes was left under this name; omit --size, or remove %s",
+		return err_set(err, -EINVAL,
+			       "size: a pool of %llu bytes was left under this name; omit --size, or remove %s",
 			       (unsigned long long)size, pools_path(c->name).s);
-	if (c->inodes && c->inodes != s->inodes)
+	/* The format rounds up, by less than 64. */
+	if (c->inodes && (c->inodes > s->inodes || s->inodes - c->inodes >= 64))
 		return err_set(err, -EINVAL,
 			       "inodes: a pool of %llu inodes was left under this name; omit --inodes, or remove %s",
 			       (unsigned long long)s->inodes, pools_path(c->name).s);
@@ -207,7 +209,7 @@ static int give_attach(void *arg, struct control_attach *reply)
 {
 	struct daemon *d = arg;
 
-	reply->pool_size = d->pool.size;
+	reply->pool_size = d->fs.pool.size;
 	reply->st_dev = session_dev(d->session);
 	return 0;
 }
@@ -245,7 +247,7 @@ static int open_side(struct daemon *d, const struct rundir *dir, struct err *err
 	struct server_config sc = {.loop = &d->loop,
 				   .dir = dir,
 				   .name = d->config->name,
-				   .pool = d->pool.fd,
+				   .pool = d->fs.pool.fd,
 				   .info = give_info,
 				   .attach = give_attach,
 				   .arg = d};
@@ -279,7 +281,7 @@ static void end_loop(struct daemon *d)
 static int serve(struct daemon *d, struct err *err)
 {
 	const struct daemon_config *c = d->config;
-	struct session_config sc = {.pool = &d->pool,
+	struct session_config sc = {.pool = &d->fs.pool,
 				    .mountpoint = c->mountpoint,
 				    .source = c->name,
 				    .options = c->options,
@@ -322,26 +324,26 @@ static void end(struct daemon *d)
 	if (d->seated)
 		task_detach(&d->task);
 	if (d->attached)
-		fs_detach(&d->pool);
+		fs_detach(&d->fs);
 	else if (d->place.fd >= 0)
 		close(d->place.fd);
 	if (d->lock.fd >= 0 && !d->keep_pool && !d->place.memfd)
 		place_remove(d->config);
-	lock_release(&d->lock);
+	namelock_release(&d->lock);
 }
 
 int daemon_serve(const struct daemon_config *config, struct err *err)
 {
 	struct daemon d __attribute__((cleanup(end))) = {
-		.config = config,
-		.lock.fd = -1,
-		.place.fd = -1,
-		.keep_pool = true,
-		.loop.epoll = -1,
-		.signals.fd = -1,
-		.clock.fd = -1,
-		.end.fd = -1,
-		.started = time(NULL),
+	    .config = config,
+	    .lock.fd = -1,
+	    .place.fd = -1,
+	    .keep_pool = true,
+	    .loop.epoll = -1,
+	    .signals.fd = -1,
+	    .clock.fd = -1,
+	    .end.fd = -1,
+	    .started = time(NULL),
 	};
 	struct rundir dir;
 	int ret = mountpoint_prepare(config->mountpoint, err);
@@ -349,7 +351,7 @@ int daemon_serve(const struct daemon_config *config, struct err *err)
 	if (ret == 0)
 		ret = rundir_make(&dir, err);
 	if (ret == 0)
-		ret = lock_take(&d.lock, &dir, config->name, err);
+		ret = namelock_take(&d.lock, &dir, config->name, err);
 	if (ret == 0)
 		ret = open_pool(&d, err);
 	if (ret == 0)

@@ -13,6 +13,9 @@
  * is due to change a file's atime, the kernel is told at open to drop its
  * pages, and the first read comes through. With noatime there is nothing left
  * to do at open: ENOSYS has the kernel open without asking, ever.
+ *
+ * Pages. The kernel holds what it read and what it wrote; both mark the inode.
+ * Keeping pages at open marks nothing: a mark that has gone took them along.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -68,8 +71,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_reply_err(req, -ret);
 		return;
 	}
-	if (!reads_atime(s, fi->flags) || !atime_due(w, (fs_ino)ino))
-		fi->keep_cache = fs_mark_data(&w->task, (fs_ino)ino) == 0;
+	fi->keep_cache = !reads_atime(s, fi->flags) || !atime_due(w, (fs_ino)ino);
 	fuse_reply_open(req, fi);
 }
 
@@ -77,11 +79,15 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
 {
 	struct worker *w = ops_worker(req);
 	unsigned flags;
+	int64_t n;
 
 	if (!w)
 		return;
 	flags = reads_atime(ops_session(req), fi->flags) ? 0 : FS_IO_NOATIME;
-	ops_reply_bytes(req, w, fs_read(&w->task, (fs_ino)ino, w->buf, min_of(size, sizeof(w->buf)), off, flags));
+	n = fs_mark_data(&w->task, (fs_ino)ino);
+	if (n == 0)
+		n = fs_read(&w->task, (fs_ino)ino, w->buf, min_of(size, sizeof(w->buf)), off, flags);
+	ops_reply_bytes(req, w, n);
 }
 
 static void reply_count(fuse_req_t req, int64_t n)
@@ -106,6 +112,8 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 	if (!w)
 		return;
 	n = ops_kill_suidgid(ops_session(req), w, (fs_ino)ino);
+	if (n == 0)
+		n = fs_mark_data(&w->task, (fs_ino)ino);
 	if (n == 0)
 		n = fs_write(&w->task, NULL, (fs_ino)ino, buf, size, off, flags, NULL);
 	reply_count(req, n);

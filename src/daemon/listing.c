@@ -1,6 +1,10 @@
 /*
  * Reading directories, with or without the attributes of what is in them. In a
  * listing with attributes each entry but "." and ".." counts as a lookup.
+ *
+ * The kernel keeps no listings (FOPEN_CACHE_DIR): the store knows which names
+ * the kernel has looked up, not which ones it has only listed, and could not
+ * have those dropped.
  */
 #include <errno.h>
 #include <string.h>
@@ -27,8 +31,7 @@ static void add_plain(struct listing *l, const struct fs_dirent *d)
 {
 	struct stat st = {.st_ino = d->ino, .st_mode = d->mode};
 
-	l->used += fuse_add_direntry(l->req, l->w->buf + l->used, l->size - l->used, d->name, &st,
-				     (off_t)d->cookie);
+	l->used += fuse_add_direntry(l->req, l->w->buf + l->used, l->size - l->used, d->name, &st, (off_t)d->cookie);
 }
 
 static void add_plus(struct listing *l, const struct fs_dirent *d)
@@ -43,8 +46,8 @@ static void add_plus(struct listing *l, const struct fs_dirent *d)
 		ops_entry(&a, &e);
 		l->w->listed[l->listed++] = a.ino;
 	}
-	l->used += fuse_add_direntry_plus(l->req, l->w->buf + l->used, l->size - l->used, d->name, &e,
-					  (off_t)d->cookie);
+	l->used +=
+	    fuse_add_direntry_plus(l->req, l->w->buf + l->used, l->size - l->used, d->name, &e, (off_t)d->cookie);
 }
 
 /* False: no room for it. */

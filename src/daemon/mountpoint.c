@@ -16,8 +16,8 @@ static int clear_dead(const char *dir, struct err *err)
 		int ret;
 
 		if (!mounts_dead(dir))
-			return err_set(err, -EBUSY, "%s: already mounted as %s; unmount it first: bt-fuse umount %s", dir,
-				       m.source, dir);
+			return err_set(err, -EBUSY, "%s: already mounted as %s; unmount it first: bt-fuse umount %s",
+				       dir, m.source, dir);
 		ret = mounts_unmount(dir, MOUNTS_LAZY, err);
 		if (ret < 0)
 			return ret;
@@ -49,8 +49,8 @@ int mountpoint_prepare(const char *dir, struct err *err)
 	if (ret < 0)
 		return ret;
 	if (stat(dir, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED))
-		return err_set(err, -errno, "%s: a dead mount of another kind; unmount it first: fusermount3 -uz %s", dir,
-			       dir);
+		return err_set(err, -errno, "%s: a dead mount of another kind; unmount it first: fusermount3 -uz %s",
+			       dir, dir);
 	if (stat(dir, &st) < 0)
 		return err_set(err, -errno, "%s: %s%s", dir, strerror(errno), errno == ENOENT ? "; make it first" : "");
 	if (!S_ISDIR(st.st_mode))

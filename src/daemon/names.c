@@ -127,7 +127,7 @@ static void reply_create(fuse_req_t req, struct worker *w, const struct fs_attr 
 	struct fuse_entry_param e;
 
 	ops_entry(a, &e);
-	fi->keep_cache = fs_mark_data(&w->task, a->ino) == 0;
+	fi->keep_cache = 1;
 	if (fuse_reply_create(req, &e, fi) < 0)
 		fs_forget(&w->task, a->ino, 1);
 }

@@ -70,28 +70,28 @@ struct worker *ops_worker(fuse_req_t req)
 void ops_stat(const struct fs_attr *a, struct stat *st)
 {
 	*st = (struct stat){
-		.st_ino = a->ino,
-		.st_mode = a->mode,
-		.st_nlink = a->nlink,
-		.st_uid = a->uid,
-		.st_gid = a->gid,
-		.st_rdev = a->rdev,
-		.st_size = (off_t)a->size,
-		.st_blksize = FS_BLOCK_SIZE,
-		.st_blocks = (blkcnt_t)a->blocks,
-		.st_atim = a->atime,
-		.st_mtim = a->mtime,
-		.st_ctim = a->ctime,
+	    .st_ino = a->ino,
+	    .st_mode = a->mode,
+	    .st_nlink = a->nlink,
+	    .st_uid = a->uid,
+	    .st_gid = a->gid,
+	    .st_rdev = a->rdev,
+	    .st_size = (off_t)a->size,
+	    .st_blksize = FS_BLOCK_SIZE,
+	    .st_blocks = (blkcnt_t)a->blocks,
+	    .st_atim = a->atime,
+	    .st_mtim = a->mtime,
+	    .st_ctim = a->ctime,
 	};
 }
 
 void ops_entry(const struct fs_attr *a, struct fuse_entry_param *e)
 {
 	*e = (struct fuse_entry_param){
-		.ino = a->ino,
-		.generation = a->gen,
-		.attr_timeout = OPS_FOREVER,
-		.entry_timeout = OPS_FOREVER,
+	    .ino = a->ino,
+	    .generation = a->gen,
+	    .attr_timeout = OPS_FOREVER,
+	    .entry_timeout = OPS_FOREVER,
 	};
 	ops_stat(a, &e->attr);
 }

@@ -17,8 +17,8 @@ struct session {
 	struct pool *pool;
 	struct fuse_session *fuse;
 	struct wire wire;
-	unsigned flags; /* enum session_flags */
-	bool zero_open; /* the kernel opens files without asking */
+	unsigned flags;	  /* enum session_flags */
+	bool zero_open;	  /* the kernel opens files without asking */
 	pthread_t runner; /* thread in session_run */
 	int mount_id;
 	uint64_t dev;

@@ -65,9 +65,10 @@ static int choose(const struct daemon_config *c, struct fs_format *f, struct err
 	f->root_uid = c->root_uid;
 	f->root_gid = c->root_gid;
 	if (fs_format_bytes(f) == 0)
-		return err_set(err, -EINVAL,
-			       "size of %llu bytes with %llu inodes: out of bounds; from 64K and 16 inodes to 8T and 2^26",
-			       (unsigned long long)f->size, (unsigned long long)f->inodes);
+		return err_set(
+		    err, -EINVAL,
+		    "size of %llu bytes with %llu inodes: out of bounds; from 64K and 16 inodes to 8T and 2^26",
+		    (unsigned long long)f->size, (unsigned long long)f->inodes);
 	return 0;
 }
 

@@ -17,9 +17,9 @@ enum session_flags {
 struct session_config {
 	struct pool *pool;
 	const char *mountpoint;
-	const char *source;  /* what the mount table is to show */
-	const char *options; /* for libfuse */
-	unsigned flags;	     /* enum session_flags */
+	const char *source;	  /* what the mount table is to show */
+	const char *options;	  /* for libfuse */
+	unsigned flags;		  /* enum session_flags */
 	void (*ready)(void *arg); /* the mount works; from one of the session's threads */
 	void *arg;
 };

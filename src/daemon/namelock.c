@@ -3,7 +3,7 @@
  * a lock verifies that the file still has its name: else it was the previous
  * holder's, and another one may be locked by now.
  */
-#include "daemon/lock.h"
+#include "daemon/namelock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,13 +15,13 @@
 #include <unistd.h>
 
 #include "base/scope.h"
-#include "control/client.h"
+#include "control/ask.h"
 
 #define STEP_MS 10
 #define PATIENCE_MS 5000
 
 /* 0, -EWOULDBLOCK: another process has it, or -errno. */
-static int try_lock(struct lock *l)
+static int try_lock(struct namelock *l)
 {
 	autoclose int fd = open(l->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	struct stat held, named;
@@ -40,15 +40,15 @@ static int try_lock(struct lock *l)
 static int ask_holder(const char *name, struct err *err)
 {
 	struct control_info info;
-	autoclose int sock = client_connect(name);
+	autoclose int sock = ask_connect(name);
 
-	if (sock < 0 || client_info(sock, &info) < 0)
+	if (sock < 0 || ask_info(sock, &info) < 0)
 		return 0;
 	return err_set(err, -EEXIST, "name %s: in use by the mount on %s (process %u); choose another with --name",
 		       name, info.mountpoint, info.head.pid);
 }
 
-int lock_take(struct lock *l, const struct rundir *dir, const char *name, struct err *err)
+int namelock_take(struct namelock *l, const struct rundir *dir, const char *name, struct err *err)
 {
 	const struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
 	int ret = -EWOULDBLOCK;
@@ -66,12 +66,12 @@ int lock_take(struct lock *l, const struct rundir *dir, const char *name, struct
 		nanosleep(&step, NULL);
 	}
 	if (ret == -EWOULDBLOCK)
-		return err_set(err, -EEXIST, "name %s: its daemon is ending but does not end; choose another with --name",
-			       name);
+		return err_set(err, -EEXIST,
+			       "name %s: its daemon is ending but does not end; choose another with --name", name);
 	return ret < 0 ? err_set(err, ret, "%s: %s", l->path, strerror(-ret)) : 0;
 }
 
-void lock_release(struct lock *l)
+void namelock_release(struct namelock *l)
 {
 	if (l->fd < 0)
 		return;

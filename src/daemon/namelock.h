@@ -8,7 +8,7 @@
 #include "base/compiler.h"
 #include "control/rundir.h"
 
-struct lock {
+struct namelock {
 	int fd; /* -1: not held */
 	char path[PATH_MAX / 2];
 };
@@ -17,7 +17,7 @@ struct lock {
  * Takes the lock. A daemon of this name that is just ending is waited for, up
  * to five seconds. 0; -EEXIST: a daemon serves this name; or -errno; with a text.
  */
-int lock_take(struct lock *l, const struct rundir *dir, const char *name, struct err *err) must_check;
+int namelock_take(struct namelock *l, const struct rundir *dir, const char *name, struct err *err) must_check;
 
 /* Removes the file and lets go. */
-void lock_release(struct lock *l);
+void namelock_release(struct namelock *l);

@@ -13,16 +13,16 @@
  * daemon, or -errno. A daemon that does not answer within five seconds gives
  * -ETIMEDOUT in the calls below.
  */
-int client_connect(const char *name) must_check;
+int ask_connect(const char *name) must_check;
 
 /* What the daemon says of itself. 0 or -errno. */
-int client_info(int sock, struct control_info *info) must_check;
+int ask_info(int sock, struct control_info *info) must_check;
 
 /* A descriptor of the pool, to be handed to fs_attach. Returns it or -errno. */
-int client_pool(int sock, struct control_attach *reply) must_check;
+int ask_pool(int sock, struct control_attach *reply) must_check;
 
 /* Calls `each` with the answer of every daemon of this user that answers; stops where it returns nonzero. */
-int client_each(int (*each)(void *arg, const struct control_info *info), void *arg);
+int ask_each(int (*each)(void *arg, const struct control_info *info), void *arg);
 
 /* Finds the daemon whose mount is on `dir` (canonical). */
-bool client_find(const char *dir, struct control_info *info);
+bool ask_find(const char *dir, struct control_info *info);

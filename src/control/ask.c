@@ -3,7 +3,7 @@
  * user's daemons may have put them (rundir.h); one that nobody listens on was
  * left by a daemon that was killed.
  */
-#include "control/client.h"
+#include "control/ask.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -45,7 +45,7 @@ static int connect_in(const struct rundir *dir, const char *name)
 	return steal_fd(&sock);
 }
 
-int client_connect(const char *name)
+int ask_connect(const char *name)
 {
 	struct rundir dir;
 	int ret = -ENOENT;
@@ -60,7 +60,7 @@ int client_connect(const char *name)
 	return ret;
 }
 
-static int ask(int sock, enum control_verb verb)
+static int send_request(int sock, enum control_verb verb)
 {
 	struct control_request req = {.magic = CONTROL_MAGIC, .version = CONTROL_VERSION, .verb = (uint16_t)verb};
 
@@ -80,9 +80,9 @@ static int check_reply(const struct control_head *h, ssize_t got, size_t want, e
 	return (size_t)got == want ? 0 : -EPROTO;
 }
 
-int client_info(int sock, struct control_info *info)
+int ask_info(int sock, struct control_info *info)
 {
-	int ret = ask(sock, CONTROL_INFO);
+	int ret = send_request(sock, CONTROL_INFO);
 	ssize_t got;
 
 	if (ret < 0)
@@ -107,15 +107,14 @@ static int received_fd(struct msghdr *msg)
 	return fd;
 }
 
-int client_pool(int sock, struct control_attach *reply)
+int ask_pool(int sock, struct control_attach *reply)
 {
 	struct iovec iov = {.iov_base = reply, .iov_len = sizeof(*reply)};
 	char space[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space)};
 	autoclose int fd = -1;
 	ssize_t got;
-	int ret = ask(sock, CONTROL_ATTACH);
+	int ret = send_request(sock, CONTROL_ATTACH);
 
 	if (ret < 0)
 		return ret;
@@ -142,12 +141,12 @@ static int visit(const struct rundir *dir, const char *file, int (*each)(void *,
 	if (!rundir_name_ok(name))
 		return 0;
 	sock = connect_in(dir, name);
-	if (sock < 0 || client_info(sock, &info) < 0)
+	if (sock < 0 || ask_info(sock, &info) < 0)
 		return 0;
 	return each(arg, &info);
 }
 
-int client_each(int (*each)(void *arg, const struct control_info *info), void *arg)
+int ask_each(int (*each)(void *arg, const struct control_info *info), void *arg)
 {
 	struct rundir dir;
 	struct dirent *d;
@@ -180,9 +179,9 @@ static int match(void *arg, const struct control_info *info)
 	return 1;
 }
 
-bool client_find(const char *dir, struct control_info *info)
+bool ask_find(const char *dir, struct control_info *info)
 {
 	struct search s = {.dir = dir, .out = info};
 
-	return client_each(match, &s) == 1;
+	return ask_each(match, &s) == 1;
 }
