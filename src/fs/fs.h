@@ -144,6 +144,7 @@ struct fs {
 	struct pool pool;
 	struct slab inodes;
 	struct slab cells;
+	struct slab files;
 	struct blocks blocks;
 };
 
@@ -310,6 +311,37 @@ void fs_forget(struct task *t, fs_ino ino, uint64_t n);
  */
 int fs_open(struct task *t, const struct fs_cred *cred, fs_ino ino, int flags, uint32_t handle);
 int fs_close(struct task *t, uint32_t handle);
+/* A second handle of the same open file, as dup(2): offset and flags are shared. -EBADF: `from` is free or `to` is not. */
+int fs_dup(struct task *t, uint32_t from, uint32_t to);
+
+/* The inode behind a handle (*flags, unless NULL: those of the open file), or -EBADF. Takes no lock. */
+int64_t fs_handle(struct task *t, uint32_t handle, uint32_t *flags);
+/* Replaces the flags in `mask` of the open file (O_APPEND, O_NOATIME ...). */
+int fs_set_flags(struct task *t, uint32_t handle, uint32_t mask, uint32_t flags);
+
+/* read(2), write(2), lseek(2) at the open file's own offset; -EBADF where it is not open for that. */
+int64_t fs_read_next(struct task *t, uint32_t handle, void *buf, size_t len);
+int64_t fs_write_next(struct task *t, const struct fs_cred *cred, uint32_t handle, const void *buf, size_t len);
+int64_t fs_seek_to(struct task *t, uint32_t handle, int64_t off, int whence);
+
+/*
+ * fork. The parent prepares a seat that holds all its open files, for a child
+ * that does not exist yet: they stay open whatever parent and child do. The
+ * child takes the seat (before it uses the pool; its threads' tasks are new
+ * ones). A seat whose child never came is given up by the parent, or by whoever
+ * clears up after it. -EUSERS, -ENOSPC.
+ */
+int fs_fork_prepare(struct task *t, uint32_t *seat) must_check;
+void fs_fork_abandon(struct task *t, uint32_t seat);
+/* In the parent: the process that is to take the seat, so that its death before that is noticed. */
+void fs_fork_child_is(struct task *t, uint32_t seat, int pid);
+/* In the child, whose `fs` is the parent's as fork copied it. */
+int fs_fork_child(struct fs *fs, uint32_t seat) must_check;
+/*
+ * exec. The new image maps the pool of `fd` again and goes on in the seat of
+ * its process, which kept its life lock. -EUCLEAN if that is not its own.
+ */
+int fs_exec_resume(int fd, uint32_t seat, struct fs *fs) must_check;
 
 /* ---- Data -------------------------------------------------------------- */
 

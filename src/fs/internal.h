@@ -46,6 +46,7 @@ enum hand_tag {
 	HAND_TRIM,	/* an inode whose mapping reaches beyond its end */
 	HAND_NODE,	/* a node of a map that hangs on nothing: its height << 32, `count` entries left to free */
 	HAND_XATTR,	/* an extended attribute that hangs on nothing */
+	HAND_FILE,	/* an open file without references */
 };
 
 static inline uint64_t hand_item(enum hand_tag tag, uint64_t count, uint64_t index)
