@@ -36,7 +36,7 @@ int pools_open(const char *name)
 	autoclose int fd = open(path.s, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
-		return errno == ELOOP ? -EPERM : -errno;
+		return errno == ELOOP || errno == EISDIR ? -EPERM : -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!is_pool_file(&st))
