@@ -26,7 +26,7 @@ test:
 
 # The quick ones, while one works: no mount, under a minute.
 check: all
-	$(MESON_TEST) -C build --suite unit
+	$(MESON_TEST) -C build --no-suite mount --no-suite stress --no-suite fuzz
 
 # The scripts of tests/mount, on a real mount.
 mount-test: all
@@ -36,7 +36,7 @@ mount-test: all
 stress: all build-tsan/build.ninja
 	$(MESON_TEST) -C build --suite stress --timeout-multiplier 0
 	ninja -C build-tsan
-	$(MESON_TEST) -C build-tsan --suite unit --timeout-multiplier 5
+	$(MESON_TEST) -C build-tsan --no-suite mount --no-suite stress --no-suite fuzz --timeout-multiplier 5
 
 fuzz: build-fuzz/build.ninja
 	ninja -C build-fuzz

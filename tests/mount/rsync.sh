@@ -12,8 +12,8 @@ make_tree() {
 	ln -s plain link
 	ln -s /nowhere/at/all dangling
 	head -c 3000000 /dev/urandom >dir/big
-	truncate -s 1G sparse
-	printf middle | dd of=sparse bs=1 seek=500000000 conv=notrunc status=none
+	truncate -s 300M sparse
+	printf middle | dd of=sparse bs=1 seek=150000000 conv=notrunc status=none
 	mkfifo fifo
 	echo x >"$(printf 'odd \001\377\nname')"
 	echo old >old
