@@ -20,14 +20,15 @@ for verb in mount umount status fsck; do
 	"$installed" "$verb" --help >/dev/null || die "$verb --help"
 done
 while read -r page; do
-	groff -man -Tutf8 -ww -b "$page" >"$T/text" 2>"$T/err"
+	groff -man -Tascii -P-cbou -ww -b "$page" >"$T/text" 2>"$T/err"
 	[ ! -s "$T/err" ] || die "$page: $(head -5 "$T/err")"
 	[ "$(wc -l <"$T/text")" -gt 10 ] || die "$page: hardly a page"
 	# What a page refers to is there too, as far as it is ours.
-	grep -oE 'bt-fuse(-[a-z]+)?\\?f?R? ?\([18]\)' "$T/text" | grep -oE 'bt-fuse(-[a-z]+)?' | sort -u |
-		while read -r other; do
-			[ -f "$top/share/man/man1/$other.1" ] || die "$page refers to $other(1), which is not there"
-		done
+	for other in $(grep -oE '[a-z.]*bt-fuse[-a-z]*\([0-9]\)' "$T/text" | sort -u); do
+		n=${other##*(}
+		file=$top/share/man/man${n%)}/${other%(*}.${n%)}
+		[ -f "$file" ] || die "$page refers to $other, which is not there"
+	done
 done < <(find "$top/share/man" -name '*.[1-9]')
 find "$top" -path '*completion*' -type f | grep -q . || die "no shell completion"
 find "$top" -path '*bash-completion*' -type f -exec bash -n {} + || die "the completion is not bash"

@@ -18,8 +18,8 @@ put_right() {
 }
 
 chmod 0755 "$T"
-mkdir "$T/user"
-chown "$OTHER:$OTHER" "$T/user"
+mkdir "$T/user" "$T/second"
+chown "$OTHER:$OTHER" "$T/user" "$T/second"
 cp "$BTFUSE" "$T/bt-fuse" # where it was built may be closed to others
 # The user has a runtime directory of its own, as a login gives one.
 mkdir -m 0700 "$T/run"
@@ -31,7 +31,7 @@ user() {
 
 say "without access to /dev/fuse"
 chmod 0600 /dev/fuse
-refused '/dev/fuse' as_other "$T/bt-fuse" mount --name "$NAME-user" "$T/user"
+refused '/dev/fuse' user "$T/bt-fuse" mount --name "$NAME-user" "$T/user"
 
 say "an ordinary user's mount"
 chmod 0666 /dev/fuse
@@ -46,9 +46,9 @@ user "$T/bt-fuse" fsck "$T/user"
 if ls "$T/user" 2>/dev/null; then die "root gets in without allow_root"; fi
 if "$BTFUSE" status | grep -q "$NAME-user"; then die "root's status shows a mount that is not root's"; fi
 [ "$(stat -c %a "/dev/shm/bt-fuse-$OTHER-$NAME-user")" = 600 ] || die "the pool is open to others"
-refused 'allow_other' as_other "$T/bt-fuse" mount --name "$NAME-b" -o allow_other "$T/user"
+refused 'allow_other' user "$T/bt-fuse" mount --name "$NAME-b" -o allow_other "$T/second"
 mkdir "$T/notmine"
-refused '.' as_other "$T/bt-fuse" mount --name "$NAME-b" "$T/notmine"
+refused '.' user "$T/bt-fuse" mount --name "$NAME-b" "$T/notmine"
 
 say "killed and taken over as that user"
 pid=$(daemon_pid "$NAME-user")
