@@ -24,11 +24,11 @@ while read -r page; do
 	[ ! -s "$T/err" ] || die "$page: $(head -5 "$T/err")"
 	[ "$(wc -l <"$T/text")" -gt 10 ] || die "$page: hardly a page"
 	# What a page refers to is there too, as far as it is ours.
-	for other in $(grep -oE '[a-z.]*bt-fuse[-a-z]*\([0-9]\)' "$T/text" | sort -u); do
+	while read -r other; do
 		n=${other##*(}
 		file=$top/share/man/man${n%)}/${other%(*}.${n%)}
 		[ -f "$file" ] || die "$page refers to $other, which is not there"
-	done
+	done < <(grep -oE '[a-z.]*bt-fuse[-a-z]*\([0-9]\)' "$T/text" | sort -u)
 done < <(find "$top/share/man" -name '*.[1-9]')
 find "$top" -path '*completion*' -type f | grep -q . || die "no shell completion"
 find "$top" -path '*bash-completion*' -type f -exec bash -n {} + || die "the completion is not bash"
