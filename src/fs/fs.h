@@ -235,6 +235,51 @@ int fs_readdir(struct task *t, fs_ino dir, uint64_t cookie, struct fs_dirent *ou
 /* The name of a directory's own entry and its parent, for getcwd and status. -ENOENT: removed. */
 int fs_dirname(struct task *t, fs_ino dir, fs_ino *parent, struct fs_dirent *out);
 
+/* ---- Paths ------------------------------------------------------------- */
+
+enum fs_walk_flags {
+	FS_WALK_NOFOLLOW = 1 << 0, /* a symlink at the end is itself the answer */
+	FS_WALK_PARENT = 1 << 1,   /* only up to the last component: `dir` and `last` are the answer */
+};
+
+#define FS_WALK_VIA 8u
+#define FS_WALK_OUT 1 /* the path leaves the store: "..", or a symlink to an absolute path */
+
+/* A directory that a walk went through, and its count of changes at that time. */
+struct fs_via {
+	fs_ino dir;
+	uint64_t changes;
+};
+
+struct fs_walk {
+	/* In. */
+	fs_ino start; /* where a relative path starts: slashes at its front are passed over */
+	const char *path; /* need not be NUL-terminated */
+	size_t len;
+	unsigned flags; /* enum fs_walk_flags */
+	/* Out. */
+	fs_ino dir;	     /* where the last component was looked up */
+	struct fs_name last; /* in `path`, or in `link` */
+	bool slash;	     /* slashes follow it: it must be a directory */
+	fs_ino ino;	     /* what it leads to; 0: there is no such name (only with -ENOENT), or FS_WALK_PARENT */
+	uint32_t nvia;	     /* directories gone through; FS_WALK_VIA + 1: too many to remember */
+	struct fs_via via[FS_WALK_VIA];
+	/* Room for symlinks on the way: 2 * (FS_SYMLINK_MAX + 1) bytes, the caller's, or NULL: -ELOOP at the first. */
+	char *link;
+};
+
+/*
+ * Walks a path as path_resolution(7) describes, checking search permission of
+ * `cred` on the way. 0; FS_WALK_OUT; -ENOENT (with dir and last set if only the
+ * last component is missing), -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG ...
+ *
+ * The answer of a walk without symlinks stays true as long as none of the
+ * directories in `via` counts further: fs_walk_holds(). Entries that come do
+ * not count, only such as go or change, and changed permissions.
+ */
+int fs_walk(struct task *t, const struct fs_cred *cred, struct fs_walk *w);
+bool fs_walk_holds(struct task *t, const struct fs_via *via, uint32_t n);
+
 /* ---- Inodes ------------------------------------------------------------ */
 
 int fs_getattr(struct task *t, fs_ino ino, struct fs_attr *out);

@@ -278,6 +278,8 @@ static void set_fields(struct task *t, const struct fs_cred *cred, struct inode 
 
 	if (mode != i->mode)
 		txn_set(t, &i->mode, mode);
+	if (set & (FS_SET_MODE | FS_SET_UID | FS_SET_GID))
+		turn_paths(t, i);
 	if (set & FS_SET_UID)
 		txn_set(t, &i->uid, in->uid);
 	if (set & FS_SET_GID)

@@ -170,6 +170,13 @@ int xattr_reap(struct task *t);
 /* Hands the first attribute of an inode that is being reaped over to the hand. */
 void xattr_pop(struct task *t, struct inode *i);
 
+/* Something under `i` that a walked path may have relied on is going to be different. In the open transaction. */
+static inline void turn_paths(struct task *t, struct inode *i)
+{
+	if (is_dir(i->mode))
+		txn_set(t, &i->room.dir.changes, i->room.dir.changes + 1);
+}
+
 /* ---- dir.c --------------------------------------------------------------- */
 
 static inline struct dirent *dirent_at(const struct fs *fs, uint32_t cell)

@@ -83,6 +83,8 @@ struct inode {
 			uint32_t count; /* entries */
 			uint32_t parent;
 			uint32_t self; /* cell of the entry that names this directory, 0: root or removed */
+			uint64_t changes; /* counts what could turn a path through here elsewhere: see fs_walk */
+			uint64_t spare[1];
 			uint64_t absent[8]; /* filter of names the kernel was told are absent; atomic */
 		} dir;
 	} room;
