@@ -296,7 +296,9 @@ int client_bury(struct task *t, uint32_t c)
 {
 	struct pool *pool = t->pool;
 
-	if (client_alive(pool, c) || lock_acquire(t, &client_slot(pool, c)->reaper) != 0)
+	/* Who died while burying is buried first, and so on: as deep as there is room for locks. */
+	if (client_alive(pool, c) || t->slot->nheld >= TASK_HELD - 1 ||
+	    lock_acquire_past_freeze(t, &client_slot(pool, c)->reaper) != 0)
 		return 0;
 	if (client_alive(pool, c)) {
 		lock_release(t, 0);
