@@ -409,6 +409,8 @@ int data_trim(struct task *t, struct inode *i)
 
 		txn_begin(t);
 		err = txn_lock(t, &i->meta);
+		if (!err && !(i->flags & INODE_TRIM))
+			return txn_abort(t, 0); /* by now it is another inode of the same number */
 		more = err ? err : map_cut(t, i, (uint32_t)div_up(i->size, BLOCK_SIZE), UINT64_MAX);
 		if (more < 0)
 			return txn_abort(t, more);

@@ -67,7 +67,10 @@ int lock_inodes(struct task *t, const fs_ino *inos, int n)
 
 int inode_alive(const struct inode *i)
 {
-	return load_relaxed(&i->mode) ? 0 : -ESTALE;
+	if (!load_relaxed(&i->mode))
+		return -ESTALE;
+	/* With nothing left that refers to it, it is in the hand of somebody who takes it apart. */
+	return load_relaxed(&i->nlink) || load_relaxed(&i->nopen) || load_relaxed(&i->kref) ? 0 : -ESTALE;
 }
 
 static uint64_t attr_size(const struct inode *i)

@@ -94,7 +94,7 @@ static inline void modify(struct task *t, struct inode *i, struct fs_time now)
 
 /* Locks the meta words of up to 4 inodes in order; 0 stands for none, doubles are locked once. */
 int lock_inodes(struct task *t, const fs_ino *inos, int n) must_check;
-/* An inode that is in use, -ESTALE otherwise. Its lock is held. */
+/* Something refers to the inode: 0, -ESTALE otherwise. Under its lock, or to be validated. */
 int inode_alive(const struct inode *i);
 /* The inode's attributes. Under its lock, or to be validated. */
 void fill_attr(const struct fs *fs, const struct inode *i, struct fs_attr *out);
@@ -222,7 +222,7 @@ uint32_t map_span(const struct inode *i, uint32_t b);
 
 /* ---- data.c ------------------------------------------------------------------ */
 
-/* Drops the mapping beyond the end. Under the data lock (or of a dead inode). */
+/* Drops the mapping beyond the end of an inode with INODE_TRIM. Under the data lock. */
 int data_trim(struct task *t, struct inode *i);
 /* New size of a regular file. In no transaction. `always`: the times change even if the size does not. */
 int data_resize(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t size, bool always);
