@@ -390,9 +390,18 @@ int fs_setattr(struct task *t, const struct fs_cred *cred, fs_ino ino, unsigned 
 	return err;
 }
 
+/* The kernel holds nothing of the inode any more, nor a name in it. Under its lock. */
+static void unmark(struct inode *i)
+{
+	store_relaxed(&i->marks, 0);
+	for (unsigned k = 0; k < array_len(i->room.dir.absent) && is_dir(i->mode); k++)
+		store_relaxed(&i->room.dir.absent[k], 0);
+}
+
 void fs_forget(struct task *t, fs_ino ino, uint64_t n)
 {
 	struct inode *i = inode_at(fs_of(t), ino);
+	uint64_t had;
 
 	if (!i)
 		return;
@@ -401,11 +410,13 @@ void fs_forget(struct task *t, fs_ino ino, uint64_t n)
 		txn_abort(t, 0);
 		return;
 	}
-	txn_set(t, &i->kref, i->kref - min_of(i->kref, n));
-	if (i->kref == 0) {
-		store_relaxed(&i->marks, 0);
+	had = i->kref;
+	if (had)
+		txn_set(t, &i->kref, had - min_of(had, n));
+	if (i->kref == 0)
+		unmark(i);
+	if (had && i->kref == 0) /* and not for one that is in somebody's hand already */
 		maybe_reap(t, i);
-	}
 	if (txn_commit_quiet(t) == 0)
 		hand_settle(t);
 }

@@ -66,13 +66,9 @@ int fs_reap_dead(struct task *t)
 /* Lets go what the kernel referred to. */
 static void forget_one(struct task *t, struct inode *i)
 {
-	if (!load_relaxed(&i->mode))
-		return;
-	if (load_relaxed(&i->kref))
+	/* The root is marked without being counted, and so is a directory of which only names were asked. */
+	if (load_relaxed(&i->kref) || load_relaxed(&i->marks) || is_dir(load_relaxed(&i->mode)))
 		fs_forget(t, inode_number(fs_of(t), i), UINT64_MAX);
-	store_relaxed(&i->marks, 0);
-	for (unsigned k = 0; k < array_len(i->room.dir.absent) && is_dir(i->mode); k++)
-		store_relaxed(&i->room.dir.absent[k], 0);
 }
 
 int fs_forget_all(struct task *t)
