@@ -298,11 +298,12 @@ int fs_make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_na
 		return -EEXIST;
 	do {
 		err = look(t, dir, name, &l);
-		if (!err)
-			err = make_allowed(fs_of(t), cred, &l, new);
+		if (err)
+			return err;
+		err = make_allowed(fs_of(t), cred, &l, new);
 		if (!err)
 			err = finish(t, make_once(t, cred, &l, name, new, out));
-		else if (l.dir && !seq_valid(&l.dir->meta, l.seq))
+		else if (!seq_valid(&l.dir->meta, l.seq))
 			err = -EAGAIN;
 	} while (err == -EAGAIN);
 	if (!err) {
