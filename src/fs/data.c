@@ -388,7 +388,7 @@ int64_t fs_write(struct task *t, const struct fs_cred *cred, fs_ino ino, const v
 	if (err)
 		return err;
 	n = len ? write_locked(&a, flags) : regular(i);
-	unlock_data(t, n > 0);
+	unlock_data(t, len > 0); /* one that failed may have changed the mapping, too */
 	hand_settle(t);
 	if (end)
 		*end = (int64_t)a.off + max_of(n, 0);
