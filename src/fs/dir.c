@@ -138,6 +138,8 @@ void dirent_point(struct task *t, uint32_t cell, const struct inode *target)
 
 	txn_set(t, &d->ino, inode_number(fs, target));
 	txn_set(t, &d->type, (uint8_t)(target->mode >> 12));
+	if (t->flags & TASK_KERNEL && !d->known)
+		txn_set(t, &d->known, 1);
 	turn_paths(t, inode_at(fs, d->dir));
 }
 

@@ -371,20 +371,18 @@ int fs_setattr(struct task *t, const struct fs_cred *cred, fs_ino ino, unsigned 
 		err = cred && !(set & FS_SET_OPEN) ? fs_access(t, cred, ino, W_OK) : 0;
 		if (!err)
 			err = data_resize(t, cred, i, in->size, set & FS_SET_OPEN);
-		set &= ~(unsigned)(FS_SET_SIZE | FS_SET_OPEN);
-		if (!err && !set)
-			err = out ? fs_getattr(t, ino, out) : 0;
-		if (!err && !set)
+		if (!err)
 			stale_inode(t, i, FS_MARK_ATTR | FS_MARK_DATA);
 	}
-	if (err || !(set & ~(unsigned)FS_SET_OPEN))
-		return err;
+	set &= ~(unsigned)(FS_SET_SIZE | FS_SET_OPEN);
+	if (err || !set)
+		return err || !out ? err : fs_getattr(t, ino, out);
+	if (t->flags & TASK_KERNEL)
+		fetch_or(&i->marks, FS_MARK_ATTR); /* before the look, as in fs_getattr() */
 	do {
 		err = setattr_once(t, cred, i, set, in, out);
 		hand_settle(t);
 	} while (err == -EAGAIN);
-	if (!err && (t->flags & TASK_KERNEL))
-		fetch_or(&i->marks, FS_MARK_ATTR);
 	if (!err)
 		stale_inode(t, i, FS_MARK_ATTR);
 	return err;

@@ -67,7 +67,7 @@ static int lookup_kernel(struct task *t, const struct fs_cred *cred, fs_ino dir,
 		err = lock_inodes(t, (fs_ino[]){dir, l.ino}, 2);
 		if (err)
 			return txn_abort(t, err);
-		if (still(&l))
+		if (still(t, &l))
 			break;
 		txn_abort(t, 0);
 	}
@@ -267,7 +267,7 @@ static int make_once(struct task *t, const struct fs_cred *cred, struct look *l,
 		return err;
 	txn_begin(t);
 	err = lock_inodes(t, (fs_ino[]){inode_number(fs_of(t), l->dir), m.ino}, 2);
-	if (!err && !still(l))
+	if (!err && !still(t, l))
 		err = -EAGAIN;
 	if (!err)
 		err = make_link(t, l->dir, &m);
@@ -344,7 +344,7 @@ static int link_once(struct task *t, const struct fs_cred *cred, struct look *l,
 		return err;
 	txn_begin(t);
 	err = lock_inodes(t, (fs_ino[]){inode_number(fs, l->dir), ino}, 2);
-	if (!err && !still(l))
+	if (!err && !still(t, l))
 		err = -EAGAIN;
 	if (!err)
 		err = link_allowed(fs, cred, l, i);
@@ -464,7 +464,7 @@ static int remove_once(struct task *t, const struct fs_cred *cred, struct look *
 
 	txn_begin(t);
 	err = lock_inodes(t, (fs_ino[]){inode_number(fs, l->dir), l->ino}, 2);
-	if (!err && !still(l))
+	if (!err && !still(t, l))
 		err = -EAGAIN;
 	if (!err)
 		err = remove_allowed(fs, cred, l, victim, want_dir);

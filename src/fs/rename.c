@@ -156,7 +156,7 @@ static int change(struct task *t, struct rename *r)
 	return err;
 }
 
-static int lock_all(struct task *t, const struct rename *r)
+static int lock_all(struct task *t, struct rename *r)
 {
 	int err = moves_dir(r) ? txn_lock(t, &fs_ctl(fs_of(t))->rename_lock) : 0;
 
@@ -165,7 +165,7 @@ static int lock_all(struct task *t, const struct rename *r)
 	if (err)
 		return err;
 	err = lock_inodes(t, (fs_ino[]){number(t, r->from.dir), number(t, r->to.dir), r->from.ino, r->to.ino}, 4);
-	if (!err && (!still(&r->from) || !still(&r->to)))
+	if (!err && (!still(t, &r->from) || !still(t, &r->to)))
 		err = -EAGAIN;
 	return err;
 }
