@@ -24,15 +24,6 @@ static uint64_t block_end(uint64_t off)
 	return (off / BLOCK_SIZE + 1) * BLOCK_SIZE;
 }
 
-static int regular(const struct inode *i)
-{
-	uint32_t mode = load_relaxed(&i->mode);
-
-	if (S_ISREG(mode))
-		return 0;
-	return mode == 0 ? -ESTALE : is_dir(mode) ? -EISDIR : -EINVAL;
-}
-
 /* ---- Reading ------------------------------------------------------------------ */
 
 static racy_read int64_t read_mapped(const struct fs *fs, const struct inode *i, char *buf, uint64_t len, uint64_t off)
@@ -153,15 +144,21 @@ static int zero_gap(struct task *t, struct inode *i, uint64_t to)
 	return size % BLOCK_SIZE ? zero_in_block(t, i, size, min_of(to, block_end(size))) : 0;
 }
 
-/* Size, times and set-id bits after a write that ended at `end`. In the open transaction, under both locks. */
-static void written(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t end)
+/* In the open transaction. */
+static void drop_setid(struct task *t, const struct fs_cred *cred, struct inode *i)
 {
 	uint32_t mode = kill_setid(cred, i, i->mode);
 
-	if (end > i->size)
-		txn_set(t, &i->size, end);
 	if (mode != i->mode)
 		txn_set(t, &i->mode, mode);
+}
+
+/* Size, times and set-id bits after a write that ended at `end`. In the open transaction, under both locks. */
+static void written(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t end)
+{
+	if (end > i->size)
+		txn_set(t, &i->size, end);
+	drop_setid(t, cred, i);
 	modify(t, i, time_now(t));
 }
 
@@ -448,13 +445,9 @@ static int resize_locked(struct task *t, const struct fs_cred *cred, struct inod
 	err = txn_lock(t, &i->meta);
 	if (err)
 		return txn_abort(t, err);
-	if (size != i->size || always) {
-		uint32_t mode = kill_setid(cred, i, i->mode);
-
-		if (mode != i->mode)
-			txn_set(t, &i->mode, mode);
+	drop_setid(t, cred, i);
+	if (size != i->size || always)
 		modify(t, i, time_now(t));
-	}
 	txn_set(t, &i->size, size);
 	if (trim) {
 		txn_set(t, &i->flags, i->flags | INODE_TRIM);

@@ -73,6 +73,15 @@ int inode_alive(const struct inode *i)
 	return load_relaxed(&i->nlink) || load_relaxed(&i->nopen) || load_relaxed(&i->kref) ? 0 : -ESTALE;
 }
 
+int regular(const struct inode *i)
+{
+	uint32_t mode = load_relaxed(&i->mode);
+
+	if (S_ISREG(mode))
+		return 0;
+	return mode == 0 ? -ESTALE : is_dir(mode) ? -EISDIR : -EINVAL;
+}
+
 static uint64_t attr_size(const struct inode *i)
 {
 	/* What tmpfs says of a directory: 20 bytes an entry, "." and ".." among them. */
@@ -264,12 +273,13 @@ static uint32_t new_mode(const struct fs_cred *cred, const struct inode *i, unsi
 			mode &= ~(uint32_t)S_ISGID;
 	}
 	/*
-	 * chown takes the set-id bits of what can be executed, whoever does it. A
-	 * mode from a kernel (no cred) that comes with it has been through that.
+	 * chown takes the set-id bits, whoever does it; as to setgid without group
+	 * execution see kill_setid(). A mode from a kernel (no cred) that comes with
+	 * it has been through that.
 	 */
 	if ((cred || !(set & FS_SET_MODE)) && (set & (FS_SET_UID | FS_SET_GID)) && !is_dir(mode)) {
 		mode &= ~(uint32_t)S_ISUID;
-		if (mode & S_IXGRP)
+		if ((mode & S_IXGRP) || (cred && !cred_in_group(cred, i->gid) && !cred_can(cred, FS_CAP_FSETID)))
 			mode &= ~(uint32_t)S_ISGID;
 	}
 	return mode;
@@ -368,7 +378,9 @@ int fs_setattr(struct task *t, const struct fs_cred *cred, fs_ino ino, unsigned 
 	int err = i ? 0 : -ESTALE;
 
 	if (!err && (set & FS_SET_SIZE)) {
-		err = cred && !(set & FS_SET_OPEN) ? fs_access(t, cred, ino, W_OK) : 0;
+		err = regular(i);
+		if (!err && cred && !(set & FS_SET_OPEN))
+			err = fs_access(t, cred, ino, W_OK);
 		if (!err)
 			err = data_resize(t, cred, i, in->size, set & FS_SET_OPEN);
 		if (!err)

@@ -96,6 +96,8 @@ static inline void modify(struct task *t, struct inode *i, struct fs_time now)
 int lock_inodes(struct task *t, const fs_ino *inos, int n) must_check;
 /* Something refers to the inode: 0, -ESTALE otherwise. Under its lock, or to be validated. */
 int inode_alive(const struct inode *i);
+/* A regular file: 0, -EISDIR, -EINVAL, -ESTALE otherwise. */
+int regular(const struct inode *i);
 /* The inode's attributes. Under its lock, or to be validated. */
 void fill_attr(const struct fs *fs, const struct inode *i, struct fs_attr *out);
 /* Fills *out and, for a task of the daemon, counts a kernel reference. Under the inode's lock. */

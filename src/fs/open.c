@@ -88,12 +88,12 @@ static int may_open(const struct fs *fs, const struct fs_cred *cred, const struc
 
 	if (err)
 		return err;
+	if (!is_dir(i->mode) && (flags & O_DIRECTORY))
+		return -ENOTDIR;
 	if (S_ISLNK(i->mode))
 		return -ELOOP;
 	if (is_dir(i->mode) && (acc != O_RDONLY || (flags & O_TRUNC)))
 		return -EISDIR;
-	if (!is_dir(i->mode) && (flags & O_DIRECTORY))
-		return -ENOTDIR;
 	if (flags & O_TRUNC)
 		mask |= W_OK;
 	err = perm_check(fs, cred, i, mask);
