@@ -366,6 +366,19 @@ racy_read int fs_listxattr(struct task *t, const struct fs_cred *cred, fs_ino in
 	return n;
 }
 
+/* Has the inode as many attributes as find() passes? */
+static bool list_full(const struct fs *fs, const struct inode *i)
+{
+	unsigned n = 0;
+
+	for (uint32_t cell = i->xattr; cell && n < XATTRS_MAX; n++) {
+		const struct xattr *x = xattr_at(fs, cell);
+
+		cell = x ? x->next : 0;
+	}
+	return n >= XATTRS_MAX - 1;
+}
+
 /* What setting an access ACL does to the mode. Under the lock. */
 static void follow_mode(struct task *t, const struct fs_cred *cred, struct inode *i, uint32_t perms)
 {
@@ -404,6 +417,8 @@ static int change_locked(struct task *t, const struct fs_cred *cred, struct inod
 		return -EEXIST;
 	if (!was && ((c->flags & XATTR_REPLACE) || (!c->cell && !c->quiet)))
 		return -ENODATA;
+	if (!was && c->cell && list_full(fs_of(t), i))
+		return -ENOSPC;
 	if (c->cell)
 		xattr_link(t, i, c->cell);
 	if (c->sets_mode)
