@@ -55,7 +55,7 @@ racy_read int64_t dir_find(const struct fs *fs, const struct inode *dir, struct 
 			return cell;
 		cell = tree_next(&fs->cells, (uint32_t)cell);
 	}
-	return cell;
+	return min_of(cell, 0);
 }
 
 int dirent_take(struct task *t, struct fs_name name, uint32_t *cell, uint64_t *item)
