@@ -79,6 +79,8 @@ static void accessed(struct task *t, struct inode *i)
 	if (!before(i, TIME_ACCESS, TIME_MODIFY) && !before(i, TIME_ACCESS, TIME_CHANGE) &&
 	    now.sec - load_relaxed(&i->sec[TIME_ACCESS]) < DAY)
 		return;
+	if (now.sec == load_relaxed(&i->sec[TIME_ACCESS]) && now.nsec == load_relaxed(&i->nsec[TIME_ACCESS]))
+		return; /* read and written in the same tick */
 	txn_begin(t);
 	if (txn_lock(t, &i->meta) != 0) {
 		txn_abort(t, 0);
@@ -94,7 +96,7 @@ int64_t fs_read(struct task *t, fs_ino ino, void *buf, size_t len, int64_t off, 
 	const struct fs *fs = fs_of(t);
 	struct inode *i = inode_at(fs, ino);
 	int64_t n = 0;
-	uint64_t seq;
+	uint64_t seq = 0;
 	int err, tries = 0;
 
 	if (!i || off < 0)
@@ -103,7 +105,6 @@ int64_t fs_read(struct task *t, fs_ino ino, void *buf, size_t len, int64_t off, 
 		err = tries++ < READ_TRIES ? seq_begin(t, &i->data, &seq) : lock_acquire(t, &i->data);
 		if (err)
 			return err;
-		seq = tries > READ_TRIES ? i->data : seq;
 		n = read_once(fs, i, buf, len, (uint64_t)off);
 	} while (tries <= READ_TRIES && !seq_valid(&i->data, seq));
 	if (tries > READ_TRIES)

@@ -28,6 +28,7 @@ static int table_grow(struct fs *fs, uint32_t client, uint32_t handle)
 
 	if (handle >= FS_HANDLES)
 		return -EBADF;
+	used = round_up(used, POOL_PAGE / sizeof(uint32_t)); /* the rest of a page in use has its memory */
 	if (handle < used)
 		return 0;
 	return pool_commit(&fs->pool, pool_off(&fs->pool, handle_at(fs, client, used)),
