@@ -15,6 +15,24 @@
 
 /* ---- lookup ------------------------------------------------------------------ */
 
+/* Answers the kernel with an inode: a reference is counted. */
+static int refer(struct task *t, fs_ino ino, struct fs_attr *out)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+	int err;
+
+	if (!i)
+		return -ESTALE;
+	txn_begin(t);
+	err = txn_lock(t, &i->meta);
+	if (!err)
+		err = inode_alive(i);
+	if (err)
+		return txn_abort(t, err);
+	give(t, i, out);
+	return txn_commit_quiet(t);
+}
+
 static int lookup_dots(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name,
 		       struct fs_attr *out)
 {
@@ -27,7 +45,9 @@ static int lookup_dots(struct task *t, const struct fs_cred *cred, fs_ino dir, s
 		if (err == -ENOENT)
 			err = 0; /* a removed directory still knows its parent */
 	}
-	return err ? err : fs_getattr(t, parent, out);
+	if (err)
+		return err;
+	return t->flags & TASK_KERNEL ? refer(t, parent, out) : fs_getattr(t, parent, out);
 }
 
 /* Without a lock: entry, then attributes, then the entry again. */
