@@ -72,7 +72,7 @@ static bool before(const struct inode *i, enum inode_time a, enum inode_time b)
 }
 
 /* As mount(8) describes relatime: not since the last change, or a day ago. */
-static void accessed(struct task *t, struct inode *i)
+void inode_accessed(struct task *t, struct inode *i)
 {
 	struct fs_time now = time_now(t);
 
@@ -110,7 +110,7 @@ int64_t fs_read(struct task *t, fs_ino ino, void *buf, size_t len, int64_t off, 
 	if (tries > READ_TRIES)
 		lock_release(t, 0);
 	if (n >= 0 && !(flags & FS_IO_NOATIME))
-		accessed(t, i);
+		inode_accessed(t, i);
 	return n;
 }
 
