@@ -22,8 +22,9 @@
  *
  * Visibility: when a call has returned, every other task sees its effect at
  * its next call. A call that was killed in between has happened wholly or not
- * at all; for fs_write this holds for size, mapping and times, while the bytes
- * inside the range that was being overwritten may be partly new.
+ * at all. What moves bytes (fs_write, punching and zeroing a range, copying) is
+ * cut into steps of at most 1 MiB: size, mapping and times are those before or
+ * after a step, bytes that were being overwritten in place may be partly new.
  */
 #pragma once
 
@@ -32,6 +33,8 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "ds/blocks.h"
+#include "ds/slab.h"
 #include "shm/pool.h"
 #include "shm/task.h"
 
@@ -115,7 +118,7 @@ struct fs_name {
 
 struct fs_format {
 	uint64_t size;	  /* bytes of data */
-	uint64_t inodes;  /* inodes at most */
+	uint64_t inodes;  /* inodes at most, rounded up to a multiple of 64 less one */
 	const char *name; /* for status, at most 63 bytes */
 	uint32_t root_mode; /* permission bits of the root */
 	uid_t root_uid;
@@ -136,6 +139,14 @@ uint64_t fs_format_bytes(const struct fs_format *f);
  */
 int fs_format(int fd, const struct fs_format *f) must_check;
 
+/* The file system as this process sees it. Members are for fs/; `pool` also for task_attach(). */
+struct fs {
+	struct pool pool;
+	struct slab inodes;
+	struct slab cells;
+	struct blocks blocks;
+};
+
 enum fs_attach_flags {
 	FS_ATTACH_KERNEL = 1 << 0, /* the daemon: there is at most one (-EBUSY) */
 };
@@ -144,12 +155,13 @@ enum fs_attach_flags {
  * Attaches this process: maps the pool of `fd`, takes a client seat and clears
  * up after the dead. A process attaches a pool once, and must from then on
  * open and close no other descriptor of the same file (fcntl(2): closing any
- * of them drops the record locks that prove its life). *pool is filled in;
- * fs_detach() releases. -EUCLEAN: not a pool, or of another version. -EUSERS:
- * all client seats are taken.
+ * of them drops the record locks that prove its life). *fs is filled in, owns
+ * `fd` from then on, and must not move; fs_detach() releases it, after the
+ * process's tasks have left. -EUCLEAN: not a pool, or of another version.
+ * -EUSERS: all client seats are taken.
  */
-int fs_attach(int fd, unsigned flags, struct pool *pool) must_check;
-void fs_detach(struct pool *pool);
+int fs_attach(int fd, unsigned flags, struct fs *fs) must_check;
+void fs_detach(struct fs *fs);
 
 /* task_attach() and task_detach() of shm/task.h give a thread its seat. */
 

@@ -46,6 +46,7 @@ struct pool_header {
 	uint64_t kernel_client cache_aligned; /* 1 + index of the daemon's client, 0: none. Atomic. */
 	uint64_t epoch;			      /* atomic counter: first sequence numbers of new lock words */
 	uint64_t rollbacks;		      /* atomic counter */
+	uint32_t tasks_high;		      /* slots from here on were never used; only grows. Atomic. */
 };
 
 /* A process's mapping of the pool. Opaque but for these, constant while attached. */

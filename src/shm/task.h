@@ -18,6 +18,8 @@
  */
 #pragma once
 
+#include <time.h>
+
 #include "shm/pool.h"
 
 #define TASK_LIFE ((int64_t)1 << 60)
@@ -38,9 +40,24 @@ enum slot_state {
 	SLOT_ZOMBIE = 2, /* dead, rolled back, its locks released; its hand waits for an heir */
 };
 
+static inline uint64_t seat_word(enum slot_state state, uint32_t client)
+{
+	return (uint64_t)client << 32 | state;
+}
+
+static inline enum slot_state seat_state(uint64_t seat)
+{
+	return (enum slot_state)(uint32_t)seat;
+}
+
+static inline uint32_t seat_client(uint64_t seat)
+{
+	return (uint32_t)(seat >> 32);
+}
+
 struct client_slot {
 	uint64_t reaper; /* lock word: who rolls back this client's tasks */
-	uint32_t state;	 /* SLOT_FREE or SLOT_LIVE; written by the life lock's holder */
+	uint32_t state;	 /* SLOT_FREE, or SLOT_LIVE until all that it held is released; by the life lock's holder */
 	uint32_t pid;	 /* to show, never to prove life */
 	uint32_t handles; /* highest handle in use + 1: see fs/open.c */
 	uint32_t pad;
@@ -56,8 +73,7 @@ struct undo_entry {
 
 struct task_slot {
 	/* Line of the transaction. */
-	uint32_t state;
-	uint32_t client; /* index */
+	uint64_t seat; /* state and client in one word, seat_word(); changed by compare-and-swap */
 	uint32_t nheld;
 	uint32_t nundo;
 	uint32_t nhand;
@@ -84,7 +100,10 @@ struct task {
 	uint32_t id;	/* 1 + index of the slot: the owner in lock words */
 	uint32_t flags; /* enum task_flags */
 	uint32_t arena; /* where this task allocates */
-	uint32_t depth; /* transactions open: 0 or 1 */
+	uint32_t depth;	 /* transactions open: 0 or 1 */
+	uint32_t outer;	 /* locks that were held when it began */
+	uint32_t broken; /* the open transaction cannot commit: its log or the hand is full */
+	uint32_t settled; /* a part of the open transaction is final */
 	/* Seconds and nanoseconds of CLOCK_REALTIME_COARSE; NULL: the system call. */
 	int (*clock)(int clock, struct timespec *ts);
 	/* See enum fs_mark. Called without locks. NULL: nothing is cached by a kernel. */
@@ -107,6 +126,17 @@ void client_detach(struct pool *pool);
 /* Does the process of client `i` live? Asks the kernel. */
 bool client_alive(struct pool *pool, uint32_t i);
 /*
+ * Life lock of client `i`, for who clears up after it: nobody else in another
+ * process has it, or the client lives (-EAGAIN). Released by client_unlock.
+ */
+int client_trylock(struct pool *pool, uint32_t i);
+void client_unlock(struct pool *pool, uint32_t i);
+/*
+ * Takes the seat of a zombie task to clear its hand. Returns 1 with *heir
+ * attached to that slot (task_detach gives it back), 0 where it is none.
+ */
+int task_inherit(struct task *t, uint32_t i, struct task *heir);
+/*
  * If client `i` is dead: rolls back its tasks' transactions and releases their
  * locks. Its tasks are SLOT_ZOMBIE then. Takes no lock but the client's reaper
  * word, opens no transaction: may be called while holding locks. Returns 1 if
@@ -117,6 +147,12 @@ int client_bury(struct task *t, uint32_t i);
 static inline struct client_slot *client_slot(const struct pool *p, uint32_t i)
 {
 	return (struct client_slot *)(void *)(p->base + p->region[REGION_CLIENTS].off) + i;
+}
+
+/* Slots that were ever used. The others are not looked at: a look would give them memory. */
+static inline uint32_t task_slots_used(const struct pool *p)
+{
+	return min_of(load_acquire(&pool_header(p)->tasks_high), POOL_TASKS);
 }
 
 static inline struct task_slot *task_slot(const struct pool *p, uint32_t i)

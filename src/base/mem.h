@@ -1,0 +1,44 @@
+/* Copying bytes that another task may be changing at the same time. Freestanding. */
+#pragma once
+
+#include "base/compiler.h"
+
+/*
+ * memcpy out of (or into) shared memory under a version: what was torn is
+ * thrown away afterwards. ThreadSanitizer would follow memcpy, not this loop.
+ */
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+#define MEM_UNDER_TSAN
+#endif
+#endif
+#ifdef __SANITIZE_THREAD__
+#define MEM_UNDER_TSAN
+#endif
+
+#ifdef MEM_UNDER_TSAN
+racy_read __attribute__((noinline)) static void mem_copy(void *dst, const void *src, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		((volatile char *)dst)[i] = ((const volatile char *)src)[i];
+}
+racy_read __attribute__((noinline)) static void mem_zero(void *dst, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		((volatile char *)dst)[i] = 0;
+}
+#else
+static inline void mem_copy(void *dst, const void *src, size_t n)
+{
+	__builtin_memcpy(dst, src, n);
+}
+static inline void mem_zero(void *dst, size_t n)
+{
+	__builtin_memset(dst, 0, n);
+}
+#endif
+
+static inline bool mem_equal(const void *a, const void *b, size_t n)
+{
+	return __builtin_memcmp(a, b, n) == 0;
+}

@@ -1,0 +1,690 @@
+/*
+ * The bytes of regular files.
+ *
+ * A writer holds the data lock from the first to the last byte, and the meta
+ * lock for the moments in which size, mapping and times change. Readers hold
+ * nothing: they copy under the data word's version and copy again if it moved.
+ *
+ * Up to 128 bytes lie in the inode. Beyond the end, the bytes of the last block
+ * are whatever they are: who moves the end across them zeroes them first. So
+ * an append touches nothing but what it writes.
+ */
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <unistd.h>
+
+#include "fs/internal.h"
+
+#define STEP_BYTES (1u << 20) /* a write takes effect in steps of this size */
+#define READ_TRIES 3	      /* then a reader waits for its turn */
+#define DAY 86400
+
+static uint64_t block_end(uint64_t off)
+{
+	return (off / BLOCK_SIZE + 1) * BLOCK_SIZE;
+}
+
+static int regular(const struct inode *i)
+{
+	uint32_t mode = load_relaxed(&i->mode);
+
+	if (S_ISREG(mode))
+		return 0;
+	return mode == 0 ? -ESTALE : is_dir(mode) ? -EISDIR : -EINVAL;
+}
+
+/* ---- Reading ------------------------------------------------------------------ */
+
+static racy_read int64_t read_mapped(const struct fs *fs, const struct inode *i, char *buf, uint64_t len, uint64_t off)
+{
+	for (uint64_t done = 0; done < len;) {
+		uint64_t at = off + done, in = at % BLOCK_SIZE, n;
+		uint32_t run = 1;
+		int64_t e = map_get(fs, i, (uint32_t)(at / BLOCK_SIZE),
+				    (uint32_t)div_up(len - done + in, BLOCK_SIZE), &run);
+
+		if (e < 0)
+			return e;
+		n = min_of((uint64_t)run * BLOCK_SIZE - in, len - done);
+		if (e == 0 || (e & MAP_UNWRITTEN))
+			mem_zero(buf + done, n);
+		else
+			mem_copy(buf + done, (char *)block_at(&fs->blocks, (uint32_t)e, run) + in, n);
+		done += n;
+	}
+	return (int64_t)len;
+}
+
+static racy_read int64_t read_once(const struct fs *fs, const struct inode *i, char *buf, uint64_t len, uint64_t off)
+{
+	uint64_t size = load_relaxed(&i->size);
+	int err = regular(i);
+
+	if (err)
+		return err;
+	if (off >= size || len == 0)
+		return 0;
+	len = min_of(len, size - off);
+	if (!(load_relaxed(&i->flags) & INODE_INLINE))
+		return size > (uint64_t)FS_SIZE_MAX ? -EUCLEAN : read_mapped(fs, i, buf, len, off);
+	if (size > INODE_ROOM)
+		return -EUCLEAN;
+	mem_copy(buf, i->room.bytes + off, len);
+	return (int64_t)len;
+}
+
+static bool before(const struct inode *i, enum inode_time a, enum inode_time b)
+{
+	int64_t sa = load_relaxed(&i->sec[a]), sb = load_relaxed(&i->sec[b]);
+
+	return sa < sb || (sa == sb && load_relaxed(&i->nsec[a]) <= load_relaxed(&i->nsec[b]));
+}
+
+/* As mount(8) describes relatime: not since the last change, or a day ago. */
+static void accessed(struct task *t, struct inode *i)
+{
+	struct fs_time now = time_now(t);
+
+	if (!before(i, TIME_ACCESS, TIME_MODIFY) && !before(i, TIME_ACCESS, TIME_CHANGE) &&
+	    now.sec - load_relaxed(&i->sec[TIME_ACCESS]) < DAY)
+		return;
+	txn_begin(t);
+	if (txn_lock(t, &i->meta) != 0) {
+		txn_abort(t, 0);
+		return;
+	}
+	set_time(t, i, TIME_ACCESS, now);
+	if (txn_commit(t) == 0)
+		stale_inode(t, i, FS_MARK_ATTR);
+}
+
+int64_t fs_read(struct task *t, fs_ino ino, void *buf, size_t len, int64_t off, unsigned flags)
+{
+	const struct fs *fs = fs_of(t);
+	struct inode *i = inode_at(fs, ino);
+	int64_t n = 0;
+	uint64_t seq;
+	int err, tries = 0;
+
+	if (!i || off < 0)
+		return i ? -EINVAL : -ESTALE;
+	do {
+		err = tries++ < READ_TRIES ? seq_begin(t, &i->data, &seq) : lock_acquire(t, &i->data);
+		if (err)
+			return err;
+		seq = tries > READ_TRIES ? i->data : seq;
+		n = read_once(fs, i, buf, len, (uint64_t)off);
+	} while (tries <= READ_TRIES && !seq_valid(&i->data, seq));
+	if (tries > READ_TRIES)
+		lock_release(t, 0);
+	if (n >= 0 && !(flags & FS_IO_NOATIME))
+		accessed(t, i);
+	return n;
+}
+
+/* ---- Writing --------------------------------------------------------------------- */
+
+/* Zeroes [from, to) where it lies in one block that is mapped and written. Under the data lock. */
+static int zero_in_block(struct task *t, struct inode *i, uint64_t from, uint64_t to)
+{
+	const struct fs *fs = fs_of(t);
+	uint32_t run;
+	int64_t e;
+
+	if (from >= to)
+		return 0;
+	e = map_get(fs, i, (uint32_t)(from / BLOCK_SIZE), 1, &run);
+	if (e > 0 && !(e & MAP_UNWRITTEN))
+		mem_zero((char *)block_at(&fs->blocks, (uint32_t)e, 1) + from % BLOCK_SIZE, to - from);
+	return e < 0 ? (int)e : 0;
+}
+
+/* The end is about to move to `to` or beyond: what lies between becomes zeros. */
+static int zero_gap(struct task *t, struct inode *i, uint64_t to)
+{
+	uint64_t size = i->size;
+
+	if (to <= size)
+		return 0;
+	if (i->flags & INODE_INLINE) {
+		mem_zero(i->room.bytes + size, min_of(to, INODE_ROOM) - size);
+		return 0;
+	}
+	return size % BLOCK_SIZE ? zero_in_block(t, i, size, min_of(to, block_end(size))) : 0;
+}
+
+/* Size, times and set-id bits after a write that ended at `end`. In the open transaction, under both locks. */
+static void written(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t end)
+{
+	uint32_t mode = kill_setid(cred, i, i->mode);
+
+	if (end > i->size)
+		txn_set(t, &i->size, end);
+	if (mode != i->mode)
+		txn_set(t, &i->mode, mode);
+	modify(t, i, time_now(t));
+}
+
+/* Would written() change anything? The clock ticks every few milliseconds: mostly it would not. */
+static bool needs_written(struct task *t, const struct fs_cred *cred, const struct inode *i, uint64_t end)
+{
+	struct fs_time now = time_now(t);
+
+	return end > i->size || i->sec[TIME_MODIFY] != now.sec || i->nsec[TIME_MODIFY] != now.nsec ||
+	       i->sec[TIME_CHANGE] != now.sec || i->nsec[TIME_CHANGE] != now.nsec ||
+	       kill_setid(cred, i, i->mode) != i->mode;
+}
+
+static int written_txn(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t end)
+{
+	int err;
+
+	if (!needs_written(t, cred, i, end))
+		return 0;
+	txn_begin(t);
+	err = txn_lock(t, &i->meta);
+	if (err)
+		return txn_abort(t, err);
+	written(t, cred, i, end);
+	return txn_commit(t);
+}
+
+/* The bytes move from the inode to a block, and its room becomes a map. */
+static int leave_inline(struct task *t, struct inode *i)
+{
+	const struct fs *fs = fs_of(t);
+	uint32_t block = 0, len;
+	int err = i->size ? blocks_take(t, &fs->blocks, 1, 0, TAG(HAND_BLOCKS), &block, &len) : 0;
+
+	if (err)
+		return err;
+	if (block)
+		mem_copy(block_at(&fs->blocks, block, 1), i->room.bytes, INODE_ROOM);
+	txn_begin(t);
+	err = txn_lock(t, &i->meta);
+	if (err)
+		return txn_abort(t, err);
+	for (unsigned k = 0; k < INODE_ROOM / 8; k++)
+		if (i->room.words[k])
+			txn_set(t, &i->room.words[k], 0);
+	txn_set(t, &i->flags, i->flags & 0xffu & ~(uint32_t)INODE_INLINE);
+	if (block) {
+		txn_set(t, &i->room.map[0], block);
+		txn_set(t, &i->nblocks, 1);
+		hand_drop(t, hand_item(HAND_BLOCKS, 1, block));
+	}
+	return txn_commit(t);
+}
+
+/* One write step: as many of `len` bytes at `off` as are mapped alike. */
+struct step_args {
+	struct task *t;
+	const struct fs_cred *cred;
+	struct inode *i;
+	const char *buf;
+	uint64_t len, off;
+};
+
+static int64_t write_inline(const struct step_args *a)
+{
+	int err;
+
+	mem_copy(a->i->room.bytes + a->off, a->buf, a->len);
+	err = written_txn(a->t, a->cred, a->i, a->off + a->len);
+	return err ? err : (int64_t)a->len;
+}
+
+static int64_t overwrite(const struct step_args *a, uint32_t block, uint32_t run)
+{
+	uint64_t in = a->off % BLOCK_SIZE, n = min_of(a->len, (uint64_t)run * BLOCK_SIZE - in);
+	int err;
+
+	mem_copy((char *)block_at(&fs_of(a->t)->blocks, block, run) + in, a->buf, n);
+	err = written_txn(a->t, a->cred, a->i, a->off + n);
+	return err ? err : (int64_t)n;
+}
+
+/* Fills blocks that held nothing of the file: what the write does not cover, but the file will, is zeros. */
+static uint64_t fill_blocks(const struct step_args *a, uint32_t block, uint32_t n)
+{
+	uint64_t in = a->off % BLOCK_SIZE, bytes = min_of(a->len, (uint64_t)n * BLOCK_SIZE - in);
+	uint64_t tail = (in + bytes) % BLOCK_SIZE;
+	char *to = block_at(&fs_of(a->t)->blocks, block, n);
+
+	mem_zero(to, in);
+	mem_copy(to + in, a->buf, bytes);
+	if (tail && a->off + bytes < a->i->size)
+		mem_zero(to + in + bytes, BLOCK_SIZE - tail);
+	return bytes;
+}
+
+/* Where the block before `b` lies: the next one would be a good place for `b`. */
+static uint32_t hint_for(const struct fs *fs, const struct inode *i, uint32_t b)
+{
+	uint32_t run;
+	int64_t e = b ? map_get(fs, i, b - 1, 1, &run) : 0;
+
+	return e > 0 ? ((uint32_t)e & ~MAP_UNWRITTEN) + 1 : 0;
+}
+
+static int64_t write_hole(const struct step_args *a, uint32_t b, uint32_t run)
+{
+	struct task *t = a->t;
+	const struct fs *fs = fs_of(t);
+	uint32_t start, n;
+	uint64_t bytes;
+	int err = map_prepare(t, a->i, b);
+
+	if (!err)
+		err = blocks_take(t, &fs->blocks, min_of(run, map_span(a->i, b)), hint_for(fs, a->i, b),
+				  TAG(HAND_BLOCKS), &start, &n);
+	if (err)
+		return err;
+	bytes = fill_blocks(a, start, n);
+	txn_begin(t);
+	err = txn_lock(t, &a->i->meta);
+	if (!err)
+		err = map_link(t, a->i, b, start, n, 0);
+	if (err)
+		return txn_abort(t, err);
+	hand_drop(t, hand_item(HAND_BLOCKS, n, start));
+	written(t, a->cred, a->i, a->off + bytes);
+	err = txn_commit(t);
+	return err ? err : (int64_t)bytes;
+}
+
+static int64_t write_unwritten(const struct step_args *a, uint32_t b, uint32_t block, uint32_t run)
+{
+	struct task *t = a->t;
+	uint32_t n = min_of(run, MAP_STEP);
+	uint64_t bytes = fill_blocks(a, block, n);
+	int err;
+
+	txn_begin(t);
+	err = txn_lock(t, &a->i->meta);
+	if (!err)
+		err = map_written(t, a->i, b, (uint32_t)div_up(a->off % BLOCK_SIZE + bytes, BLOCK_SIZE));
+	if (err)
+		return txn_abort(t, err);
+	written(t, a->cred, a->i, a->off + bytes);
+	err = txn_commit(t);
+	return err ? err : (int64_t)bytes;
+}
+
+static int64_t write_step(const struct step_args *a)
+{
+	struct inode *i = a->i;
+	uint32_t b = (uint32_t)(a->off / BLOCK_SIZE), run = 1;
+	uint32_t want = (uint32_t)div_up(a->off % BLOCK_SIZE + a->len, BLOCK_SIZE);
+	int64_t e;
+	int err;
+
+	if (!S_ISREG(i->mode))
+		return -EUCLEAN;
+	if ((i->flags & INODE_INLINE) && a->off + a->len > INODE_ROOM) {
+		err = leave_inline(a->t, i);
+		if (err)
+			return err;
+	}
+	err = zero_gap(a->t, i, a->off);
+	if (err)
+		return err;
+	if (i->flags & INODE_INLINE)
+		return write_inline(a);
+	e = map_get(fs_of(a->t), i, b, want, &run);
+	if (e < 0)
+		return e;
+	if (e == 0)
+		return write_hole(a, b, run);
+	return e & MAP_UNWRITTEN ? write_unwritten(a, b, (uint32_t)e & ~MAP_UNWRITTEN, run)
+				 : overwrite(a, (uint32_t)e, run);
+}
+
+/* Under the data lock: all of it, or as much as there is room for. */
+static int64_t write_all(struct step_args a)
+{
+	uint64_t done = 0, len = a.len, off = a.off;
+	const char *buf = a.buf;
+
+	while (done < len) {
+		int64_t n;
+
+		a.buf = buf + done;
+		a.off = off + done;
+		a.len = min_of(len - done, STEP_BYTES);
+		n = write_step(&a);
+		if (n < 0)
+			return done ? (int64_t)done : n;
+		done += (uint64_t)n;
+	}
+	return (int64_t)done;
+}
+
+static int64_t write_locked(struct step_args *a, unsigned flags)
+{
+	int err = regular(a->i);
+
+	if (err)
+		return err;
+	if (flags & FS_IO_APPEND)
+		a->off = a->i->size;
+	if (a->off >= (uint64_t)FS_SIZE_MAX)
+		return -EFBIG;
+	a->len = min_of(a->len, (uint64_t)FS_SIZE_MAX - a->off);
+	return write_all(*a);
+}
+
+int64_t fs_write(struct task *t, const struct fs_cred *cred, fs_ino ino, const void *buf, size_t len, int64_t off,
+		 unsigned flags, int64_t *end)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+	struct step_args a = {t, cred, i, buf, len, (uint64_t)off};
+	int64_t n;
+	int err;
+
+	if (!i || off < 0)
+		return i ? -EINVAL : -ESTALE;
+	err = lock_data(t, i);
+	if (err)
+		return err;
+	n = len ? write_locked(&a, flags) : regular(i);
+	unlock_data(t, n > 0);
+	hand_settle(t);
+	if (end)
+		*end = (int64_t)a.off + max_of(n, 0);
+	if (n > 0)
+		stale_inode(t, i, FS_MARK_ATTR | FS_MARK_DATA);
+	return n;
+}
+
+/* ---- Changing the size ------------------------------------------------------------ */
+
+int data_trim(struct task *t, struct inode *i)
+{
+	uint32_t base = t->slot->nhand;
+	int more = 1;
+
+	while (more > 0) {
+		int err;
+
+		txn_begin(t);
+		err = txn_lock(t, &i->meta);
+		more = err ? err : map_cut(t, i, (uint32_t)div_up(i->size, BLOCK_SIZE), UINT64_MAX);
+		if (more < 0)
+			return txn_abort(t, more);
+		if (more == 0) {
+			bool empty = i->size == 0 && i->nblocks == 0 && map_height(i->flags) == 0;
+
+			txn_set(t, &i->flags, (i->flags & ~(uint32_t)INODE_TRIM) | (empty ? INODE_INLINE : 0));
+			if (hand_forget(t, hand_item(HAND_TRIM, 0, inode_number(fs_of(t), i))))
+				base = base ? base - 1 : 0;
+		}
+		err = txn_commit(t);
+		if (err)
+			return err;
+		hand_settle_to(t, base);
+	}
+	return 0;
+}
+
+/* Under the data lock. */
+static int resize_locked(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t size, bool always)
+{
+	bool trim;
+	int err = regular(i);
+
+	if (!err && size > (uint64_t)FS_SIZE_MAX)
+		err = -EFBIG;
+	if (!err && (i->flags & INODE_INLINE) && size > INODE_ROOM)
+		err = leave_inline(t, i);
+	if (!err)
+		err = zero_gap(t, i, size);
+	if (err)
+		return err;
+	trim = size <= i->size && !(i->flags & INODE_INLINE);
+	txn_begin(t);
+	err = txn_lock(t, &i->meta);
+	if (err)
+		return txn_abort(t, err);
+	if (size != i->size || always) {
+		uint32_t mode = kill_setid(cred, i, i->mode);
+
+		if (mode != i->mode)
+			txn_set(t, &i->mode, mode);
+		modify(t, i, time_now(t));
+	}
+	txn_set(t, &i->size, size);
+	if (trim) {
+		txn_set(t, &i->flags, i->flags | INODE_TRIM);
+		hand_push(t, hand_item(HAND_TRIM, 0, inode_number(fs_of(t), i)));
+	}
+	err = txn_commit(t);
+	return err || !trim ? err : data_trim(t, i);
+}
+
+int data_resize(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t size, bool always)
+{
+	int err = lock_data(t, i);
+
+	if (err)
+		return err;
+	err = resize_locked(t, cred, i, size, always);
+	unlock_data(t, true);
+	hand_settle(t);
+	return err;
+}
+
+/* ---- Ranges ------------------------------------------------------------------------ */
+
+static uint32_t first_whole(uint64_t off)
+{
+	return (uint32_t)div_up(off, BLOCK_SIZE);
+}
+
+/* [off, end) reads as zeros afterwards, its whole blocks become holes. */
+static int punch(struct task *t, struct inode *i, uint64_t off, uint64_t end)
+{
+	uint32_t base = t->slot->nhand;
+	int err, more = 1;
+
+	if (i->flags & INODE_INLINE) {
+		end = min_of(end, i->size);
+		if (off < end)
+			mem_zero(i->room.bytes + off, end - off);
+		return 0;
+	}
+	err = off % BLOCK_SIZE ? zero_in_block(t, i, off, min_of(end, block_end(off))) : 0;
+	if (!err && end % BLOCK_SIZE && (off / BLOCK_SIZE != end / BLOCK_SIZE || off % BLOCK_SIZE == 0))
+		err = zero_in_block(t, i, end / BLOCK_SIZE * BLOCK_SIZE, end);
+	while (!err && more > 0 && first_whole(off) < end / BLOCK_SIZE) {
+		txn_begin(t);
+		err = txn_lock(t, &i->meta);
+		more = err ? err : map_cut(t, i, first_whole(off), end / BLOCK_SIZE);
+		if (more < 0)
+			return txn_abort(t, more);
+		err = txn_commit(t);
+		hand_settle_to(t, base);
+	}
+	return err;
+}
+
+/* Blocks that [b, to) lacks. */
+static int64_t count_holes(const struct fs *fs, const struct inode *i, uint64_t b, uint64_t to)
+{
+	int64_t n = 0;
+
+	while (b < to) {
+		uint32_t run = 1;
+		int64_t e = map_get(fs, i, (uint32_t)b, (uint32_t)(to - b), &run);
+
+		if (e < 0)
+			return e;
+		n += e ? 0 : run;
+		b += run;
+	}
+	return n;
+}
+
+static int fill_hole(struct task *t, struct inode *i, uint32_t b, uint32_t run)
+{
+	const struct fs *fs = fs_of(t);
+	uint32_t start, n;
+	int err = map_prepare(t, i, b);
+
+	if (!err)
+		err = blocks_take(t, &fs->blocks, min_of(run, map_span(i, b)), hint_for(fs, i, b), TAG(HAND_BLOCKS),
+				  &start, &n);
+	if (err)
+		return err;
+	txn_begin(t);
+	err = txn_lock(t, &i->meta);
+	if (!err)
+		err = map_link(t, i, b, start, n, MAP_UNWRITTEN);
+	if (err)
+		return txn_abort(t, err);
+	hand_drop(t, hand_item(HAND_BLOCKS, n, start));
+	return txn_commit(t);
+}
+
+/* Every block of [off, end) belongs to the file afterwards. */
+static int fill_range(struct task *t, struct inode *i, uint64_t off, uint64_t end)
+{
+	const struct fs *fs = fs_of(t);
+	uint64_t b = off / BLOCK_SIZE, to = div_up(end, BLOCK_SIZE);
+	int64_t holes;
+	int err = 0;
+
+	if (i->flags & INODE_INLINE)
+		err = end > INODE_ROOM ? leave_inline(t, i) : 0;
+	if (err || (i->flags & INODE_INLINE))
+		return err;
+	/* What cannot be had is not begun. */
+	holes = count_holes(fs, i, b, to);
+	if (holes < 0 || (uint64_t)holes > fs->blocks.nblocks - blocks_used(&fs->blocks))
+		return holes < 0 ? (int)holes : -ENOSPC;
+	while (!err && holes && b < to) {
+		uint32_t run = 1;
+		int64_t e = map_get(fs, i, (uint32_t)b, (uint32_t)(to - b), &run);
+
+		if (e < 0)
+			return (int)e;
+		if (e == 0)
+			err = fill_hole(t, i, (uint32_t)b, run);
+		else
+			b += run;
+	}
+	return err;
+}
+
+static int range_locked(struct task *t, const struct fs_cred *cred, struct inode *i, int mode, uint64_t off,
+			uint64_t end)
+{
+	uint64_t size = mode & FALLOC_FL_KEEP_SIZE ? i->size : max_of(end, i->size);
+	int err = regular(i);
+
+	if (err)
+		return err == -EINVAL ? -ENODEV : err;
+	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+		err = punch(t, i, off, end);
+	if (!err && !(mode & FALLOC_FL_PUNCH_HOLE))
+		err = fill_range(t, i, off, end);
+	if (!err)
+		err = zero_gap(t, i, size);
+	return err ? err : written_txn(t, cred, i, size);
+}
+
+int fs_fallocate(struct task *t, const struct fs_cred *cred, fs_ino ino, int mode, int64_t off, int64_t len)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+	int err;
+
+	if (!i)
+		return -ESTALE;
+	if (off < 0 || len <= 0)
+		return -EINVAL;
+	if (mode != 0 && mode != FALLOC_FL_KEEP_SIZE && mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) &&
+	    mode != FALLOC_FL_ZERO_RANGE && mode != (FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE))
+		return -EOPNOTSUPP;
+	if (off > FS_SIZE_MAX || len > FS_SIZE_MAX - off)
+		return -EFBIG;
+	err = lock_data(t, i);
+	if (err)
+		return err;
+	err = range_locked(t, cred, i, mode, (uint64_t)off, (uint64_t)(off + len));
+	unlock_data(t, true);
+	hand_settle(t);
+	if (!err)
+		stale_inode(t, i, FS_MARK_ATTR | FS_MARK_DATA);
+	return err;
+}
+
+static racy_read int64_t seek_once(const struct fs *fs, const struct inode *i, uint64_t off, bool data)
+{
+	uint64_t size = load_relaxed(&i->size), at = off;
+	int err = regular(i);
+
+	if (err || off >= size)
+		return err ? err : -ENXIO;
+	if (load_relaxed(&i->flags) & INODE_INLINE)
+		return (int64_t)(data ? off : size);
+	while (at < size) {
+		uint32_t run = 1;
+		int64_t e = map_get(fs, i, (uint32_t)(at / BLOCK_SIZE),
+				    (uint32_t)div_up(size - at / BLOCK_SIZE * BLOCK_SIZE, BLOCK_SIZE), &run);
+
+		if (e < 0)
+			return e;
+		if ((e > 0 && !(e & MAP_UNWRITTEN)) == data)
+			return (int64_t)at;
+		at = (at / BLOCK_SIZE + run) * BLOCK_SIZE;
+	}
+	return data ? -ENXIO : (int64_t)size;
+}
+
+racy_read int64_t fs_seek(struct task *t, fs_ino ino, int64_t off, int whence)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+	uint64_t seq;
+	int64_t at;
+	int err;
+
+	if (!i)
+		return -ESTALE;
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		return -EINVAL;
+	if (off < 0)
+		return -ENXIO;
+	do {
+		err = seq_begin(t, &i->data, &seq);
+		if (err)
+			return err;
+		at = seek_once(fs_of(t), i, (uint64_t)off, whence == SEEK_DATA);
+	} while (!seq_valid(&i->data, seq));
+	return at;
+}
+
+int64_t fs_copy_range(struct task *t, const struct fs_cred *cred, fs_ino in, int64_t in_off, fs_ino out,
+		      int64_t out_off, uint64_t len)
+{
+	char piece[BLOCK_SIZE];
+	uint64_t done = 0;
+
+	if (in_off < 0 || out_off < 0 || len > INT64_MAX)
+		return -EINVAL;
+	if (in == out && in_off < out_off + (int64_t)len && out_off < in_off + (int64_t)len)
+		return -EINVAL;
+	while (done < len) {
+		/* To the next block boundary of the target: then every piece is one block there. */
+		uint64_t want = min_of(len - done, BLOCK_SIZE - ((uint64_t)out_off + done) % BLOCK_SIZE);
+		int64_t n = fs_read(t, in, piece, want, in_off + (int64_t)done, 0);
+
+		if (n > 0)
+			n = fs_write(t, cred, out, piece, (size_t)n, out_off + (int64_t)done, 0, NULL);
+		if (n < 0)
+			return done ? (int64_t)done : n;
+		if (n == 0)
+			break;
+		done += (uint64_t)n;
+	}
+	return (int64_t)done;
+}

@@ -1,0 +1,257 @@
+/*
+ * Directories: a tree of entries by the hash of their names.
+ *
+ * An entry's key is the hash of its name with the last bits replaced by a
+ * number that tells names of one hash apart. The key is also the cookie of
+ * readdir: it stays the same as long as the entry does, so a listing goes on
+ * after it whatever came and went. Cookies 1 and 2 are "." and "..".
+ */
+#include "base/hash.h"
+#include "fs/internal.h"
+
+#define COOKIE_DOT 1u
+#define COOKIE_DOTDOT 2u
+
+int name_check(struct fs_name name)
+{
+	if (name.len == 0)
+		return -ENOENT;
+	if (name.len > FS_NAME_MAX)
+		return -ENAMETOOLONG;
+	for (size_t i = 0; i < name.len; i++)
+		if (name.s[i] == '/' || name.s[i] == 0)
+			return -EINVAL;
+	return 0;
+}
+
+/* The first key of the names with this hash: at least KEY_TIES, below 2^63. */
+static uint64_t key_of(const struct fs *fs, struct fs_name name)
+{
+	uint64_t h = hash_bytes(fs->pool.secret, name.s, name.len) >> 1 & ~(uint64_t)(KEY_TIES - 1);
+
+	return h ? h : KEY_TIES;
+}
+
+static racy_read bool same_name(const struct fs *fs, uint32_t cell, const struct dirent *d, struct fs_name name)
+{
+	if (load_relaxed(&d->len) != name.len || !slab_at(&fs->cells, cell, DIRENT_CELLS((uint32_t)name.len)))
+		return false;
+	return mem_equal(d->name, name.s, name.len);
+}
+
+racy_read int64_t dir_find(const struct fs *fs, const struct inode *dir, struct fs_name name)
+{
+	uint64_t key = key_of(fs, name);
+	int64_t cell = tree_ceil(&fs->cells, load_relaxed(&dir->room.dir.root), key);
+
+	for (uint32_t ties = 0; cell > 0 && ties < KEY_TIES; ties++) {
+		const struct dirent *d = dirent_at(fs, (uint32_t)cell);
+
+		if (!d)
+			return -EUCLEAN;
+		if (load_relaxed(&d->key) - key >= KEY_TIES)
+			return 0;
+		if (same_name(fs, (uint32_t)cell, d, name))
+			return cell;
+		cell = tree_next(&fs->cells, (uint32_t)cell);
+	}
+	return cell;
+}
+
+int dirent_take(struct task *t, struct fs_name name, uint32_t *cell, uint64_t *item)
+{
+	const struct fs *fs = fs_of(t);
+	uint32_t n = DIRENT_CELLS((uint32_t)name.len);
+	struct dirent *d;
+	int err = slab_take(t, &fs->cells, n, TAG(HAND_CELLS), cell);
+
+	if (err)
+		return err;
+	*item = hand_item(HAND_CELLS, n, *cell);
+	d = dirent_at(fs, *cell);
+	/* A late reader of the entry that was here before may still look: each store is whole. */
+	store_relaxed(&d->key, key_of(fs, name));
+	store_relaxed(&d->len, (uint8_t)name.len);
+	store_relaxed(&d->known, 0);
+	mem_copy(d->name, name.s, name.len);
+	return 0;
+}
+
+/* The smallest key of the name's hash that the directory does not use. */
+static int free_key(const struct fs *fs, const struct inode *dir, uint64_t *key)
+{
+	uint64_t first = *key;
+	int64_t cell = tree_ceil(&fs->cells, dir->room.dir.root, first);
+
+	while (cell > 0) {
+		const struct dirent *d = dirent_at(fs, (uint32_t)cell);
+
+		if (!d)
+			return -EUCLEAN;
+		if (d->key != *key)
+			return 0;
+		if (++*key - first >= KEY_TIES)
+			return -ENOSPC;
+		cell = tree_next(&fs->cells, (uint32_t)cell);
+	}
+	return (int)cell;
+}
+
+int dirent_link(struct task *t, struct inode *dir, uint32_t cell, uint64_t item, const struct inode *target)
+{
+	const struct fs *fs = fs_of(t);
+	struct dirent *d = dirent_at(fs, cell);
+	int err = free_key(fs, dir, &d->key);
+
+	if (err)
+		return err;
+	store_relaxed(&d->ino, inode_number(fs, target));
+	store_relaxed(&d->dir, inode_number(fs, dir));
+	store_relaxed(&d->type, (uint8_t)(target->mode >> 12));
+	if (t->flags & TASK_KERNEL)
+		store_relaxed(&d->known, 1);
+	err = tree_insert(t, &fs->cells, &dir->room.dir.root, cell);
+	if (err)
+		return err;
+	txn_set(t, &dir->room.dir.count, dir->room.dir.count + 1);
+	hand_drop(t, item);
+	return 0;
+}
+
+int dirent_unlink(struct task *t, struct inode *dir, uint32_t cell)
+{
+	const struct fs *fs = fs_of(t);
+	struct dirent *d = dirent_at(fs, cell);
+	int err = tree_remove(t, &fs->cells, &dir->room.dir.root, cell);
+
+	if (err)
+		return err;
+	txn_set(t, &dir->room.dir.count, dir->room.dir.count - 1);
+	return hand_push(t, hand_item(HAND_CELLS, DIRENT_CELLS(d->len), cell)) ? 0 : -EUCLEAN;
+}
+
+void dirent_point(struct task *t, uint32_t cell, const struct inode *target)
+{
+	const struct fs *fs = fs_of(t);
+	struct dirent *d = dirent_at(fs, cell);
+
+	txn_set(t, &d->ino, inode_number(fs, target));
+	txn_set(t, &d->type, (uint8_t)(target->mode >> 12));
+}
+
+/* ---- Listing --------------------------------------------------------------- */
+
+static racy_read int emit(const struct fs *fs, const struct dirent *d, uint32_t cell, struct fs_dirent *out)
+{
+	out->len = load_relaxed(&d->len);
+	if (!slab_at(&fs->cells, cell, DIRENT_CELLS(out->len)))
+		return -EUCLEAN;
+	out->ino = load_relaxed(&d->ino);
+	out->mode = (uint32_t)load_relaxed(&d->type) << 12;
+	out->cookie = load_relaxed(&d->key);
+	mem_copy(out->name, d->name, out->len);
+	out->name[out->len] = 0;
+	return 0;
+}
+
+static void emit_dots(struct fs_dirent *out, fs_ino ino, uint8_t len)
+{
+	*out = (struct fs_dirent){.ino = ino, .mode = S_IFDIR, .cookie = len, .len = len, .name = ".."};
+	out->name[len] = 0;
+}
+
+/* Fills from the tree; stops at what is torn. */
+static racy_read int list(const struct fs *fs, const struct inode *dir, uint64_t cookie, struct fs_dirent *out, int n)
+{
+	int64_t cell = tree_ceil(&fs->cells, load_relaxed(&dir->room.dir.root), max_of(cookie + 1, KEY_TIES));
+	int k = 0;
+
+	while (cell > 0 && k < n) {
+		const struct dirent *d = dirent_at(fs, (uint32_t)cell);
+
+		if (!d || emit(fs, d, (uint32_t)cell, &out[k]) != 0)
+			return -EUCLEAN;
+		k++;
+		cell = tree_next(&fs->cells, (uint32_t)cell);
+	}
+	return cell < 0 ? -EUCLEAN : k;
+}
+
+racy_read int fs_readdir(struct task *t, fs_ino ino, uint64_t cookie, struct fs_dirent *out, int n)
+{
+	const struct fs *fs = fs_of(t);
+	struct inode *dir = inode_at(fs, ino);
+	uint64_t seq;
+	int err, k;
+
+	if (!dir)
+		return -ESTALE;
+	do {
+		k = 0;
+		err = seq_begin(t, &dir->meta, &seq);
+		if (err)
+			return err;
+		if (!is_dir(load_relaxed(&dir->mode))) {
+			err = load_relaxed(&dir->mode) ? -ENOTDIR : -ESTALE;
+			continue;
+		}
+		if (load_relaxed(&dir->nlink) == 0)
+			continue; /* removed: nothing in it, not even dots */
+		if (cookie < COOKIE_DOT && k < n)
+			emit_dots(&out[k++], ino, COOKIE_DOT);
+		if (cookie < COOKIE_DOTDOT && k < n)
+			emit_dots(&out[k++], load_relaxed(&dir->room.dir.parent), COOKIE_DOTDOT);
+		err = list(fs, dir, cookie, out + k, n - k);
+	} while (!seq_valid(&dir->meta, seq));
+	return err < 0 ? err : k + err;
+}
+
+racy_read int fs_dirname(struct task *t, fs_ino ino, fs_ino *parent, struct fs_dirent *out)
+{
+	const struct fs *fs = fs_of(t);
+	struct inode *dir = inode_at(fs, ino);
+	uint64_t seq;
+	int err;
+
+	if (!dir)
+		return -ESTALE;
+	do {
+		uint32_t self;
+		const struct dirent *d;
+
+		err = seq_begin(t, &dir->meta, &seq);
+		if (err)
+			return err;
+		*parent = load_relaxed(&dir->room.dir.parent);
+		self = load_relaxed(&dir->room.dir.self);
+		d = dirent_at(fs, self);
+		if (!is_dir(load_relaxed(&dir->mode)))
+			err = -ENOTDIR;
+		else if (ino == FS_ROOT)
+			emit_dots(out, FS_ROOT, COOKIE_DOT);
+		else
+			err = load_relaxed(&dir->nlink) == 0 ? -ENOENT : d ? emit(fs, d, self, out) : -EUCLEAN;
+	} while (!seq_valid(&dir->meta, seq));
+	return err;
+}
+
+/* ---- What the kernel was told is absent ---------------------------------------- */
+
+static uint32_t filter_bit(const struct fs *fs, struct fs_name name)
+{
+	return (uint32_t)(key_of(fs, name) >> 20) % 512;
+}
+
+bool name_was_absent(const struct fs *fs, const struct inode *dir, struct fs_name name)
+{
+	uint32_t bit = filter_bit(fs, name);
+
+	return load_relaxed(&dir->room.dir.absent[bit / 64]) >> (bit % 64) & 1;
+}
+
+void mark_absent(const struct fs *fs, struct inode *dir, struct fs_name name)
+{
+	uint32_t bit = filter_bit(fs, name);
+
+	fetch_or(&dir->room.dir.absent[bit / 64], 1ull << (bit % 64));
+}

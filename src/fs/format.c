@@ -1,0 +1,226 @@
+/* Laying out a pool and attaching to it. */
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "fs/internal.h"
+#include "fs/open.h"
+
+#define INODES_MIN 16u
+#define INODES_MAX (1u << 26)
+#define BLOCKS_MIN 16u
+#define BLOCKS_MAX (1u << 31)
+#define CELLS_PER_INODE 6u /* the longest name takes five, and something for attributes and open files */
+
+struct geometry {
+	uint32_t nblocks, nchunks, inode_pages, cell_pages;
+	uint64_t size;
+	struct pool_region region[POOL_REGIONS];
+};
+
+static void place(struct geometry *g, unsigned r, uint64_t len)
+{
+	g->region[r] = (struct pool_region){g->size, round_up(len, POOL_PAGE)};
+	g->size += g->region[r].len;
+}
+
+static bool lay_out(const struct fs_format *f, struct geometry *g)
+{
+	uint64_t blocks = f->size / BLOCK_SIZE, inodes = f->inodes, cells;
+
+	*g = (struct geometry){.size = round_up(sizeof(struct pool_header), POOL_PAGE)};
+	if (blocks < BLOCKS_MIN || blocks > BLOCKS_MAX - 1 || inodes < INODES_MIN || inodes > INODES_MAX)
+		return false;
+	/* One more of each: number 0 is never used. */
+	g->nblocks = (uint32_t)blocks + 1;
+	g->nchunks = div_up(g->nblocks, CHUNK_BLOCKS);
+	g->inode_pages = (uint32_t)div_up(inodes + 1, SLAB_UNITS);
+	cells = inodes * CELLS_PER_INODE + POOL_CLIENTS * 64;
+	g->cell_pages = (uint32_t)div_up(cells, SLAB_UNITS);
+	place(g, REGION_CLIENTS, POOL_CLIENTS * sizeof(struct client_slot));
+	place(g, REGION_TASKS, POOL_TASKS * sizeof(struct task_slot));
+	place(g, REGION_HANDLES, (uint64_t)POOL_CLIENTS * FS_HANDLES * sizeof(uint32_t));
+	place(g, REGION_CONTROL, sizeof(struct fs_ctl));
+	place(g, REGION_INODE_PAGES, (uint64_t)g->inode_pages * sizeof(struct slab_page));
+	place(g, REGION_INODES, (uint64_t)g->inode_pages * SLAB_UNITS * sizeof(struct inode));
+	place(g, REGION_CELL_PAGES, (uint64_t)g->cell_pages * sizeof(struct slab_page));
+	place(g, REGION_CELLS, (uint64_t)g->cell_pages * SLAB_UNITS * 64);
+	place(g, REGION_CHUNKS, (uint64_t)g->nchunks * sizeof(struct chunk));
+	/* Chunks on their own boundary: what the hardware maps as one page could be one. */
+	g->size = round_up(g->size, (uint64_t)CHUNK_BLOCKS * BLOCK_SIZE);
+	place(g, REGION_BLOCKS, (uint64_t)g->nblocks * BLOCK_SIZE);
+	return true;
+}
+
+uint64_t fs_format_bytes(const struct fs_format *f)
+{
+	struct geometry g;
+
+	return lay_out(f, &g) ? g.size : 0;
+}
+
+/* An inode's versions and generation start where no earlier life of its page has come to. */
+static void inode_fresh(struct pool *pool, void *unit)
+{
+	struct inode *i = unit;
+	uint64_t epoch = fetch_add(&pool_header(pool)->epoch, 1);
+
+	i->meta = i->data = epoch * (LOCK_VERSION << 20);
+	i->gen = epoch << 20;
+}
+
+/* The views of the regions, from the geometry that pool_map has verified. */
+static int view(struct fs *fs)
+{
+	const struct pool_region *r = fs->pool.region;
+	char *base = fs->pool.base;
+	struct fs_ctl *ctl;
+
+	if (r[REGION_CONTROL].len < sizeof *ctl ||
+	    r[REGION_HANDLES].len < (uint64_t)POOL_CLIENTS * FS_HANDLES * sizeof(uint32_t))
+		return -EUCLEAN;
+	ctl = fs_ctl(fs);
+	fs->inodes = (struct slab){.ctl = &ctl->inodes,
+				   .pages = (void *)(base + r[REGION_INODE_PAGES].off),
+				   .base = base + r[REGION_INODES].off,
+				   .npages = (uint32_t)(r[REGION_INODES].len / (SLAB_UNITS * sizeof(struct inode))),
+				   .unit = sizeof(struct inode),
+				   .fresh = inode_fresh};
+	fs->cells = (struct slab){.ctl = &ctl->cells,
+				  .pages = (void *)(base + r[REGION_CELL_PAGES].off),
+				  .base = base + r[REGION_CELLS].off,
+				  .npages = (uint32_t)(r[REGION_CELLS].len / (SLAB_UNITS * 64)),
+				  .unit = 64};
+	fs->blocks = (struct blocks){.ctl = &ctl->blocks,
+				     .chunks = (void *)(base + r[REGION_CHUNKS].off),
+				     .base = base + r[REGION_BLOCKS].off,
+				     .nchunks = (uint32_t)(r[REGION_CHUNKS].len / sizeof(struct chunk)),
+				     .nblocks = (uint32_t)(r[REGION_BLOCKS].len / BLOCK_SIZE)};
+	fs->blocks.nchunks = min_of(fs->blocks.nchunks, div_up(fs->blocks.nblocks, CHUNK_BLOCKS));
+	if (r[REGION_INODE_PAGES].len / sizeof(struct slab_page) < fs->inodes.npages ||
+	    r[REGION_CELL_PAGES].len / sizeof(struct slab_page) < fs->cells.npages ||
+	    fs->blocks.nchunks * (uint64_t)CHUNK_BLOCKS < fs->blocks.nblocks || !fs->inodes.npages ||
+	    !fs->cells.npages || !fs->blocks.nblocks)
+		return -EUCLEAN;
+	return 0;
+}
+
+static int make_root(struct fs *fs, const struct fs_format *f)
+{
+	struct inode *root = (struct inode *)(void *)fs->inodes.base + FS_ROOT;
+	struct timespec now = {0};
+
+	sys_clock_gettime(CLOCK_REALTIME, &now);
+	root->mode = S_IFDIR | (f->root_mode & 07777);
+	root->nlink = 2;
+	root->uid = f->root_uid;
+	root->gid = f->root_gid;
+	root->room.dir.parent = FS_ROOT;
+	for (int k = 0; k < TIMES; k++) {
+		root->sec[k] = now.tv_sec;
+		root->nsec[k] = (uint32_t)now.tv_nsec;
+	}
+	fs->inodes.pages[0].free &= ~(1ull << FS_ROOT);
+	fs->inodes.ctl->arena[0].used++;
+	return 0;
+}
+
+static int fill(struct fs *fs, const struct fs_format *f)
+{
+	const struct pool_region *r = fs->pool.region;
+	int err = view(fs);
+
+	if (!err)
+		err = pool_commit(&fs->pool, r[REGION_CLIENTS].off, r[REGION_CLIENTS].len);
+	if (!err)
+		err = pool_commit(&fs->pool, r[REGION_CONTROL].off, r[REGION_CONTROL].len);
+	if (!err)
+		err = slab_format(&fs->pool, &fs->inodes);
+	if (!err)
+		err = slab_format(&fs->pool, &fs->cells);
+	if (!err)
+		err = blocks_format(&fs->pool, &fs->blocks);
+	if (err)
+		return err;
+	err = make_root(fs, f);
+	store_release(&pool_header(&fs->pool)->ready, 1);
+	return err;
+}
+
+int fs_format(int fd, const struct fs_format *f)
+{
+	struct geometry g;
+	struct fs fs;
+	int err;
+
+	if (!lay_out(f, &g))
+		return -EINVAL;
+	err = pool_format(fd, g.size, f->name, g.region);
+	if (!err)
+		err = pool_map(fd, &fs.pool);
+	if (err)
+		return err;
+	err = fill(&fs, f);
+	sys_munmap(fs.pool.base, fs.pool.size); /* and not pool_unmap: fd is the caller's */
+	return err;
+}
+
+/* The daemon's seat among the clients: one at a time, taken over from the dead. */
+static int claim_kernel(struct fs *fs)
+{
+	uint64_t *word = &pool_header(&fs->pool)->kernel_client;
+	uint64_t old = load_acquire(word);
+
+	do {
+		if (old && old <= POOL_CLIENTS && old - 1 != fs->pool.client &&
+		    client_alive(&fs->pool, (uint32_t)old - 1))
+			return -EBUSY;
+	} while (!cas(word, &old, fs->pool.client + 1));
+	return 0;
+}
+
+static int settle_in(struct fs *fs, unsigned flags)
+{
+	struct task t;
+	int err = flags & FS_ATTACH_KERNEL ? claim_kernel(fs) : 0;
+
+	if (!err)
+		err = task_attach(&fs->pool, 0, &t);
+	if (err)
+		return err;
+	fs_reap_dead(&t);
+	task_detach(&t);
+	return 0;
+}
+
+int fs_attach(int fd, unsigned flags, struct fs *fs)
+{
+	int err = pool_map(fd, &fs->pool);
+
+	if (err)
+		return err;
+	err = load_acquire(&pool_header(&fs->pool)->ready) == 1 ? view(fs) : -EUCLEAN;
+	if (!err)
+		err = client_attach(&fs->pool);
+	if (!err) {
+		err = settle_in(fs, flags);
+		if (err)
+			client_detach(&fs->pool);
+	}
+	if (err)
+		sys_munmap(fs->pool.base, fs->pool.size); /* fd stays the caller's */
+	return err;
+}
+
+void fs_detach(struct fs *fs)
+{
+	struct task t;
+	uint64_t me = fs->pool.client + 1;
+
+	if (task_attach(&fs->pool, 0, &t) == 0) {
+		open_drop_all(&t, fs->pool.client);
+		task_detach(&t);
+	}
+	cas(&pool_header(&fs->pool)->kernel_client, &me, 0);
+	client_detach(&fs->pool);
+	pool_unmap(&fs->pool);
+}

@@ -1,0 +1,117 @@
+/*
+ * Settling the hand: freeing, in small transactions that each hold one lock at
+ * a time, what an operation has unlinked or did not use. An item that leads to
+ * more (an inode, a node of a map) puts what it leads to behind itself and is
+ * done when nothing is left, so that a death at any point leaves the rest to
+ * the heir of the hand.
+ */
+#include "fs/internal.h"
+
+static int reap_free(struct task *t, struct inode *i)
+{
+	struct task_slot *s = t->slot;
+
+	txn_set(t, &i->mode, 0);
+	txn_set(t, &i->gen, i->gen + 1);
+	txn_set(t, &s->hand[s->nhand - 1], hand_item(HAND_INODE, 1, inode_number(fs_of(t), i)));
+	return txn_commit(t);
+}
+
+/* One step of taking an inode apart: an attribute, a piece of its mapping, or itself. */
+static int reap(struct task *t, fs_ino ino)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+	int err;
+
+	if (!i)
+		return -EUCLEAN;
+	txn_begin(t);
+	err = txn_lock(t, &i->meta);
+	if (!err && i->mode == 0)
+		err = -EUCLEAN;
+	if (err)
+		return txn_abort(t, err);
+	if (i->xattr) {
+		xattr_pop(t, i);
+		return txn_commit(t);
+	}
+	if (!(i->flags & INODE_INLINE) && (S_ISREG(i->mode) || S_ISLNK(i->mode))) {
+		err = map_cut(t, i, 0, UINT64_MAX);
+		if (err < 0)
+			return txn_abort(t, err);
+		if (err == 0)
+			txn_set(t, &i->flags, i->flags | INODE_INLINE);
+		return txn_commit(t);
+	}
+	return reap_free(t, i);
+}
+
+/* The inode may have been freed and be in use again for long: a trim that is not asked for does no harm. */
+static int trim(struct task *t, fs_ino ino)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+	int err = i ? lock_data(t, i) : -EUCLEAN;
+
+	if (err)
+		return err;
+	unlock_data(t, true);
+	txn_begin(t);
+	hand_forget(t, hand_item(HAND_TRIM, 0, ino));
+	return txn_commit_quiet(t);
+}
+
+static int settle_last(struct task *t, uint64_t item)
+{
+	const struct fs *fs = fs_of(t);
+
+	switch ((enum hand_tag)(item >> 60)) {
+	case HAND_INODE:
+		return slab_put(t, &fs->inodes, item_index(item), 1);
+	case HAND_CELLS:
+		return slab_put(t, &fs->cells, item_index(item), item_count(item));
+	case HAND_BLOCKS:
+		return blocks_put(t, &fs->blocks);
+	case HAND_REAP:
+		return reap(t, item_index(item));
+	case HAND_TRIM:
+		return trim(t, item_index(item));
+	case HAND_NODE:
+		return map_reap(t);
+	case HAND_XATTR:
+		return xattr_reap(t);
+	}
+	return -EUCLEAN;
+}
+
+int hand_settle_to(struct task *t, uint32_t n)
+{
+	struct task_slot *s = t->slot;
+	int first = 0;
+
+	while (s->nhand > n) {
+		int err = settle_last(t, s->hand[s->nhand - 1]);
+
+		if (err < 0) { /* damage: better a leak than to hang on it for ever */
+			first = first ? first : err;
+			store_relaxed(&s->nhand, s->nhand - 1);
+		}
+	}
+	return first;
+}
+
+bool hand_forget(struct task *t, uint64_t item)
+{
+	for (uint32_t i = t->slot->nhand; i-- > 0;) {
+		if (t->slot->hand[i] == item) {
+			hand_take(t, i);
+			return true;
+		}
+	}
+	return false;
+}
+
+void hand_drop(struct task *t, uint64_t item)
+{
+	if (!hand_forget(t, item))
+		t->broken = 1;
+}

@@ -1,0 +1,413 @@
+/*
+ * Inodes: attributes, references, and who holds them.
+ *
+ * An inode is freed (reaped) when nothing refers to it: no link, no open file
+ * of a client (nopen), no reference of the kernel (kref). Whoever takes the
+ * last one away puts it into its hand in the same transaction. Freed, its mode
+ * is 0; its lock words stay, and go on counting, for the late reader who still
+ * has its number.
+ */
+#include <fcntl.h>
+
+#include "fs/internal.h"
+
+struct fs_time time_now(const struct task *t)
+{
+	struct timespec ts = {0};
+
+	if (t->clock)
+		t->clock(CLOCK_REALTIME_COARSE, &ts);
+	else
+		sys_clock_gettime(CLOCK_REALTIME_COARSE, &ts);
+	return (struct fs_time){ts.tv_sec, (uint32_t)ts.tv_nsec};
+}
+
+void set_time(struct task *t, struct inode *i, enum inode_time which, struct fs_time v)
+{
+	if (i->sec[which] != v.sec)
+		txn_set(t, &i->sec[which], v.sec);
+	if (i->nsec[which] != v.nsec)
+		txn_set(t, &i->nsec[which], v.nsec);
+}
+
+/* In order of their numbers, each once. */
+static int sort_unique(const fs_ino *in, int n, fs_ino *out)
+{
+	int k = 0;
+
+	for (int i = 0; i < n; i++) {
+		int at = k;
+
+		while (at > 0 && out[at - 1] > in[i])
+			at--;
+		if (in[i] == 0 || (at > 0 && out[at - 1] == in[i]))
+			continue;
+		for (int j = k; j > at; j--)
+			out[j] = out[j - 1];
+		out[at] = in[i];
+		k++;
+	}
+	return k;
+}
+
+int lock_inodes(struct task *t, const fs_ino *inos, int n)
+{
+	fs_ino sorted[4];
+	int k = sort_unique(inos, n, sorted);
+
+	for (int j = 0; j < k; j++) {
+		struct inode *i = inode_at(fs_of(t), sorted[j]);
+		int err = i ? txn_lock(t, &i->meta) : -ESTALE;
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int inode_alive(const struct inode *i)
+{
+	return load_relaxed(&i->mode) ? 0 : -ESTALE;
+}
+
+static uint64_t attr_size(const struct inode *i)
+{
+	/* What tmpfs says of a directory: 20 bytes an entry, "." and ".." among them. */
+	if (is_dir(load_relaxed(&i->mode)))
+		return 20 * (2 + (uint64_t)load_relaxed(&i->room.dir.count));
+	return load_relaxed(&i->size);
+}
+
+static uint64_t attr_blocks(const struct inode *i)
+{
+	/* Inline bytes count as one block: some programs take a file of no blocks for one without data. */
+	if (!S_ISREG(load_relaxed(&i->mode)))
+		return 0;
+	if (load_relaxed(&i->flags) & INODE_INLINE)
+		return load_relaxed(&i->size) ? BLOCK_SIZE / 512 : 0;
+	return (uint64_t)load_relaxed(&i->nblocks) * (BLOCK_SIZE / 512);
+}
+
+static struct timespec attr_time(const struct inode *i, enum inode_time which)
+{
+	return (struct timespec){.tv_sec = load_relaxed(&i->sec[which]), .tv_nsec = load_relaxed(&i->nsec[which])};
+}
+
+racy_read void fill_attr(const struct fs *fs, const struct inode *i, struct fs_attr *out)
+{
+	out->ino = inode_number(fs, i);
+	out->gen = load_relaxed(&i->gen);
+	out->mode = load_relaxed(&i->mode);
+	out->nlink = load_relaxed(&i->nlink);
+	out->uid = load_relaxed(&i->uid);
+	out->gid = load_relaxed(&i->gid);
+	out->rdev = load_relaxed(&i->rdev);
+	out->size = attr_size(i);
+	out->blocks = attr_blocks(i);
+	out->atime = attr_time(i, TIME_ACCESS);
+	out->mtime = attr_time(i, TIME_MODIFY);
+	out->ctime = attr_time(i, TIME_CHANGE);
+	out->btime = attr_time(i, TIME_BIRTH);
+}
+
+void give(struct task *t, struct inode *i, struct fs_attr *out)
+{
+	if (t->flags & TASK_KERNEL) {
+		txn_set(t, &i->kref, i->kref + 1);
+		fetch_or(&i->marks, FS_MARK_ATTR);
+	}
+	if (out)
+		fill_attr(fs_of(t), i, out);
+}
+
+int inode_take(struct task *t, fs_ino *ino)
+{
+	return slab_take(t, &fs_of(t)->inodes, 1, TAG(HAND_INODE), ino);
+}
+
+void maybe_reap(struct task *t, struct inode *i)
+{
+	if (i->nlink == 0 && i->nopen == 0 && i->kref == 0)
+		hand_push(t, hand_item(HAND_REAP, 0, inode_number(fs_of(t), i)));
+}
+
+int lock_data(struct task *t, struct inode *i)
+{
+	int err = lock_acquire(t, &i->data);
+
+	if (!err && unlikely(load_relaxed(&i->flags) & INODE_TRIM)) {
+		err = data_trim(t, i);
+		if (err)
+			lock_release(t, LOCK_VERSION);
+	}
+	return err;
+}
+
+void unlock_data(struct task *t, bool changed)
+{
+	lock_release(t, changed ? LOCK_VERSION : 0);
+}
+
+racy_read int fs_getattr(struct task *t, fs_ino ino, struct fs_attr *out)
+{
+	const struct fs *fs = fs_of(t);
+	struct inode *i = inode_at(fs, ino);
+	uint64_t seq;
+	int err;
+
+	if (!i)
+		return -ESTALE;
+	if (t->flags & TASK_KERNEL)
+		fetch_or(&i->marks, FS_MARK_ATTR); /* before the look: whoever changes it afterwards sees the mark */
+	do {
+		err = seq_begin(t, &i->meta, &seq);
+		if (err)
+			return err;
+		fill_attr(fs, i, out);
+	} while (!seq_valid(&i->meta, seq));
+	return out->mode ? 0 : -ESTALE;
+}
+
+racy_read int fs_access(struct task *t, const struct fs_cred *cred, fs_ino ino, int mask)
+{
+	const struct fs *fs = fs_of(t);
+	struct inode *i = inode_at(fs, ino);
+	uint64_t seq;
+	int err;
+
+	if (!i)
+		return -ESTALE;
+	do {
+		err = seq_begin(t, &i->meta, &seq);
+		if (err)
+			return err;
+		err = inode_alive(i);
+		if (!err && mask)
+			err = perm_check(fs, cred, i, mask);
+	} while (!seq_valid(&i->meta, seq));
+	return err;
+}
+
+racy_read int fs_readlink(struct task *t, fs_ino ino, char *buf, size_t size)
+{
+	const struct fs *fs = fs_of(t);
+	struct inode *i = inode_at(fs, ino);
+	uint64_t seq, len;
+	int err;
+
+	if (!i)
+		return -ESTALE;
+	do {
+		const void *from = i->room.bytes;
+
+		err = seq_begin(t, &i->meta, &seq);
+		if (err)
+			return err;
+		err = inode_alive(i);
+		if (!err && !S_ISLNK(load_relaxed(&i->mode)))
+			err = -EINVAL;
+		len = min_of(load_relaxed(&i->size), min_of(size, FS_SYMLINK_MAX));
+		if (!(load_relaxed(&i->flags) & INODE_INLINE))
+			from = block_at(&fs->blocks, load_relaxed(&i->room.map[0]), 1);
+		else
+			len = min_of(len, INODE_ROOM);
+		if (!err && !from)
+			err = -EUCLEAN;
+		if (!err)
+			mem_copy(buf, from, len);
+	} while (!seq_valid(&i->meta, seq));
+	return err ? err : (int)len;
+}
+
+/* ---- Changing attributes ----------------------------------------------------- */
+
+static int may_set_owner(const struct fs_cred *cred, const struct inode *i, unsigned set, const struct fs_attr *in)
+{
+	if (cred_can(cred, FS_CAP_CHOWN))
+		return 0;
+	if ((set & FS_SET_UID) && (cred->uid != i->uid || in->uid != i->uid))
+		return -EPERM;
+	if ((set & FS_SET_GID) && (cred->uid != i->uid || (in->gid != i->gid && !cred_in_group(cred, in->gid))))
+		return -EPERM;
+	return 0;
+}
+
+static int may_set(const struct fs *fs, const struct fs_cred *cred, const struct inode *i, unsigned set,
+		   const struct fs_attr *in)
+{
+	int err = 0;
+
+	if (!cred)
+		return 0;
+	if (set & (FS_SET_UID | FS_SET_GID))
+		err = may_set_owner(cred, i, set, in);
+	if (!err && (set & (FS_SET_MODE | FS_SET_ATIME | FS_SET_MTIME)) && !is_owner(cred, i))
+		err = -EPERM;
+	/* Both times to now: who may write may do that. */
+	if (!err && (set & (FS_SET_ATIME_NOW | FS_SET_MTIME_NOW)) && !is_owner(cred, i))
+		err = (set & FS_SET_ATIME_NOW) && (set & FS_SET_MTIME_NOW) ? perm_check(fs, cred, i, W_OK) : -EPERM;
+	return err;
+}
+
+static uint32_t new_mode(const struct fs_cred *cred, const struct inode *i, unsigned set, const struct fs_attr *in)
+{
+	uint32_t mode = i->mode;
+
+	if (set & FS_SET_MODE) {
+		gid_t gid = set & FS_SET_GID ? in->gid : i->gid;
+
+		mode = (mode & S_IFMT) | (in->mode & 07777);
+		if (cred && !cred_in_group(cred, gid) && !(cred->caps & FS_CAP_FSETID))
+			mode &= ~(uint32_t)S_ISGID;
+	}
+	/* chown takes the set-id bits of what can be executed, whoever does it. */
+	if (cred && (set & (FS_SET_UID | FS_SET_GID)) && !is_dir(mode)) {
+		mode &= ~(uint32_t)S_ISUID;
+		if (mode & S_IXGRP)
+			mode &= ~(uint32_t)S_ISGID;
+	}
+	return mode;
+}
+
+/* An access ACL follows the mode: a new one is built before the transaction, see setattr_acl. */
+static void set_fields(struct task *t, const struct fs_cred *cred, struct inode *i, unsigned set,
+		       const struct fs_attr *in)
+{
+	struct fs_time now = time_now(t);
+	uint32_t mode = new_mode(cred, i, set, in);
+
+	if (mode != i->mode)
+		txn_set(t, &i->mode, mode);
+	if (set & FS_SET_UID)
+		txn_set(t, &i->uid, in->uid);
+	if (set & FS_SET_GID)
+		txn_set(t, &i->gid, in->gid);
+	if (set & FS_SET_ATIME)
+		set_time(t, i, TIME_ACCESS, (struct fs_time){in->atime.tv_sec, (uint32_t)in->atime.tv_nsec});
+	if (set & FS_SET_MTIME)
+		set_time(t, i, TIME_MODIFY, (struct fs_time){in->mtime.tv_sec, (uint32_t)in->mtime.tv_nsec});
+	if (set & FS_SET_ATIME_NOW)
+		set_time(t, i, TIME_ACCESS, now);
+	if (set & FS_SET_MTIME_NOW)
+		set_time(t, i, TIME_MODIFY, now);
+	if (set & FS_SET_CTIME)
+		now = (struct fs_time){in->ctime.tv_sec, (uint32_t)in->ctime.tv_nsec};
+	touch(t, i, now);
+}
+
+/*
+ * chmod of an inode with an access ACL: the list's own bits change as well. The
+ * new list is built from the old one without a lock; if the old one has changed
+ * when the lock is held, it is done again.
+ */
+static int build_acl(struct task *t, struct inode *i, uint32_t mode, uint64_t *seq, uint32_t *cell)
+{
+	unsigned char value[ACL_VALUE_MAX];
+	struct acl acl;
+	int n, err;
+
+	*cell = 0;
+	do {
+		err = seq_begin(t, &i->meta, seq);
+		if (err)
+			return err;
+		n = load_relaxed(&i->flags) & INODE_ACL ? xattr_read(fs_of(t), i, ACL_ACCESS, sizeof ACL_ACCESS - 1,
+								     value, sizeof value)
+							: -ENODATA;
+	} while (!seq_valid(&i->meta, *seq));
+	if (n == -ENODATA)
+		return 0;
+	err = n < 0 ? n : acl_parse(value, (size_t)n, &acl);
+	if (err)
+		return err;
+	acl_chmod(&acl, mode);
+	return xattr_build(t, ACL_ACCESS, sizeof ACL_ACCESS - 1, value, acl_print(&acl, value), cell);
+}
+
+static int setattr_once(struct task *t, const struct fs_cred *cred, struct inode *i, unsigned set,
+			const struct fs_attr *in, struct fs_attr *out)
+{
+	uint64_t seq = 0;
+	uint32_t cell = 0;
+	int err = set & FS_SET_MODE ? build_acl(t, i, in->mode, &seq, &cell) : 0;
+
+	if (err)
+		return err;
+	txn_begin(t);
+	err = txn_lock(t, &i->meta);
+	if (!err && (set & FS_SET_MODE) && (i->meta ^ seq) / LOCK_VERSION)
+		err = -EAGAIN;
+	if (!err)
+		err = inode_alive(i);
+	if (!err)
+		err = may_set(fs_of(t), cred, i, set, in);
+	if (err)
+		return txn_abort(t, err);
+	if (cell) {
+		xattr_unlink(t, i, ACL_ACCESS, sizeof ACL_ACCESS - 1);
+		xattr_link(t, i, cell);
+	}
+	set_fields(t, cred, i, set, in);
+	if (out)
+		fill_attr(fs_of(t), i, out);
+	return txn_commit(t);
+}
+
+int fs_setattr(struct task *t, const struct fs_cred *cred, fs_ino ino, unsigned set, const struct fs_attr *in,
+	       struct fs_attr *out)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+	int err = i ? 0 : -ESTALE;
+
+	if (!err && (set & FS_SET_SIZE)) {
+		err = cred && !(set & FS_SET_OPEN) ? fs_access(t, cred, ino, W_OK) : 0;
+		if (!err)
+			err = data_resize(t, cred, i, in->size, set & FS_SET_OPEN);
+		set &= ~(unsigned)(FS_SET_SIZE | FS_SET_OPEN);
+		if (!err && !set)
+			err = out ? fs_getattr(t, ino, out) : 0;
+		if (!err && !set)
+			stale_inode(t, i, FS_MARK_ATTR | FS_MARK_DATA);
+	}
+	if (err || !(set & ~(unsigned)FS_SET_OPEN))
+		return err;
+	do {
+		err = setattr_once(t, cred, i, set, in, out);
+		hand_settle(t);
+	} while (err == -EAGAIN);
+	if (!err && (t->flags & TASK_KERNEL))
+		fetch_or(&i->marks, FS_MARK_ATTR);
+	if (!err)
+		stale_inode(t, i, FS_MARK_ATTR);
+	return err;
+}
+
+void fs_forget(struct task *t, fs_ino ino, uint64_t n)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+
+	if (!i)
+		return;
+	txn_begin(t);
+	if (txn_lock(t, &i->meta) || i->mode == 0) {
+		txn_abort(t, 0);
+		return;
+	}
+	txn_set(t, &i->kref, i->kref - min_of(i->kref, n));
+	if (i->kref == 0) {
+		store_relaxed(&i->marks, 0);
+		maybe_reap(t, i);
+	}
+	if (txn_commit_quiet(t) == 0)
+		hand_settle(t);
+}
+
+int fs_mark_data(struct task *t, fs_ino ino)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+
+	if (!i)
+		return -ESTALE;
+	fetch_or(&i->marks, FS_MARK_DATA);
+	return 0;
+}

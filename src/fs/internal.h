@@ -1,0 +1,230 @@
+/* What the files of fs/ share. */
+#pragma once
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "base/sys.h"
+#include "fs/fs.h"
+#include "fs/layout.h"
+
+static inline struct fs *fs_of(const struct task *t)
+{
+	return (struct fs *)(void *)((char *)t->pool - offsetof(struct fs, pool));
+}
+
+static inline struct fs_ctl *fs_ctl(const struct fs *fs)
+{
+	return (struct fs_ctl *)(void *)(fs->pool.base + fs->pool.region[REGION_CONTROL].off);
+}
+
+static inline struct inode *inode_at(const struct fs *fs, fs_ino ino)
+{
+	return slab_at(&fs->inodes, ino, 1);
+}
+
+static inline fs_ino inode_number(const struct fs *fs, const struct inode *i)
+{
+	return slab_index(&fs->inodes, i);
+}
+
+static inline bool is_dir(uint32_t mode)
+{
+	return S_ISDIR(mode);
+}
+
+/* ---- hand.c -------------------------------------------------------------- */
+
+/* Items of the hand (shm/txn.h): tag, count << 40, index. */
+#define TAG(n) ((uint64_t)(n) << 60)
+enum hand_tag {
+	HAND_INODE = 1, /* an inode of nobody: its unit is free after this */
+	HAND_CELLS,	/* cells, `count` of them */
+	HAND_BLOCKS,	/* blocks, `count` of them */
+	HAND_REAP,	/* an inode without links, open files and kernel references */
+	HAND_TRIM,	/* an inode whose mapping reaches beyond its end */
+	HAND_NODE,	/* a node of a map that hangs on nothing: its height << 32, `count` entries left to free */
+	HAND_XATTR,	/* an extended attribute that hangs on nothing */
+};
+
+static inline uint64_t hand_item(enum hand_tag tag, uint64_t count, uint64_t index)
+{
+	return TAG(tag) | count << 40 | index;
+}
+
+/* Frees what the last call left in the hand. To be called without locks; every call of fs/ ends with it. */
+static inline int hand_settle(struct task *t);
+/* Down to the first `n` items. */
+int hand_settle_to(struct task *t, uint32_t n);
+/* Takes the item out of the hand, in the open transaction. False: it was not there. */
+bool hand_forget(struct task *t, uint64_t item);
+/* The same for one that must be there: the transaction cannot commit otherwise. */
+void hand_drop(struct task *t, uint64_t item);
+
+static inline int hand_settle(struct task *t)
+{
+	return t->slot->nhand ? hand_settle_to(t, 0) : 0;
+}
+/* Room for `n` items more? */
+static inline bool hand_room(const struct task *t, uint32_t n)
+{
+	return t->slot->nhand + n <= TASK_HAND;
+}
+
+/* ---- inode.c ------------------------------------------------------------- */
+
+struct fs_time {
+	int64_t sec;
+	uint32_t nsec;
+};
+struct fs_time time_now(const struct task *t);
+void set_time(struct task *t, struct inode *i, enum inode_time which, struct fs_time v);
+static inline void touch(struct task *t, struct inode *i, struct fs_time now)
+{
+	set_time(t, i, TIME_CHANGE, now);
+}
+/* mtime and ctime */
+static inline void modify(struct task *t, struct inode *i, struct fs_time now)
+{
+	set_time(t, i, TIME_MODIFY, now);
+	set_time(t, i, TIME_CHANGE, now);
+}
+
+/* Locks the meta words of up to 4 inodes in order; 0 stands for none, doubles are locked once. */
+int lock_inodes(struct task *t, const fs_ino *inos, int n) must_check;
+/* An inode that is in use, -ESTALE otherwise. Its lock is held. */
+int inode_alive(const struct inode *i);
+/* The inode's attributes. Under its lock, or to be validated. */
+void fill_attr(const struct fs *fs, const struct inode *i, struct fs_attr *out);
+/* Fills *out and, for a task of the daemon, counts a kernel reference. Under the inode's lock. */
+void give(struct task *t, struct inode *i, struct fs_attr *out);
+/* Takes a fresh inode into the hand. */
+int inode_take(struct task *t, fs_ino *ino);
+/* Nothing refers to it any more: into the hand to be reaped, in the open transaction. */
+void maybe_reap(struct task *t, struct inode *i);
+
+/* Locks the data word of a regular file outside of any transaction, and finishes a trim that was cut short. */
+int lock_data(struct task *t, struct inode *i) must_check;
+void unlock_data(struct task *t, bool changed);
+
+/* ---- perm.c, acl.c --------------------------------------------------------- */
+
+/* mask of R_OK, W_OK, X_OK. 0, -EACCES. Under the inode's lock, or to be validated. */
+int perm_check(const struct fs *fs, const struct fs_cred *cred, const struct inode *i, int mask);
+bool cred_in_group(const struct fs_cred *cred, gid_t gid);
+static inline bool cred_can(const struct fs_cred *cred, enum fs_cap cap)
+{
+	return !cred || (cred->caps & cap);
+}
+/* May `cred` remove or rename `victim` in `dir`? 0, -EACCES, -EPERM. */
+int perm_delete(const struct fs *fs, const struct fs_cred *cred, const struct inode *dir, const struct inode *victim);
+/* May it make an entry in `dir`? */
+int perm_create(const struct fs *fs, const struct fs_cred *cred, const struct inode *dir);
+/* The same for a name that may be taken, in Linux's order: -EACCES (no search), -EEXIST, -EACCES (no write). */
+int perm_vacant(const struct fs *fs, const struct fs_cred *cred, const struct inode *dir, bool taken);
+static inline bool is_owner(const struct fs_cred *cred, const struct inode *i)
+{
+	return !cred || cred->uid == i->uid || (cred->caps & FS_CAP_FOWNER);
+}
+/* mode without the set-id bits that a write by `cred` takes away */
+uint32_t kill_setid(const struct fs_cred *cred, const struct inode *i, uint32_t mode);
+
+/* An access-control list, as acl(5) orders it. */
+#define ACL_MAX 64u
+struct acl_entry {
+	uint16_t tag;
+	uint16_t perm;
+	uint32_t id;
+};
+struct acl {
+	uint32_t n;
+	struct acl_entry e[ACL_MAX];
+};
+/* From and to the value of system.posix_acl_*: 0, -EINVAL, -EOPNOTSUPP, -ENOSPC (more than ACL_MAX entries). */
+int acl_parse(const void *value, size_t size, struct acl *out);
+size_t acl_print(const struct acl *a, void *value);
+/* Permission by the list: 0, -EACCES; -EAGAIN: damaged or torn. */
+int acl_perm(const struct acl *a, const struct fs_cred *cred, const struct inode *i, int mask);
+/* New inode under a default ACL: changes list and mode; true where mode alone says all. */
+bool acl_inherit(struct acl *a, uint32_t *mode);
+void acl_chmod(struct acl *a, uint32_t mode);
+/* The permission bits that the list stands for; true where they say all. */
+bool acl_mode(const struct acl *a, uint32_t *mode);
+
+#define ACL_VALUE_MAX (4 + ACL_MAX * 8)
+#define ACL_ACCESS "system.posix_acl_access"
+#define ACL_DEFAULT "system.posix_acl_default"
+
+/* ---- xattr.c ------------------------------------------------------------- */
+
+/* Reads a short value into `buf`: its size, -ENODATA, -ERANGE. Under the inode's lock, or to be validated. */
+int xattr_read(const struct fs *fs, const struct inode *i, const char *name, size_t len, void *buf, size_t size);
+/* Takes room for an attribute into the hand and fills it; xattr_link hangs it in the open transaction. */
+int xattr_build(struct task *t, const char *name, size_t len, const void *value, size_t size, uint32_t *cell);
+void xattr_link(struct task *t, struct inode *i, uint32_t cell);
+/* Unlinks the attribute into the hand, in the open transaction. False: there is none. */
+bool xattr_unlink(struct task *t, struct inode *i, const char *name, size_t len);
+/* Frees the attribute that is the last item of the hand. */
+int xattr_reap(struct task *t);
+/* Hands the first attribute of an inode that is being reaped over to the hand. */
+void xattr_pop(struct task *t, struct inode *i);
+
+/* ---- dir.c --------------------------------------------------------------- */
+
+static inline struct dirent *dirent_at(const struct fs *fs, uint32_t cell)
+{
+	return slab_at(&fs->cells, cell, 1);
+}
+/* 0, -EINVAL, -ENAMETOOLONG, -ENOENT (empty) */
+int name_check(struct fs_name name);
+/* The entry's cell, 0, or -EUCLEAN (torn, if read without the lock). */
+int64_t dir_find(const struct fs *fs, const struct inode *dir, struct fs_name name);
+/* Takes cells for an entry into the hand and fills in name and hash. */
+int dirent_take(struct task *t, struct fs_name name, uint32_t *cell, uint64_t *item);
+/* Links the taken entry; its item leaves the hand. In the open transaction, under the directory's lock. */
+int dirent_link(struct task *t, struct inode *dir, uint32_t cell, uint64_t item, const struct inode *target);
+/* Unlinks it into the hand. */
+int dirent_unlink(struct task *t, struct inode *dir, uint32_t cell);
+/* Points the entry to another inode. */
+void dirent_point(struct task *t, uint32_t cell, const struct inode *target);
+
+/* ---- map.c ----------------------------------------------------------------- */
+
+static inline uint32_t map_height(uint32_t flags)
+{
+	return flags >> 8 & 0xff;
+}
+/* What is mapped at file block `b`: an entry, 0 for a hole, or -EUCLEAN. *run: how many file blocks from `b` on
+ * are of the same kind and lie one after the other, at least 1, at most `max`. */
+int64_t map_get(const struct fs *fs, const struct inode *i, uint32_t b, uint32_t max, uint32_t *run);
+/* Makes the nodes on the way to block `b` (transactions of its own). Under the data lock. */
+int map_prepare(struct task *t, struct inode *i, uint32_t b);
+/* Maps `n` blocks from `start`, where all were holes and map_prepare was called. In the open transaction. */
+int map_link(struct task *t, struct inode *i, uint32_t b, uint32_t start, uint32_t n, uint32_t unwritten);
+/* Blocks [b, b + n) were unwritten and are written now. At most MAP_STEP. In the open transaction. */
+int map_written(struct task *t, struct inode *i, uint32_t b, uint32_t n);
+/* Unmaps [from, to) as far as one transaction goes, the blocks into the hand. 1: there may be more. */
+int map_cut(struct task *t, struct inode *i, uint32_t from, uint64_t to);
+/* Frees what a HAND_NODE item at the hand's end leads to, a part at a time. */
+int map_reap(struct task *t);
+/* How far from `b` on the mapping of one node reaches: map_link and map_written stay inside. */
+uint32_t map_span(const struct inode *i, uint32_t b);
+#define MAP_STEP 256u
+
+/* ---- data.c ------------------------------------------------------------------ */
+
+/* Drops the mapping beyond the end. Under the data lock (or of a dead inode). */
+int data_trim(struct task *t, struct inode *i);
+/* New size of a regular file. In no transaction. `always`: the times change even if the size does not. */
+int data_resize(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t size, bool always);
+
+/* ---- stale.c: what the kernel is to be told ------------------------------------ */
+
+/* Call without locks, after the change: drops the marks and tells, if there are any. */
+void stale_inode(struct task *t, struct inode *i, unsigned marks);
+/* The same for a name that came, went or leads elsewhere. `known`: the kernel may hold what it led to. */
+void stale_name(struct task *t, struct inode *dir, struct fs_name name, bool known);
+/* Does the kernel perhaps hold that `name` is absent in `dir`? */
+bool name_was_absent(const struct fs *fs, const struct inode *dir, struct fs_name name);
+void mark_absent(const struct fs *fs, struct inode *dir, struct fs_name name);

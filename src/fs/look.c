@@ -1,0 +1,43 @@
+/* Looking names up without locks. */
+#include "fs/look.h"
+
+static racy_read int look_once(const struct fs *fs, struct inode *dir, struct fs_name name, struct look *l)
+{
+	const struct dirent *d;
+	int64_t cell;
+
+	if (!is_dir(load_relaxed(&dir->mode)))
+		return load_relaxed(&dir->mode) ? -ENOTDIR : -ESTALE;
+	if (load_relaxed(&dir->nlink) == 0)
+		return -ENOENT;
+	cell = dir_find(fs, dir, name);
+	if (cell < 0)
+		return (int)cell;
+	l->cell = (uint32_t)cell;
+	l->ino = 0;
+	l->known = false;
+	if (!cell)
+		return 0;
+	d = dirent_at(fs, l->cell);
+	l->ino = d ? load_relaxed(&d->ino) : 0;
+	l->known = d && load_relaxed(&d->known);
+	return inode_at(fs, l->ino) ? 0 : -EUCLEAN;
+}
+
+int look(struct task *t, fs_ino dir, struct fs_name name, struct look *l)
+{
+	const struct fs *fs = fs_of(t);
+	int err = name_check(name);
+
+	*l = (struct look){.dir = inode_at(fs, dir)};
+	if (err || !l->dir)
+		return err ? err : -ESTALE;
+	do {
+		int seq_err = seq_begin(t, &l->dir->meta, &l->seq);
+
+		if (seq_err)
+			return seq_err;
+		err = look_once(fs, l->dir, name, l);
+	} while (!seq_valid(&l->dir->meta, l->seq));
+	return err;
+}

@@ -1,0 +1,43 @@
+/* What a name leads to, looked at without locks and verified under them: shared by the operations on names. */
+#pragma once
+
+#include "fs/internal.h"
+
+/* What a name led to when it was looked at without locks. */
+struct look {
+	struct inode *dir;
+	uint64_t seq;  /* of the directory */
+	uint32_t cell; /* of the entry, 0: there is none */
+	fs_ino ino;
+	bool known; /* the kernel may hold the entry */
+};
+
+/* Looks. 0 (also where there is no entry), -ENOTDIR, -ENOENT (a removed directory, or no name), -ENAMETOOLONG ... */
+int look(struct task *t, fs_ino dir, struct fs_name name, struct look *l);
+
+/* Under the directory's lock: is it still what was looked at? */
+static inline bool still(const struct look *l)
+{
+	return (l->dir->meta ^ l->seq) / LOCK_VERSION == 0;
+}
+
+/* "." or ".." */
+static inline bool is_dots(struct fs_name n)
+{
+	return n.len > 0 && n.len <= 2 && n.s[0] == '.' && n.s[n.len - 1] == '.';
+}
+
+/* Ends an operation: frees what it left, passes its result on. */
+static inline int finish(struct task *t, int err)
+{
+	hand_settle(t);
+	return err;
+}
+
+/* One link less, in the open transaction. A directory has its two go at once. */
+static inline void drop_link(struct task *t, struct inode *i, struct fs_time now)
+{
+	txn_set(t, &i->nlink, is_dir(i->mode) ? 0 : i->nlink - 1);
+	touch(t, i, now);
+	maybe_reap(t, i);
+}

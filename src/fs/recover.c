@@ -1,0 +1,141 @@
+/*
+ * Clearing up after processes that died, and giving memory back.
+ *
+ * client_bury (shm/task.h) has done what others wait for: undone the dead
+ * tasks' transactions and released their locks. What is left has time: the open
+ * files of the dead client are closed, the hands of its tasks settled, its seat
+ * freed. Whoever does that holds the dead client's life lock, so that only one
+ * process does it, and another can go on if that one dies too.
+ */
+#include "fs/internal.h"
+#include "fs/open.h"
+
+/* Becomes each zombie task in turn and settles its hand. */
+static void settle_zombies(struct task *t)
+{
+	for (uint32_t i = 0; i < task_slots_used(t->pool); i++) {
+		struct task heir;
+
+		if (seat_state(load_acquire(&task_slot(t->pool, i)->seat)) != SLOT_ZOMBIE ||
+		    !task_inherit(t, i, &heir))
+			continue;
+		hand_settle(&heir);
+		task_detach(&heir);
+	}
+}
+
+/* Does client `i` stand in the table without a process behind it? */
+static bool is_dead(struct pool *pool, uint32_t i)
+{
+	return i != pool->client && load_acquire(&client_slot(pool, i)->state) == SLOT_LIVE &&
+	       !client_alive(pool, i);
+}
+
+static int clear_up(struct task *t, uint32_t i)
+{
+	struct pool *pool = t->pool;
+	uint64_t kernel = i + 1;
+
+	client_bury(t, i); /* before the life lock: with it the dead would look alive to us */
+	if (client_trylock(pool, i) != 0)
+		return 0;
+	if (load_acquire(&client_slot(pool, i)->state) == SLOT_LIVE) {
+		open_drop_all(t, i);
+		cas(&pool_header(pool)->kernel_client, &kernel, 0);
+		store_release(&client_slot(pool, i)->state, SLOT_FREE);
+	}
+	client_unlock(pool, i);
+	return 1;
+}
+
+int fs_reap_dead(struct task *t)
+{
+	int n = 0;
+
+	for (uint32_t i = 0; i < POOL_CLIENTS; i++)
+		if (is_dead(t->pool, i))
+			n += clear_up(t, i);
+	settle_zombies(t);
+	return n;
+}
+
+/* Lets go what the kernel referred to. */
+static void forget_one(struct task *t, struct inode *i)
+{
+	if (!load_relaxed(&i->mode))
+		return;
+	if (load_relaxed(&i->kref))
+		fs_forget(t, inode_number(fs_of(t), i), UINT64_MAX);
+	store_relaxed(&i->marks, 0);
+	for (unsigned k = 0; k < array_len(i->room.dir.absent) && is_dir(i->mode); k++)
+		store_relaxed(&i->room.dir.absent[k], 0);
+}
+
+int fs_forget_all(struct task *t)
+{
+	const struct fs *fs = fs_of(t);
+	uint32_t pages = min_of(load_relaxed(&fs->inodes.ctl->frontier), fs->inodes.npages);
+
+	for (uint32_t p = 0; p < pages; p++) {
+		uint64_t used = ~load_relaxed(&fs->inodes.pages[p].free);
+
+		for (; used; used &= used - 1) {
+			struct inode *i = inode_at(fs, p * SLAB_UNITS + (uint32_t)__builtin_ctzll(used));
+
+			if (i)
+				forget_one(t, i);
+		}
+	}
+	return 0;
+}
+
+int64_t fs_trim(struct task *t, uint64_t keep)
+{
+	const struct fs *fs = fs_of(t);
+	int64_t blocks = blocks_trim(t, &fs->blocks, keep);
+	int64_t cells = slab_trim(t, &fs->cells);
+	int64_t inodes = slab_trim(t, &fs->inodes);
+
+	if (blocks < 0 || cells < 0 || inodes < 0)
+		return blocks < 0 ? blocks : cells < 0 ? cells : inodes;
+	return blocks + cells + inodes;
+}
+
+static uint64_t pool_memory(const struct pool *pool)
+{
+	struct stat st = {0};
+
+	sys_call3(SYS_fstat, pool->fd, (long)&st, 0);
+	return (uint64_t)st.st_blocks * 512;
+}
+
+static void count_seats(const struct fs *fs, struct fs_stats *out)
+{
+	for (uint32_t i = 0; i < POOL_CLIENTS; i++) {
+		if (load_relaxed(&client_slot(&fs->pool, i)->state) != SLOT_LIVE)
+			continue;
+		out->clients++;
+		out->opens += open_each(fs, i, NULL, NULL);
+	}
+	for (uint32_t i = 0; i < task_slots_used(&fs->pool); i++)
+		out->tasks += seat_state(load_relaxed(&task_slot(&fs->pool, i)->seat)) == SLOT_LIVE;
+}
+
+int fs_statfs(struct task *t, struct fs_stats *out)
+{
+	const struct fs *fs = fs_of(t);
+	uint64_t units = (uint64_t)fs->inodes.npages * SLAB_UNITS - 1;
+
+	*out = (struct fs_stats){
+		.blocks = fs->blocks.nblocks - 1,
+		.blocks_free = fs->blocks.nblocks - min_of(blocks_used(&fs->blocks), fs->blocks.nblocks),
+		.inodes = units,
+		.inodes_free = units + 1 - min_of(slab_used(&fs->inodes), units + 1),
+		.memory = pool_memory(&fs->pool),
+		.rollbacks = load_relaxed(&pool_header(&fs->pool)->rollbacks),
+	};
+	for (unsigned k = 0; k < sizeof out->name - 1; k++)
+		out->name[k] = pool_header(&fs->pool)->name[k];
+	count_seats(fs, out);
+	return 0;
+}

@@ -1,0 +1,193 @@
+/*
+ * Lock words: see lock.h. Nothing here but lock_wait ever enters the kernel.
+ *
+ * The gate of pool_freeze: a task's first lock of a transaction is followed by
+ * a look at `freeze`. The freezer sets `freeze` and then looks at every slot's
+ * `nheld`. Both sides have a full barrier between their store and their look
+ * (the compare-and-swap of the lock; fence_full), so at least one sees the
+ * other: no transaction runs beside a freezer.
+ */
+#include <errno.h>
+
+#include "base/futex.h"
+#include "shm/lock.h"
+#include "shm/step.h"
+
+#define SPINS 64 /* about 2 us: a hold is shorter, a wake-up across cores longer */
+
+static uint32_t *futex_half(uint64_t *word)
+{
+	return (uint32_t *)(void *)word; /* little-endian: owner, W and the low end of the version */
+}
+
+/* Is the owner in `w` one that can let go? Buries it when it is dead. */
+static int owner_look(struct task *t, uint64_t *word, uint64_t w)
+{
+	uint32_t owner = (uint32_t)(w & LOCK_OWNER);
+	uint64_t seat;
+
+	if (owner == t->id || owner > task_slots_used(t->pool))
+		return -EUCLEAN;
+	seat = load_acquire(&task_slot(t->pool, owner - 1)->seat);
+	if (load_acquire(word) != w)
+		return 0;
+	if (seat_state(seat) != SLOT_LIVE || seat_client(seat) >= POOL_CLIENTS)
+		return -EUCLEAN;
+	if (seat_client(seat) != t->pool->client)
+		client_bury(t, seat_client(seat));
+	return 0;
+}
+
+cold int lock_wait(struct task *t, uint64_t *word, uint64_t seen)
+{
+	for (int i = 0; i < SPINS; i++) {
+		cpu_relax();
+		if (load_relaxed(word) != seen)
+			return 0;
+	}
+	if (!(seen & LOCK_WAITERS)) {
+		if (!cas(word, &seen, seen | LOCK_WAITERS))
+			return 0;
+		seen |= LOCK_WAITERS;
+	}
+	if (futex_wait(futex_half(word), (uint32_t)seen, LOCK_PATIENCE_NS) == -ETIMEDOUT)
+		return owner_look(t, word, seen);
+	return 0;
+}
+
+static void held_push(struct task *t, uint64_t *word)
+{
+	struct task_slot *s = t->slot;
+
+	check(s->nheld < TASK_HELD);
+	store_relaxed(&s->held[s->nheld], pool_off(t->pool, word));
+	fence_death();
+	store_relaxed(&s->nheld, s->nheld + 1);
+	fence_death();
+}
+
+static void held_pop(struct task *t)
+{
+	fence_death();
+	store_relaxed(&t->slot->nheld, t->slot->nheld - 1);
+}
+
+static int take(struct task *t, uint64_t *word)
+{
+	uint64_t w = load_relaxed(word);
+
+	for (;;) {
+		if (likely(!(w & LOCK_OWNER))) {
+			if (likely(cas(word, &w, (w & ~LOCK_WAITERS) | t->id)))
+				return 0;
+			continue;
+		}
+		int err = lock_wait(t, word, w);
+
+		if (err)
+			return err;
+		w = load_relaxed(word);
+	}
+}
+
+/* Stands back while somebody else has the pool frozen. */
+static int gate(struct task *t, uint64_t *word)
+{
+	uint64_t *freeze = &pool_header(t->pool)->freeze;
+	uint64_t w;
+
+	while (unlikely((w = load_acquire(freeze)) & LOCK_OWNER) && (w & LOCK_OWNER) != t->id && word != freeze) {
+		int err;
+
+		lock_release(t, 0);
+		err = lock_wait(t, freeze, w);
+		if (err)
+			return err;
+		held_push(t, word);
+		err = take(t, word);
+		if (err) {
+			held_pop(t);
+			return err;
+		}
+	}
+	return 0;
+}
+
+int lock_acquire(struct task *t, uint64_t *word)
+{
+	int err;
+
+	step(t);
+	held_push(t, word);
+	step(t);
+	err = take(t, word);
+	if (unlikely(err)) {
+		held_pop(t);
+		return err;
+	}
+	step(t);
+	return t->slot->nheld == 1 ? gate(t, word) : 0;
+}
+
+static void unlock_word(uint64_t *word, uint64_t changed)
+{
+	uint64_t w = load_relaxed(word);
+
+	w = swap(word, (w & ~(LOCK_OWNER | LOCK_WAITERS)) + changed);
+	if (unlikely(w & LOCK_WAITERS))
+		futex_wake(futex_half(word), 1 << 30);
+}
+
+void lock_release(struct task *t, uint64_t changed)
+{
+	struct task_slot *s = t->slot;
+
+	check(s->nheld > 0);
+	unlock_word((uint64_t *)(void *)(t->pool->base + s->held[s->nheld - 1]), changed);
+	step(t);
+	held_pop(t);
+}
+
+void lock_break(uint64_t *word, uint32_t owner)
+{
+	if ((load_acquire(word) & LOCK_OWNER) == owner)
+		unlock_word(word, LOCK_VERSION);
+}
+
+/* Waits until the task in slot `i` holds nothing; buries it when it is dead. */
+static void wait_idle(struct task *t, uint32_t i)
+{
+	struct task_slot *s = task_slot(t->pool, i);
+	uint32_t tries = 0;
+
+	while (load_acquire(&s->nheld)) {
+		uint64_t seat = load_acquire(&s->seat);
+
+		if (seat_state(seat) != SLOT_LIVE || seat_client(seat) >= POOL_CLIENTS)
+			return;
+		cpu_relax();
+		if (++tries % 128 != 0)
+			continue;
+		if (seat_client(seat) != t->pool->client)
+			client_bury(t, seat_client(seat));
+		futex_wait(&s->nheld, load_relaxed(&s->nheld), 100000);
+	}
+}
+
+int pool_freeze(struct task *t)
+{
+	int err = lock_acquire(t, &pool_header(t->pool)->freeze);
+
+	if (err)
+		return err;
+	fence_full();
+	for (uint32_t i = 0; i < task_slots_used(t->pool); i++)
+		if (i + 1 != t->id)
+			wait_idle(t, i);
+	return 0;
+}
+
+void pool_thaw(struct task *t)
+{
+	lock_release(t, LOCK_VERSION);
+}

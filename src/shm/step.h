@@ -1,0 +1,18 @@
+/*
+ * A place where a process may be killed. In builds with BTFUSE_STEPS each
+ * store to the pool is between two of these, and a test decides at which one
+ * the process dies; in all others they are nothing.
+ */
+#pragma once
+
+#include "shm/task.h"
+
+static inline void step(struct task *t)
+{
+#ifdef BTFUSE_STEPS
+	if (t->pool->step)
+		t->pool->step(t->pool->step_arg);
+#else
+	(void)t;
+#endif
+}

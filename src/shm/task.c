@@ -1,0 +1,205 @@
+/*
+ * Seats and burials: see task.h.
+ *
+ * A client slot goes FREE -> LIVE by the process that got its life lock, and
+ * back to FREE by that process, or by whoever got the life lock after its
+ * death and has released all that it held. A task slot goes FREE -> LIVE by
+ * compare-and-swap, LIVE -> FREE by its task, LIVE -> ZOMBIE (or FREE) by who
+ * buries it under the client's reaper lock, ZOMBIE -> LIVE by an heir.
+ */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/futex.h"
+#include "base/sys.h"
+#include "shm/txn.h"
+
+static int life_lock(struct pool *pool, uint32_t i, int cmd, short type, struct flock *fl)
+{
+	*fl = (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = TASK_LIFE + i, .l_len = 1};
+	return sys_fcntl(pool->fd, cmd, (long)fl);
+}
+
+bool client_alive(struct pool *pool, uint32_t i)
+{
+	struct flock fl;
+
+	if (i == pool->client)
+		return true;
+	/* Where the kernel gives no answer, nobody is declared dead. */
+	return life_lock(pool, i, F_GETLK, F_WRLCK, &fl) != 0 || fl.l_type != F_UNLCK;
+}
+
+int client_trylock(struct pool *pool, uint32_t i)
+{
+	struct flock fl;
+
+	return life_lock(pool, i, F_SETLK, F_WRLCK, &fl);
+}
+
+void client_unlock(struct pool *pool, uint32_t i)
+{
+	struct flock fl;
+
+	life_lock(pool, i, F_SETLK, F_UNLCK, &fl);
+}
+
+/* Threads of one process do not exclude each other by record locks: this does. */
+static void local_lock(struct pool *pool)
+{
+	uint32_t free = 0;
+
+	while (!cas(&pool->local_lock, &free, 1)) {
+		futex_wait(&pool->local_lock, 1, 1000000);
+		free = 0;
+	}
+}
+
+static void local_unlock(struct pool *pool)
+{
+	store_release(&pool->local_lock, 0);
+	futex_wake(&pool->local_lock, 1);
+}
+
+static bool client_claim(struct pool *pool, uint32_t i)
+{
+	struct client_slot *c = client_slot(pool, i);
+	struct timespec now = {0};
+
+	if (load_acquire(&c->state) != SLOT_FREE || client_trylock(pool, i) != 0)
+		return false;
+	if (load_acquire(&c->state) != SLOT_FREE) {
+		client_unlock(pool, i);
+		return false;
+	}
+	sys_clock_gettime(CLOCK_BOOTTIME, &now);
+	c->pid = (uint32_t)sys_getpid();
+	c->started = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	fence_death();
+	store_release(&c->state, SLOT_LIVE);
+	return true;
+}
+
+int client_attach(struct pool *pool)
+{
+	int err = -EUSERS;
+
+	local_lock(pool);
+	for (uint32_t i = 0; i < POOL_CLIENTS && err; i++) {
+		if (client_claim(pool, i)) {
+			pool->client = i;
+			err = 0;
+		}
+	}
+	local_unlock(pool);
+	return err;
+}
+
+void client_detach(struct pool *pool)
+{
+	struct client_slot *c = client_slot(pool, pool->client);
+
+	store_release(&c->state, SLOT_FREE);
+	client_unlock(pool, pool->client);
+	pool->client = POOL_CLIENTS;
+}
+
+static void task_fill(struct task *t, struct pool *pool, unsigned flags, uint32_t i)
+{
+	*t = (struct task){
+		.pool = pool,
+		.slot = task_slot(pool, i),
+		.id = i + 1,
+		.flags = flags,
+		.arena = i,
+	};
+}
+
+/* Raised before the slot is taken: a slot in use is always below it. */
+static void raise_high(struct pool *pool, uint32_t n)
+{
+	uint32_t *high = &pool_header(pool)->tasks_high;
+	uint32_t old = load_relaxed(high);
+
+	while (old < n && !cas(high, &old, n))
+		;
+}
+
+int task_attach(struct pool *pool, unsigned flags, struct task *t)
+{
+	for (uint32_t i = 0; i < POOL_TASKS; i++) {
+		struct task_slot *s = task_slot(pool, i);
+		uint64_t seat = load_acquire(&s->seat);
+
+		if (seat_state(seat) != SLOT_FREE)
+			continue;
+		if (pool_commit(pool, pool_off(pool, s), sizeof *s) != 0)
+			return -ENOSPC;
+		raise_high(pool, i + 1);
+		if (!cas(&s->seat, &seat, seat_word(SLOT_LIVE, pool->client)))
+			continue;
+		task_fill(t, pool, flags, i);
+		s->tid = (uint32_t)sys_gettid();
+		return 0;
+	}
+	return -EUSERS;
+}
+
+void task_detach(struct task *t)
+{
+	check(t->slot->nheld == 0 && t->slot->nundo == 0 && t->slot->nhand == 0);
+	store_release(&t->slot->seat, seat_word(SLOT_FREE, 0));
+	t->slot = NULL;
+}
+
+int task_inherit(struct task *t, uint32_t i, struct task *heir)
+{
+	struct task_slot *s = task_slot(t->pool, i);
+	uint64_t seat = load_acquire(&s->seat);
+
+	if (seat_state(seat) != SLOT_ZOMBIE || !cas(&s->seat, &seat, seat_word(SLOT_LIVE, t->pool->client)))
+		return 0;
+	task_fill(heir, t->pool, t->flags, i);
+	heir->clock = t->clock;
+	return 1;
+}
+
+/* Rolls back one dead task. Everything here may be done twice: the one who does it may die too. */
+static void task_bury(struct pool *pool, struct task_slot *s, uint32_t id, uint64_t seat)
+{
+	uint32_t n = min_of(load_acquire(&s->nheld), TASK_HELD);
+
+	if (s->nundo)
+		fetch_add(&pool_header(pool)->rollbacks, 1);
+	txn_undo(pool, s);
+	while (n > 0) {
+		uint64_t off = s->held[--n];
+
+		if (off >= 64 && off % 8 == 0 && off < pool->size)
+			lock_break((uint64_t *)(void *)(pool->base + off), id);
+	}
+	store_relaxed(&s->nheld, 0);
+	fence_death();
+	cas(&s->seat, &seat, s->nhand ? seat_word(SLOT_ZOMBIE, 0) : seat_word(SLOT_FREE, 0));
+}
+
+int client_bury(struct task *t, uint32_t c)
+{
+	struct pool *pool = t->pool;
+
+	if (client_alive(pool, c) || lock_acquire(t, &client_slot(pool, c)->reaper) != 0)
+		return 0;
+	if (client_alive(pool, c)) {
+		lock_release(t, 0);
+		return 0;
+	}
+	for (uint32_t i = 0; i < task_slots_used(pool); i++) {
+		struct task_slot *s = task_slot(pool, i);
+		uint64_t seat = load_acquire(&s->seat);
+
+		if (seat == seat_word(SLOT_LIVE, c))
+			task_bury(pool, s, i + 1, seat);
+	}
+	lock_release(t, 0);
+	return 1;
+}
