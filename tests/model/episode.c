@@ -12,7 +12,6 @@
 
 #define CHECK_EVERY 50
 #define DUMP_EVERY 100
-#define HANG_SECONDS 120
 
 struct runner {
 	const struct episode *p;
@@ -136,7 +135,7 @@ static void replay_child(const struct lane_setup *s, const struct op_list *ops, 
 	struct lane l;
 	const char *diff;
 
-	alarm(HANG_SECONDS);
+	alarm(s->ticking ? 10 * EPISODE_SECONDS : EPISODE_SECONDS);
 	if (!f && !freopen("/dev/null", "w", stderr))
 		_exit(2);
 	if (!lane_instances(s, fs) || !lane_open(&l, s, fs, s->shared ? NULL : "t"))

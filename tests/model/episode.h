@@ -7,6 +7,8 @@
 
 #include "lane.h"
 
+#define EPISODE_SECONDS 60 /* what takes longer, hangs */
+
 enum episode_mode {
 	EPISODE_OWN,	/* each thread in its own directory */
 	EPISODE_SHARED, /* one directory, names of their own */

@@ -12,6 +12,13 @@
 
 #include "result.h"
 
+/* What truncate() to the size that the file has does to its times. All three are POSIX. */
+enum same_size {
+	SAME_SIZE_KEEPS,	 /* nothing */
+	SAME_SIZE_TOUCHES_PAGES, /* as any change if the file has pages: tmpfs (shmem_truncate_range) */
+	SAME_SIZE_TOUCHES,
+};
+
 struct exec_params {
 	const char *dir;	     /* posix: where to make the test directory */
 	uint64_t size, inodes;	     /* store: of the pool; 0: the default */
@@ -19,7 +26,8 @@ struct exec_params {
 	bool link_policy;	     /* the kernel's fs.protected_* sysctls apply: the other side is a mount */
 	/* Model: what the other executor's file system does differently. */
 	int64_t size_max;
-	bool zero_range, copy_keeps_holes, allocated_again_is_data, same_size_keeps_times;
+	bool zero_range, copy_keeps_holes, allocated_again_is_data;
+	enum same_size same_size;
 };
 
 struct exec_usage {

@@ -38,7 +38,7 @@ static struct exec *session(struct exec_fs *fs, const char *sub)
 		.zero_range = fs->p.zero_range,
 		.copy_keeps_holes = fs->p.copy_keeps_holes,
 		.allocated_again_is_data = fs->p.allocated_again_is_data,
-		.same_size_keeps_times = fs->p.same_size_keeps_times,
+		.same_size = fs->p.same_size,
 		.root_mode = fs->p.multiuser ? 0777 : 0755,
 		.root_uid = c->uid,
 		.root_gid = c->gid,

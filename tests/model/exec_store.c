@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 struct exec_fs {
-	struct pool pool;
+	struct fs fs;
 	struct exec_params p;
 	uint32_t sessions; /* atomic: numbers the sessions, for their handles */
 };
@@ -43,7 +43,7 @@ static int make_pool(struct exec_fs *fs, const struct exec_params *p)
 		return -errno;
 	ret = fs_format(fd, &f);
 	if (ret == 0)
-		ret = fs_attach(fd, 0, &fs->pool);
+		ret = fs_attach(fd, 0, &fs->fs);
 	if (ret < 0)
 		close(fd);
 	return ret;
@@ -64,7 +64,7 @@ static struct exec_fs *instance(const struct exec_params *p)
 
 static void instance_close(struct exec_fs *fs)
 {
-	fs_detach(&fs->pool);
+	fs_detach(&fs->fs);
 	free(fs);
 }
 
@@ -240,7 +240,7 @@ static fs_ino own_directory(struct exec_fs *fs, struct task *t, const char *sub)
 static struct exec *session(struct exec_fs *fs, const char *sub)
 {
 	struct exec *e = calloc(1, sizeof(*e));
-	int ret = task_attach(&fs->pool, 0, &e->task);
+	int ret = task_attach(&fs->fs.pool, 0, &e->task);
 
 	if (ret < 0) {
 		fprintf(stderr, "model: cannot attach a task: %s\n", strerror(-ret));

@@ -134,7 +134,7 @@ static void limits_of(const struct exec_kind *k, const char *dir, struct exec_pa
 	struct statfs st = {0};
 
 	*limit = (struct exec_params){.size_max = FS_SIZE_MAX, .zero_range = true};
-	*traits = TRAIT_ALL;
+	*traits = k == &exec_store ? TRAIT_ALL & ~(unsigned)TRAIT_FIRST : TRAIT_ALL;
 	if (k != &exec_posix)
 		return;
 	limit->link_policy = true;
@@ -142,10 +142,10 @@ static void limits_of(const struct exec_kind *k, const char *dir, struct exec_pa
 		limit->size_max = INT64_MAX;
 		limit->zero_range = false;
 		limit->allocated_again_is_data = true;
-		limit->same_size_keeps_times = true;
+		limit->same_size = SAME_SIZE_TOUCHES_PAGES;
 	} else if (st.f_type == FUSE_SUPER_MAGIC) {
 		/* The kernel answers reads from its cache: the daemon does not see them. */
-		*traits = TRAIT_ALL & ~(unsigned)(TRAIT_ATIME | TRAIT_BTIME);
+		*traits = TRAIT_ALL & ~(unsigned)(TRAIT_ATIME | TRAIT_BTIME | TRAIT_FIRST);
 	} else {
 		/* Blocks are allocated late and in other sizes; unwritten extents are holes or not. */
 		*traits = TRAIT_BTIME;
@@ -172,7 +172,7 @@ static void settle(struct options *o)
 		s->params[i].zero_range = other->zero_range;
 		s->params[i].copy_keeps_holes = other->copy_keeps_holes;
 		s->params[i].allocated_again_is_data = other->allocated_again_is_data;
-		s->params[i].same_size_keeps_times = other->same_size_keeps_times;
+		s->params[i].same_size = other->same_size;
 		s->params[i].link_policy = limit[0].link_policy || limit[1].link_policy;
 		s->params[i].multiuser = o->e.users > 1;
 	}
@@ -239,7 +239,7 @@ static int episode_forked(struct options *o, struct episode_count *count)
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
-		alarm(300);
+		alarm(o->e.setup.ticking ? 10 * EPISODE_SECONDS : EPISODE_SECONDS);
 		_exit(episode_run(&o->e, count));
 	}
 	waitpid(pid, &status, 0);

@@ -161,14 +161,11 @@ static void set_owner(const struct fs_cred *c, struct mnode *n, unsigned set, co
 		n->a.gid = in->gid;
 }
 
-/*
- * truncate() to the same size: POSIX lets the times alone, tmpfs changes them
- * when the file has pages (shmem_truncate_range), most others always.
- * ftruncate() changes them in any case.
- */
+/* ftruncate() changes the times in any case, truncate() to the same size: see enum same_size. */
 static void set_size(struct model *m, const struct fs_cred *c, struct mnode *n, unsigned set, const struct fs_attr *in)
 {
-	bool touch = n->a.size != in->size || (set & FS_SET_OPEN) || n->npages || !m->o.same_size_keeps_times;
+	bool touch = n->a.size != in->size || (set & FS_SET_OPEN) || m->o.same_size == SAME_SIZE_TOUCHES ||
+		     (m->o.same_size == SAME_SIZE_TOUCHES_PAGES && n->npages);
 
 	m_drop_privileges(c, n);
 	m_set_size(n, (int64_t)in->size);

@@ -63,7 +63,10 @@ int vfs_may_create_over(struct vfs *v, const struct fs_cred *c, fs_ino dir, cons
 {
 	struct fs_attr d;
 
-	if (!active(v) || !sysctl.regular || !S_ISREG(file->mode) || file->uid == c->uid)
+	bool regular = S_ISREG(file->mode);
+
+	/* may_create_in_sticky() asks the sysctl about regular files; a link that is not followed it always judges. */
+	if (!active(v) || (regular && !sysctl.regular) || (!regular && !S_ISLNK(file->mode)) || file->uid == c->uid)
 		return 0;
 	if (v->ops->getattr(v->s, dir, &d) < 0 || !(d.mode & S_ISVTX) || d.uid == file->uid)
 		return 0;

@@ -38,10 +38,16 @@ int64_t px_lseek(struct exec *e, const struct op *o, struct result *r)
 {
 	int fd = px_fd(e, o->fd);
 	struct fs_attr a;
+	int64_t ret;
+	off_t pos;
 
 	if (fd >= 0 && px_attr(fd, "", AT_EMPTY_PATH, &a) == 0 && (a.mode & 0170000) != 0100000)
 		return -EINVAL;
-	return px_ret(lseek(fd, o->off, o->flags));
+	pos = lseek(fd, 0, SEEK_CUR);
+	ret = px_ret(lseek(fd, o->off, o->flags));
+	if (o->flags == SEEK_DATA || o->flags == SEEK_HOLE)
+		lseek(fd, pos, SEEK_SET); /* as vfs.c does */
+	return ret;
 }
 
 int64_t px_truncate(struct exec *e, const struct op *o, struct result *r)

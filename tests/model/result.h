@@ -46,7 +46,8 @@ enum trait {
 	TRAIT_BTIME = 1 << 1,
 	TRAIT_BLOCKS = 1 << 2, /* st_blocks counts the pages that hold data, at once */
 	TRAIT_HOLES = 1 << 3,  /* SEEK_DATA and SEEK_HOLE tell pages exactly */
-	TRAIT_ALL = (1 << 4) - 1,
+	TRAIT_FIRST = 1 << 4,  /* the same of a file's first page: nothing is kept inline */
+	TRAIT_ALL = (1 << 5) - 1,
 };
 
 /* The session's time line. */

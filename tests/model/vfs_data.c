@@ -82,10 +82,10 @@ static int64_t seek_plain(struct vfs_call *k, struct vfs_file *f)
 	return f->pos = pos;
 }
 
+/* The position stays after SEEK_DATA and SEEK_HOLE: their answers may differ, what follows must not. */
 int64_t vfs_lseek(struct vfs_call *k)
 {
 	struct vfs_file *f = vfs_slot(k, k->o->fd);
-	int64_t ret;
 
 	if (!f)
 		return -EBADF;
@@ -95,10 +95,7 @@ int64_t vfs_lseek(struct vfs_call *k)
 		return seek_plain(k, f);
 	if (k->o->off < 0)
 		return -ENXIO;
-	ret = k->v->ops->seek(k->v->s, f->ino, k->o->off, k->o->flags);
-	if (ret >= 0)
-		f->pos = ret;
-	return ret;
+	return k->v->ops->seek(k->v->s, f->ino, k->o->off, k->o->flags);
 }
 
 int64_t vfs_fallocate(struct vfs_call *k)
