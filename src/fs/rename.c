@@ -30,13 +30,12 @@ static bool same_dir(const struct rename *r)
 	return r->from.dir == r->to.dir;
 }
 
-/* Does some directory change its parent? */
+/* Does some directory change its parent, or would it have to be asked whether it holds the old name? */
 static bool moves_dir(const struct rename *r)
 {
 	if (same_dir(r))
 		return false;
-	return is_dir(load_relaxed(&r->src->mode)) ||
-	       ((r->flags & RENAME_EXCHANGE) && r->dst && is_dir(load_relaxed(&r->dst->mode)));
+	return is_dir(load_relaxed(&r->src->mode)) || (r->dst && is_dir(load_relaxed(&r->dst->mode)));
 }
 
 /* Is `dir` the same as `top`, or somewhere under it? Under the rename lock. */
@@ -177,11 +176,11 @@ static int rename_once(struct task *t, const struct fs_cred *cred, struct rename
 		return err;
 	txn_begin(t);
 	err = lock_all(t, r);
-	if (!err)
-		err = allowed(fs_of(t), cred, r);
-	/* Two names of one inode: nothing to do (POSIX), once it is known to be allowed. */
+	/* Two names of one inode: nothing to do (POSIX), allowed or not (vfs_rename). */
 	if (!err && r->src == r->dst)
 		return txn_abort(t, 0);
+	if (!err)
+		err = allowed(fs_of(t), cred, r);
 	if (!err)
 		err = change(t, r);
 	return err ? txn_abort(t, err) : txn_commit(t);
