@@ -302,7 +302,7 @@ int fs_make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_na
 			err = make_allowed(fs_of(t), cred, &l, new);
 		if (!err)
 			err = finish(t, make_once(t, cred, &l, name, new, out));
-		else if (l.dir && !seq_valid(&l.dir->meta, l.seq))
+		else if (l.dir && l.seq && !seq_valid(&l.dir->meta, l.seq))
 			err = -EAGAIN;
 	} while (err == -EAGAIN);
 	if (!err) {
