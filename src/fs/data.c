@@ -17,7 +17,6 @@
 
 #define STEP_BYTES (1u << 20) /* a write takes effect in steps of this size */
 #define READ_TRIES 3	      /* then a reader waits for its turn */
-#define DAY 86400
 
 static uint64_t block_end(uint64_t off)
 {
@@ -73,31 +72,6 @@ static racy_read int64_t read_once(const struct fs *fs, const struct inode *i, c
 	return (int64_t)len;
 }
 
-static bool before(const struct inode *i, enum inode_time a, enum inode_time b)
-{
-	int64_t sa = load_relaxed(&i->sec[a]), sb = load_relaxed(&i->sec[b]);
-
-	return sa < sb || (sa == sb && load_relaxed(&i->nsec[a]) <= load_relaxed(&i->nsec[b]));
-}
-
-/* As mount(8) describes relatime: not since the last change, or a day ago. */
-static void accessed(struct task *t, struct inode *i)
-{
-	struct fs_time now = time_now(t);
-
-	if (!before(i, TIME_ACCESS, TIME_MODIFY) && !before(i, TIME_ACCESS, TIME_CHANGE) &&
-	    now.sec - load_relaxed(&i->sec[TIME_ACCESS]) < DAY)
-		return;
-	txn_begin(t);
-	if (txn_lock(t, &i->meta) != 0) {
-		txn_abort(t, 0);
-		return;
-	}
-	set_time(t, i, TIME_ACCESS, now);
-	if (txn_commit(t) == 0)
-		stale_inode(t, i, FS_MARK_ATTR);
-}
-
 int64_t fs_read(struct task *t, fs_ino ino, void *buf, size_t len, int64_t off, unsigned flags)
 {
 	const struct fs *fs = fs_of(t);
@@ -118,7 +92,7 @@ int64_t fs_read(struct task *t, fs_ino ino, void *buf, size_t len, int64_t off, 
 	if (tries > READ_TRIES)
 		lock_release(t, 0);
 	if (n >= 0 && !(flags & FS_IO_NOATIME))
-		accessed(t, i);
+		inode_accessed(t, i);
 	return n;
 }
 

@@ -195,15 +195,20 @@ racy_read int fs_readdir(struct task *t, fs_ino ino, uint64_t cookie, struct fs_
 			err = load_relaxed(&dir->mode) ? -ENOTDIR : -ESTALE;
 			continue;
 		}
-		if (load_relaxed(&dir->nlink) == 0)
-			continue; /* removed: nothing in it, not even dots */
+		if (load_relaxed(&dir->nlink) == 0) {
+			err = -ENOENT; /* removed: not even dots in it */
+			continue;
+		}
 		if (cookie < COOKIE_DOT && k < n)
 			emit_dots(&out[k++], ino, COOKIE_DOT);
 		if (cookie < COOKIE_DOTDOT && k < n)
 			emit_dots(&out[k++], load_relaxed(&dir->room.dir.parent), COOKIE_DOTDOT);
 		err = list(fs, dir, cookie, out + k, n - k);
 	} while (!seq_valid(&dir->meta, seq));
-	return err < 0 ? err : k + err;
+	if (err < 0)
+		return err;
+	inode_accessed(t, dir);
+	return k + err;
 }
 
 racy_read int fs_dirname(struct task *t, fs_ino ino, fs_ino *parent, struct fs_dirent *out)

@@ -188,6 +188,33 @@ racy_read int fs_access(struct task *t, const struct fs_cred *cred, fs_ino ino, 
 	return err;
 }
 
+#define DAY 86400
+
+static bool before(const struct inode *i, enum inode_time a, enum inode_time b)
+{
+	int64_t sa = load_relaxed(&i->sec[a]), sb = load_relaxed(&i->sec[b]);
+
+	return sa < sb || (sa == sb && load_relaxed(&i->nsec[a]) <= load_relaxed(&i->nsec[b]));
+}
+
+/* As mount(8) describes relatime: not since the last change, or a day ago. */
+void inode_accessed(struct task *t, struct inode *i)
+{
+	struct fs_time now = time_now(t);
+
+	if (!before(i, TIME_ACCESS, TIME_MODIFY) && !before(i, TIME_ACCESS, TIME_CHANGE) &&
+	    now.sec - load_relaxed(&i->sec[TIME_ACCESS]) < DAY)
+		return;
+	txn_begin(t);
+	if (txn_lock(t, &i->meta) != 0) {
+		txn_abort(t, 0);
+		return;
+	}
+	set_time(t, i, TIME_ACCESS, now);
+	if (txn_commit(t) == 0)
+		stale_inode(t, i, FS_MARK_ATTR);
+}
+
 racy_read int fs_readlink(struct task *t, fs_ino ino, char *buf, size_t size)
 {
 	const struct fs *fs = fs_of(t);
@@ -216,7 +243,10 @@ racy_read int fs_readlink(struct task *t, fs_ino ino, char *buf, size_t size)
 		if (!err)
 			mem_copy(buf, from, len);
 	} while (!seq_valid(&i->meta, seq));
-	return err ? err : (int)len;
+	if (err)
+		return err;
+	inode_accessed(t, i);
+	return (int)len;
 }
 
 /* ---- Changing attributes ----------------------------------------------------- */

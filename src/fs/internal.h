@@ -90,6 +90,8 @@ static inline void modify(struct task *t, struct inode *i, struct fs_time now)
 	set_time(t, i, TIME_MODIFY, now);
 	set_time(t, i, TIME_CHANGE, now);
 }
+/* It was read: atime as relatime does. Without locks; failing is no error. */
+void inode_accessed(struct task *t, struct inode *i);
 
 /* Locks the meta words of up to 4 inodes in order; 0 stands for none, doubles are locked once. */
 int lock_inodes(struct task *t, const fs_ino *inos, int n) must_check;
