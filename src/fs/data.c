@@ -127,15 +127,21 @@ static int zero_gap(struct task *t, struct inode *i, uint64_t to)
 	return size % BLOCK_SIZE ? zero_in_block(t, i, size, min_of(to, block_end(size))) : 0;
 }
 
-/* Size, times and set-id bits after a write that ended at `end`. In the open transaction, under both locks. */
-static void written(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t end)
+/* In the open transaction. */
+static void drop_setid(struct task *t, const struct fs_cred *cred, struct inode *i)
 {
 	uint32_t mode = kill_setid(cred, i, i->mode);
 
-	if (end > i->size)
-		txn_set(t, &i->size, end);
 	if (mode != i->mode)
 		txn_set(t, &i->mode, mode);
+}
+
+/* Size, times and set-id bits after a write that ended at `end`. In the open transaction, under both locks. */
+static void written(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t end)
+{
+	if (end > i->size)
+		txn_set(t, &i->size, end);
+	drop_setid(t, cred, i);
 	modify(t, i, time_now(t));
 }
 
@@ -420,13 +426,9 @@ static int resize_locked(struct task *t, const struct fs_cred *cred, struct inod
 	err = txn_lock(t, &i->meta);
 	if (err)
 		return txn_abort(t, err);
-	if (size != i->size || always) {
-		uint32_t mode = kill_setid(cred, i, i->mode);
-
-		if (mode != i->mode)
-			txn_set(t, &i->mode, mode);
+	drop_setid(t, cred, i);
+	if (size != i->size || always)
 		modify(t, i, time_now(t));
-	}
 	txn_set(t, &i->size, size);
 	if (trim) {
 		txn_set(t, &i->flags, i->flags | INODE_TRIM);
@@ -637,28 +639,48 @@ racy_read int64_t fs_seek(struct task *t, fs_ino ino, int64_t off, int whence)
 	return at;
 }
 
+/* How much there is to copy, in Linux's order of checks (generic_copy_file_checks). */
+static int64_t copy_room(const struct inode *in, uint64_t in_off, const struct inode *out, uint64_t out_off,
+			 uint64_t len)
+{
+	uint64_t size = load_relaxed(&in->size);
+	int err = regular(in);
+
+	if (!err)
+		err = regular(out);
+	if (err)
+		return err;
+	len = in_off >= size ? 0 : min_of(len, size - in_off);
+	if (out_off >= (uint64_t)FS_SIZE_MAX)
+		return -EFBIG;
+	len = min_of(len, (uint64_t)FS_SIZE_MAX - out_off);
+	if (in == out && in_off < out_off + len && out_off < in_off + len)
+		return -EINVAL;
+	return (int64_t)len;
+}
+
 int64_t fs_copy_range(struct task *t, const struct fs_cred *cred, fs_ino in, int64_t in_off, fs_ino out,
 		      int64_t out_off, uint64_t len)
 {
+	struct inode *from = inode_at(fs_of(t), in), *to = inode_at(fs_of(t), out);
 	char piece[BLOCK_SIZE];
-	uint64_t done = 0;
+	int64_t n = 0, done = 0, room;
 
+	if (!from || !to)
+		return -ESTALE;
 	if (in_off < 0 || out_off < 0 || len > INT64_MAX)
 		return -EINVAL;
-	if (in == out && in_off < out_off + (int64_t)len && out_off < in_off + (int64_t)len)
-		return -EINVAL;
-	while (done < len) {
+	room = copy_room(from, (uint64_t)in_off, to, (uint64_t)out_off, len);
+	while (done < room) {
 		/* To the next block boundary of the target: then every piece is one block there. */
-		uint64_t want = min_of(len - done, BLOCK_SIZE - ((uint64_t)out_off + done) % BLOCK_SIZE);
-		int64_t n = fs_read(t, in, piece, want, in_off + (int64_t)done, 0);
+		uint64_t want = min_of((uint64_t)(room - done), BLOCK_SIZE - (uint64_t)(out_off + done) % BLOCK_SIZE);
 
+		n = fs_read(t, in, piece, want, in_off + done, done ? FS_IO_NOATIME : 0);
 		if (n > 0)
-			n = fs_write(t, cred, out, piece, (size_t)n, out_off + (int64_t)done, 0, NULL);
-		if (n < 0)
-			return done ? (int64_t)done : n;
-		if (n == 0)
+			n = fs_write(t, cred, out, piece, (size_t)n, out_off + done, 0, NULL);
+		if (n <= 0)
 			break;
-		done += (uint64_t)n;
+		done += n;
 	}
-	return (int64_t)done;
+	return room < 0 ? room : done ? done : n;
 }
