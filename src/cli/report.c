@@ -103,24 +103,24 @@ void report_mount(struct report *r, const struct control_info *i)
 	       i->mountpoint);
 }
 
-void report_pool(struct report *r, const struct pools_found *f)
+void report_pool(struct report *r, const struct pools_found *f, uint32_t holder)
 {
 	char pid[16];
 
 	if (r->format == REPORT_JSON) {
-		json_row(r, f->holder ? "held" : "left", f->name);
+		json_row(r, holder ? "held" : "left", f->name);
 		printf(", ");
 		json_string("file", pools_path(f->name).s);
 		json_number("memory", f->memory);
-		if (f->holder)
-			json_number("pid", f->holder);
+		if (holder)
+			json_number("pid", holder);
 		printf("}");
 		return;
 	}
 	table_row(r);
-	snprintf(pid, sizeof(pid), "%u", f->holder);
-	printf(ROW, f->name, f->holder ? "held" : "left", f->holder ? pid : "-", "-", "-", human(f->memory), "-", "-",
-	       "-", pools_path(f->name).s);
+	snprintf(pid, sizeof(pid), "%u", holder);
+	printf(ROW, f->name, holder ? "held" : "left", holder ? pid : "-", "-", "-", human(f->memory), "-", "-", "-",
+	       pools_path(f->name).s);
 }
 
 void report_dead(struct report *r, const struct mounts_entry *m)

@@ -18,6 +18,7 @@ struct report {
 /* Printed at once, to standard output, in the order of the calls. */
 void report_begin(struct report *r);
 void report_mount(struct report *r, const struct control_info *info);
-void report_pool(struct report *r, const struct pools_found *found);
+/* holder: pid of a process that works on it, 0 where there is none. */
+void report_pool(struct report *r, const struct pools_found *found, uint32_t holder);
 void report_dead(struct report *r, const struct mounts_entry *m);
 void report_end(struct report *r);

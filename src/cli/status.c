@@ -3,6 +3,7 @@
  * killed daemons left; mounts that nobody answers for.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "control/ask.h"
 #include "control/mounts.h"
 #include "control/pools.h"
+#include "shm/task.h"
 
 struct survey {
 	struct report *report;
@@ -35,6 +37,20 @@ static int add_live(void *arg, const struct control_info *info)
 	return 0;
 }
 
+/*
+ * Who works on the pool has locked a byte from TASK_LIFE on: see shm/task.h.
+ * This process has attached none, so it may open and close the file.
+ */
+static uint32_t holder(const char *name)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = TASK_LIFE};
+	autoclose int fd = pools_open(name);
+
+	if (fd < 0 || fcntl(fd, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
+		return 0;
+	return (uint32_t)lock.l_pid;
+}
+
 static void add_pool(void *arg, const struct pools_found *found)
 {
 	struct survey *s = arg;
@@ -43,7 +59,7 @@ static void add_pool(void *arg, const struct pools_found *found)
 		if (strcmp(s->live[i], found->name) == 0)
 			return;
 	}
-	report_pool(s->report, found);
+	report_pool(s->report, found, holder(found->name));
 }
 
 static int add_dead(void *arg, const struct mounts_entry *m)

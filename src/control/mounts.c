@@ -5,11 +5,14 @@
 #include "control/mounts.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -17,6 +20,8 @@
 
 #include "base/scope.h"
 #include "control/capture.h"
+
+#define PATIENCE_MS 2000 /* for an answer of a mount */
 
 static void unescape(char *s)
 {
@@ -98,11 +103,30 @@ bool mounts_find(const char *dir, struct mounts_entry *out)
 	return mounts_each(match, &s) == 0 && s.found;
 }
 
-bool mounts_dead(const char *dir)
+static bool answers_not_connected(const char *dir)
 {
 	struct statfs st;
 
 	return statfs(dir, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED);
+}
+
+/* A child asks: a daemon that is stopped would have the asker wait for ever. */
+bool mounts_dead(const char *dir)
+{
+	pid_t pid = fork();
+	struct pollfd p = {.fd = -1, .events = POLLIN};
+	int status = 0;
+
+	if (pid == 0)
+		_exit(answers_not_connected(dir));
+	if (pid < 0)
+		return false;
+	p.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (p.fd < 0 || poll(&p, 1, PATIENCE_MS) != 1)
+		kill(pid, SIGKILL);
+	if (p.fd >= 0)
+		close(p.fd);
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 1;
 }
 
 static int resolve_whole(const char *dir, char *out)

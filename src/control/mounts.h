@@ -26,7 +26,8 @@ bool mounts_find(const char *dir, struct mounts_entry *out);
 
 /*
  * Does nobody answer for the mount on `dir` any more? Asks with statfs(2): its
- * answer is never cached, unlike stat's. False too where this user may not ask.
+ * answer is never cached, unlike stat's. False too where this user may not ask,
+ * and after two seconds without an answer. For a process with one thread.
  */
 bool mounts_dead(const char *dir);
 

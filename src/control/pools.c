@@ -14,7 +14,6 @@
 
 #include "base/scope.h"
 #include "control/rundir.h"
-#include "shm/task.h"
 
 struct pools_path pools_path(const char *name)
 {
@@ -36,23 +35,12 @@ int pools_open(const char *name)
 	autoclose int fd = open(path.s, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
-		return errno == ELOOP ? -EPERM : -errno;
+		return errno == ELOOP || errno == EISDIR ? -EPERM : -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!is_pool_file(&st))
 		return -EPERM;
 	return steal_fd(&fd);
-}
-
-/* Clients hold record locks on bytes from TASK_LIFE on: see shm/task.h. */
-static uint32_t holder(const char *name)
-{
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = TASK_LIFE};
-	autoclose int fd = pools_open(name);
-
-	if (fd < 0 || fcntl(fd, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
-		return 0;
-	return (uint32_t)lock.l_pid;
 }
 
 static void look_at(int dirfd, const char *file, const char *name, void (*each)(void *, const struct pools_found *),
@@ -66,7 +54,6 @@ static void look_at(int dirfd, const char *file, const char *name, void (*each)(
 	snprintf(found.name, sizeof(found.name), "%s", name);
 	found.size = (uint64_t)st.st_size;
 	found.memory = (uint64_t)st.st_blocks * 512;
-	found.holder = holder(name);
 	each(arg, &found);
 }
 

@@ -28,12 +28,7 @@ struct pools_found {
 	char name[64];
 	uint64_t size;	 /* length of the file */
 	uint64_t memory; /* bytes of memory it takes */
-	uint32_t holder; /* pid of a process that works on it; 0: none does */
 };
 
-/*
- * Calls `each` for all of this user's pool files, of live and of dead daemons.
- * 0 or -errno. Opens and closes them, which a process that has attached a pool
- * must not (fs_attach).
- */
+/* Calls `each` for all of this user's pool files, of live and of dead daemons. 0 or -errno. */
 int pools_each(void (*each)(void *arg, const struct pools_found *found), void *arg);

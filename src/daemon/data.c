@@ -50,7 +50,7 @@ static bool reads_atime(const struct session *s, int flags)
 static int truncate_at_open(struct session *s, struct worker *w, fs_ino ino)
 {
 	struct fs_attr a = {.size = 0};
-	int ret = ops_kill_suidgid(s, w, ino);
+	int ret = wire_kill_suidgid() ? ops_kill_suidgid(s, w, ino) : 0;
 
 	return ret < 0 ? ret : fs_setattr(&w->task, NULL, ino, FS_SET_SIZE | FS_SET_OPEN, &a, &a);
 }
@@ -111,7 +111,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 
 	if (!w)
 		return;
-	n = ops_kill_suidgid(ops_session(req), w, (fs_ino)ino);
+	n = unlikely(wire_kill_suidgid()) ? ops_kill_suidgid(ops_session(req), w, (fs_ino)ino) : 0;
 	if (n == 0)
 		n = fs_mark_data(&w->task, (fs_ino)ino);
 	if (n == 0)

@@ -57,6 +57,30 @@ static unsigned what_to_set(int fuse)
 	return set;
 }
 
+/*
+ * Nothing to set: so the kernel tells that set-id bits have to go, before
+ * another request for which there is no flag (fallocate, a copy), or at
+ * chown(2) to nobody in particular. ctime changes with it.
+ */
+static int set_nothing(struct session *s, struct worker *w, fs_ino ino, struct fs_attr *a)
+{
+	int ret = ops_kill_suidgid(s, w, ino);
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &a->ctime);
+	return ret < 0 ? ret : fs_setattr(&w->task, NULL, ino, FS_SET_CTIME, a, a);
+}
+
+static int set_attr(struct session *s, struct worker *w, fs_ino ino, unsigned set, struct fs_attr *a)
+{
+	int ret = 0;
+
+	if (!set)
+		return set_nothing(s, w, ino, a);
+	if ((set & FS_SET_SIZE) && wire_kill_suidgid())
+		ret = ops_kill_suidgid(s, w, ino);
+	return ret < 0 ? ret : fs_setattr(&w->task, NULL, ino, set, a, a);
+}
+
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, struct fuse_file_info *fi)
 {
 	struct fs_attr a = {.mode = st->st_mode,
@@ -67,23 +91,9 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_s
 			    .mtime = st->st_mtim,
 			    .ctime = st->st_ctim};
 	struct worker *w = ops_worker(req);
-	unsigned set = what_to_set(to_set);
-	int ret = 0;
 
-	if (!w)
-		return;
-	if (set & FS_SET_SIZE)
-		ret = ops_kill_suidgid(ops_session(req), w, (fs_ino)ino);
-	if (fi)
-		set |= FS_SET_OPEN;
-	/* chown(2) to nobody in particular arrives as nothing to set, and changes ctime. */
-	if (!(set & ~(unsigned)FS_SET_OPEN)) {
-		set |= FS_SET_CTIME;
-		clock_gettime(CLOCK_REALTIME_COARSE, &a.ctime);
-	}
-	if (ret == 0)
-		ret = fs_setattr(&w->task, NULL, (fs_ino)ino, set, &a, &a);
-	reply_attr(req, ret, &a);
+	if (w)
+		reply_attr(req, set_attr(ops_session(req), w, (fs_ino)ino, what_to_set(to_set), &a), &a);
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)

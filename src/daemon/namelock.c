@@ -16,6 +16,7 @@
 
 #include "base/scope.h"
 #include "control/ask.h"
+#include "control/mounts.h"
 
 #define STEP_MS 10
 #define PATIENCE_MS 5000
@@ -36,39 +37,40 @@ static int try_lock(struct namelock *l)
 	return 0;
 }
 
-/* -EEXIST with a text where the holder answers, so that it is not about to end. */
-static int ask_holder(const char *name, struct err *err)
+/*
+ * Does the holder serve a mount? Not if it does not answer, and not if its mount
+ * is gone: it ends when it learns of that.
+ */
+static bool serves(const char *name, struct err *err)
 {
+	struct mounts_entry m;
 	struct control_info info;
 	autoclose int sock = ask_connect(name);
 
+	err_set(err, -EEXIST, "name %s: its daemon is ending but does not end; choose another with --name", name);
 	if (sock < 0 || ask_info(sock, &info) < 0)
-		return 0;
-	return err_set(err, -EEXIST, "name %s: in use by the mount on %s (process %u); choose another with --name",
-		       name, info.mountpoint, info.head.pid);
+		return false;
+	err_set(err, -EEXIST, "name %s: in use by the mount on %s (process %u); choose another with --name", name,
+		info.mountpoint, info.head.pid);
+	return mounts_find(info.mountpoint, &m);
 }
 
 int namelock_take(struct namelock *l, const struct rundir *dir, const char *name, struct err *err)
 {
 	const struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
-	int ret = -EWOULDBLOCK;
 
 	l->fd = -1;
 	snprintf(l->path, sizeof(l->path), "%s/%s.lock", dir->path, name);
 	for (int waited = 0; waited < PATIENCE_MS; waited += STEP_MS) {
-		ret = try_lock(l);
+		int ret = try_lock(l);
+
 		if (ret != -EWOULDBLOCK)
-			break;
-		ret = ask_holder(name, err);
-		if (ret < 0)
-			return ret;
-		ret = -EWOULDBLOCK;
+			return ret < 0 ? err_set(err, ret, "%s: %s", l->path, strerror(-ret)) : 0;
+		if (serves(name, err))
+			return -EEXIST;
 		nanosleep(&step, NULL);
 	}
-	if (ret == -EWOULDBLOCK)
-		return err_set(err, -EEXIST,
-			       "name %s: its daemon is ending but does not end; choose another with --name", name);
-	return ret < 0 ? err_set(err, ret, "%s: %s", l->path, strerror(-ret)) : 0;
+	return -EEXIST;
 }
 
 void namelock_release(struct namelock *l)

@@ -133,8 +133,6 @@ int ops_kill_suidgid(struct session *s, struct worker *w, fs_ino ino)
 	uint32_t drop;
 	int ret;
 
-	if (likely(!wire_kill_suidgid()))
-		return 0;
 	ret = fs_getattr(&w->task, ino, &a);
 	if (ret < 0)
 		return ret;

@@ -54,9 +54,9 @@ void ops_reply_entry(fuse_req_t req, struct worker *w, int ret, const struct fs_
 void ops_reply_bytes(fuse_req_t req, struct worker *w, int64_t n);
 
 /*
- * Drops the set-id bits of a file that is about to be changed, if the request
- * wants it: S_ISUID, and S_ISGID where the group may execute, as the kernel
- * does. Has the kernel forget the mode: its answer to a write carries none.
+ * Drops the set-id bits of a regular file: S_ISUID, and S_ISGID where the group
+ * may execute. Has the kernel forget the mode: its answer to a write or an
+ * opening carries none.
  */
 int ops_kill_suidgid(struct session *s, struct worker *w, fs_ino ino);
 

@@ -196,11 +196,16 @@ uint64_t session_dev(const struct session *s)
 
 void session_close(struct session *s)
 {
+	struct err err;
+
 	if (!s)
 		return;
 	if (s->fuse) {
 		fuse_session_unmount(s->fuse);
 		fuse_session_destroy(s->fuse);
 	}
+	/* libfuse takes an aborted connection for an unmounted one. */
+	if (s->mount_id && session_mounted(s))
+		mounts_unmount(s->mountpoint, MOUNTS_LAZY, &err);
 	free(s);
 }

@@ -127,6 +127,7 @@ int dirent_unlink(struct task *t, struct inode *dir, uint32_t cell)
 	if (err)
 		return err;
 	txn_set(t, &dir->room.dir.count, dir->room.dir.count - 1);
+	turn_paths(t, dir);
 	return hand_push(t, hand_item(HAND_CELLS, DIRENT_CELLS(d->len), cell)) ? 0 : -EUCLEAN;
 }
 
@@ -137,6 +138,7 @@ void dirent_point(struct task *t, uint32_t cell, const struct inode *target)
 
 	txn_set(t, &d->ino, inode_number(fs, target));
 	txn_set(t, &d->type, (uint8_t)(target->mode >> 12));
+	turn_paths(t, inode_at(fs, d->dir));
 }
 
 /* ---- Listing --------------------------------------------------------------- */

@@ -290,8 +290,11 @@ static uint32_t new_mode(const struct fs_cred *cred, const struct inode *i, unsi
 		if (cred && !cred_in_group(cred, gid) && !(cred->caps & FS_CAP_FSETID))
 			mode &= ~(uint32_t)S_ISGID;
 	}
-	/* chown takes the set-id bits of what can be executed, whoever does it. */
-	if (cred && (set & (FS_SET_UID | FS_SET_GID)) && !is_dir(mode)) {
+	/*
+	 * chown takes the set-id bits of what can be executed, whoever does it. A
+	 * mode from a kernel (no cred) that comes with it has been through that.
+	 */
+	if ((cred || !(set & FS_SET_MODE)) && (set & (FS_SET_UID | FS_SET_GID)) && !is_dir(mode)) {
 		mode &= ~(uint32_t)S_ISUID;
 		if (mode & S_IXGRP)
 			mode &= ~(uint32_t)S_ISGID;
@@ -308,6 +311,8 @@ static void set_fields(struct task *t, const struct fs_cred *cred, struct inode 
 
 	if (mode != i->mode)
 		txn_set(t, &i->mode, mode);
+	if (set & (FS_SET_MODE | FS_SET_UID | FS_SET_GID))
+		turn_paths(t, i);
 	if (set & FS_SET_UID)
 		txn_set(t, &i->uid, in->uid);
 	if (set & FS_SET_GID)

@@ -46,6 +46,7 @@ enum hand_tag {
 	HAND_TRIM,	/* an inode whose mapping reaches beyond its end */
 	HAND_NODE,	/* a node of a map that hangs on nothing: its height << 32, `count` entries left to free */
 	HAND_XATTR,	/* an extended attribute that hangs on nothing */
+	HAND_FILE,	/* an open file without references */
 };
 
 static inline uint64_t hand_item(enum hand_tag tag, uint64_t count, uint64_t index)
@@ -175,6 +176,13 @@ bool xattr_unlink(struct task *t, struct inode *i, const char *name, size_t len)
 int xattr_reap(struct task *t);
 /* Hands the first attribute of an inode that is being reaped over to the hand. */
 void xattr_pop(struct task *t, struct inode *i);
+
+/* Something under `i` that a walked path may have relied on is going to be different. In the open transaction. */
+static inline void turn_paths(struct task *t, struct inode *i)
+{
+	if (is_dir(i->mode))
+		txn_set(t, &i->room.dir.changes, i->room.dir.changes + 1);
+}
 
 /* ---- dir.c --------------------------------------------------------------- */
 

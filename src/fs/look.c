@@ -1,7 +1,7 @@
 /* Looking names up without locks. */
 #include "fs/look.h"
 
-static racy_read int look_once(const struct fs *fs, struct inode *dir, struct fs_name name, struct look *l)
+racy_read int look_in(const struct fs *fs, struct inode *dir, struct fs_name name, struct look *l)
 {
 	const struct dirent *d;
 	int64_t cell;
@@ -37,7 +37,7 @@ int look(struct task *t, fs_ino dir, struct fs_name name, struct look *l)
 
 		if (seq_err)
 			return seq_err;
-		err = look_once(fs, l->dir, name, l);
+		err = look_in(fs, l->dir, name, l);
 	} while (!seq_valid(&l->dir->meta, l->seq));
 	return err;
 }

@@ -27,8 +27,9 @@ static void settle_zombies(struct task *t)
 /* Does client `i` stand in the table without a process behind it? */
 static bool is_dead(struct pool *pool, uint32_t i)
 {
-	return i != pool->client && load_acquire(&client_slot(pool, i)->state) == SLOT_LIVE &&
-	       !client_alive(pool, i);
+	uint32_t state = load_acquire(&client_slot(pool, i)->state);
+
+	return i != pool->client && (state == SLOT_LIVE || state == SLOT_EMBRYO) && !client_alive(pool, i);
 }
 
 static int clear_up(struct task *t, uint32_t i)
@@ -39,7 +40,8 @@ static int clear_up(struct task *t, uint32_t i)
 	client_bury(t, i); /* before the life lock: with it the dead would look alive to us */
 	if (client_trylock(pool, i) != 0)
 		return 0;
-	if (load_acquire(&client_slot(pool, i)->state) == SLOT_LIVE) {
+	/* An embryo's child may have come just now: then the lock was not to be had. */
+	if (load_acquire(&client_slot(pool, i)->state) != SLOT_FREE) {
 		open_drop_all(t, i);
 		cas(&pool_header(pool)->kernel_client, &kernel, 0);
 		store_release(&client_slot(pool, i)->state, SLOT_FREE);
@@ -112,7 +114,7 @@ static uint64_t pool_memory(const struct pool *pool)
 static void count_seats(const struct fs *fs, struct fs_stats *out)
 {
 	for (uint32_t i = 0; i < POOL_CLIENTS; i++) {
-		if (load_relaxed(&client_slot(&fs->pool, i)->state) != SLOT_LIVE)
+		if (load_relaxed(&client_slot(&fs->pool, i)->state) == SLOT_FREE)
 			continue;
 		out->clients++;
 		out->opens += open_each(fs, i, NULL, NULL);

@@ -447,6 +447,8 @@ static int change_locked(struct task *t, const struct fs_cred *cred, struct inod
 		xattr_link(t, i, c->cell);
 	if (c->sets_mode)
 		follow_mode(t, cred, i, c->perms);
+	if (space_of(c->name) == SPACE_ACL)
+		turn_paths(t, i);
 	touch(t, i, time_now(t));
 	return 0;
 }

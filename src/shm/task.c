@@ -14,18 +14,48 @@
 #include "base/sys.h"
 #include "shm/txn.h"
 
+#define EMBRYO_GRACE_NS 10000000000u
+
+static uint64_t boot_ns(void)
+{
+	struct timespec now = {0};
+
+	sys_clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 static int life_lock(struct pool *pool, uint32_t i, int cmd, short type, struct flock *fl)
 {
 	*fl = (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = TASK_LIFE + i, .l_len = 1};
 	return sys_fcntl(pool->fd, cmd, (long)fl);
 }
 
+/*
+ * A child may outlive its guardian and still be on its way to its seat. Its pid
+ * tells, once the guardian has written it down; a guardian that died before that
+ * leaves the child some seconds.
+ */
+static bool embryo_alive(struct pool *pool, const struct client_slot *c)
+{
+	uint32_t guardian = load_relaxed(&c->guardian), pid = load_relaxed(&c->pid);
+
+	if (pid)
+		return sys_call3(SYS_kill, (long)pid, 0, 0) != -ESRCH;
+	if (guardian < POOL_CLIENTS && client_alive(pool, guardian))
+		return true;
+	return boot_ns() - load_relaxed(&c->started) < EMBRYO_GRACE_NS;
+}
+
 bool client_alive(struct pool *pool, uint32_t i)
 {
+	struct client_slot *c = client_slot(pool, i);
 	struct flock fl;
 
 	if (i == pool->client)
 		return true;
+	/* Its guardian is no embryo: only who has come can fork. */
+	if (load_acquire(&c->state) == SLOT_EMBRYO && load_relaxed(&c->guardian) != i)
+		return embryo_alive(pool, c);
 	/* Where the kernel gives no answer, nobody is declared dead. */
 	return life_lock(pool, i, F_GETLK, F_WRLCK, &fl) != 0 || fl.l_type != F_UNLCK;
 }
@@ -64,7 +94,6 @@ static void local_unlock(struct pool *pool)
 static bool client_claim(struct pool *pool, uint32_t i)
 {
 	struct client_slot *c = client_slot(pool, i);
-	struct timespec now = {0};
 
 	if (load_acquire(&c->state) != SLOT_FREE || client_trylock(pool, i) != 0)
 		return false;
@@ -72,9 +101,8 @@ static bool client_claim(struct pool *pool, uint32_t i)
 		client_unlock(pool, i);
 		return false;
 	}
-	sys_clock_gettime(CLOCK_BOOTTIME, &now);
 	c->pid = (uint32_t)sys_getpid();
-	c->started = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	c->started = boot_ns();
 	fence_death();
 	store_release(&c->state, SLOT_LIVE);
 	return true;
@@ -102,6 +130,62 @@ void client_detach(struct pool *pool)
 	store_release(&c->state, SLOT_FREE);
 	client_unlock(pool, pool->client);
 	pool->client = POOL_CLIENTS;
+}
+
+static bool make_one(struct pool *pool, uint32_t i)
+{
+	struct client_slot *c = client_slot(pool, i);
+	bool made = false;
+
+	if (load_acquire(&c->state) != SLOT_FREE || client_trylock(pool, i) != 0)
+		return false;
+	if (load_acquire(&c->state) == SLOT_FREE) {
+		c->guardian = pool->client;
+		c->pid = 0;
+		c->handles = 0;
+		c->started = boot_ns();
+		fence_death();
+		store_release(&c->state, SLOT_EMBRYO);
+		made = true;
+	}
+	client_unlock(pool, i);
+	return made;
+}
+
+int client_make(struct pool *pool, uint32_t *i)
+{
+	int err = -EUSERS;
+
+	local_lock(pool);
+	for (uint32_t k = 0; k < POOL_CLIENTS && err; k++) {
+		if (k != pool->client && make_one(pool, k)) {
+			*i = k;
+			err = 0;
+		}
+	}
+	local_unlock(pool);
+	return err;
+}
+
+void client_give_up(struct pool *pool, uint32_t i)
+{
+	store_release(&client_slot(pool, i)->state, SLOT_FREE);
+}
+
+int client_take(struct pool *pool, uint32_t i)
+{
+	struct client_slot *c = client_slot(pool, i);
+	struct flock fl;
+
+	/* Waits for one who takes us for dead, and is about to see that we are not. */
+	if (life_lock(pool, i, F_SETLKW, F_WRLCK, &fl) != 0 || load_acquire(&c->state) != SLOT_EMBRYO)
+		return -EUCLEAN;
+	pool->local_lock = 0; /* as fork copied it: the thread that held it is not here */
+	pool->client = i;
+	c->pid = (uint32_t)sys_getpid();
+	fence_death();
+	store_release(&c->state, SLOT_LIVE);
+	return 0;
 }
 
 static void task_fill(struct task *t, struct pool *pool, unsigned flags, uint32_t i)
@@ -183,6 +267,31 @@ static void task_bury(struct pool *pool, struct task_slot *s, uint32_t id, uint6
 	cas(&s->seat, &seat, s->nhand ? seat_word(SLOT_ZOMBIE, 0) : seat_word(SLOT_FREE, 0));
 }
 
+static void bury_tasks_of(struct pool *pool, uint32_t c)
+{
+	for (uint32_t i = 0; i < task_slots_used(pool); i++) {
+		struct task_slot *s = task_slot(pool, i);
+		uint64_t seat = load_acquire(&s->seat);
+
+		if (seat == seat_word(SLOT_LIVE, c))
+			task_bury(pool, s, i + 1, seat);
+	}
+}
+
+int client_resume(struct pool *pool, uint32_t i)
+{
+	struct client_slot *c;
+
+	if (i >= POOL_CLIENTS || client_trylock(pool, i) != 0)
+		return -EUCLEAN;
+	c = client_slot(pool, i);
+	if (load_acquire(&c->state) != SLOT_LIVE || c->pid != (uint32_t)sys_getpid())
+		return -EUCLEAN;
+	pool->client = i;
+	bury_tasks_of(pool, i);
+	return 0;
+}
+
 int client_bury(struct task *t, uint32_t c)
 {
 	struct pool *pool = t->pool;
@@ -193,13 +302,7 @@ int client_bury(struct task *t, uint32_t c)
 		lock_release(t, 0);
 		return 0;
 	}
-	for (uint32_t i = 0; i < task_slots_used(pool); i++) {
-		struct task_slot *s = task_slot(pool, i);
-		uint64_t seat = load_acquire(&s->seat);
-
-		if (seat == seat_word(SLOT_LIVE, c))
-			task_bury(pool, s, i + 1, seat);
-	}
+	bury_tasks_of(pool, c);
 	lock_release(t, 0);
 	return 1;
 }

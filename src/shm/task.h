@@ -37,7 +37,8 @@ enum pool_region_shm {
 enum slot_state {
 	SLOT_FREE = 0,
 	SLOT_LIVE = 1,
-	SLOT_ZOMBIE = 2, /* dead, rolled back, its locks released; its hand waits for an heir */
+	SLOT_ZOMBIE = 2, /* task: dead, rolled back, its locks released; its hand waits for an heir */
+	SLOT_EMBRYO = 3, /* client: made by its guardian for a child that has not come yet */
 };
 
 static inline uint64_t seat_word(enum slot_state state, uint32_t client)
@@ -57,10 +58,10 @@ static inline uint32_t seat_client(uint64_t seat)
 
 struct client_slot {
 	uint64_t reaper; /* lock word: who rolls back this client's tasks */
-	uint32_t state;	 /* SLOT_FREE, or SLOT_LIVE until all that it held is released; by the life lock's holder */
+	uint32_t state;	 /* SLOT_FREE, or another until all that it held is released; by the life lock's holder */
 	uint32_t pid;	 /* to show, never to prove life */
 	uint32_t handles; /* highest handle in use + 1: see fs/open.c */
-	uint32_t pad;
+	uint32_t guardian; /* SLOT_EMBRYO: the client that made it */
 	uint64_t started; /* CLOCK_BOOTTIME, ns */
 	uint64_t handle_lock; /* lock word of the client's handle table */
 	uint64_t spare[3];
@@ -123,7 +124,20 @@ void task_detach(struct task *t);
 /* Takes a client seat for this process. -EUSERS. */
 int client_attach(struct pool *pool) must_check;
 void client_detach(struct pool *pool);
-/* Does the process of client `i` live? Asks the kernel. */
+/*
+ * fork: a seat for a child, made and held by this process until the child
+ * takes it over (client_take). -EUSERS. client_give_up frees it again.
+ */
+int client_make(struct pool *pool, uint32_t *i) must_check;
+void client_give_up(struct pool *pool, uint32_t i);
+int client_take(struct pool *pool, uint32_t i) must_check;
+/*
+ * exec: goes on in the seat that this process had before. What its former
+ * threads left (they died with the old image, perhaps in the middle of a
+ * transaction) is rolled back. -EUCLEAN: it is not this process's seat.
+ */
+int client_resume(struct pool *pool, uint32_t i) must_check;
+/* Does the process of client `i` live? Of an embryo: its guardian, and the child if its pid is known. Asks the kernel. */
 bool client_alive(struct pool *pool, uint32_t i);
 /*
  * Life lock of client `i`, for who clears up after it: nobody else in another
