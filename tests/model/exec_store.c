@@ -271,15 +271,24 @@ static void run(struct exec *e, const struct op *o, bool probe, struct result *r
 	vfs_run(&e->v, o, probe, r);
 }
 
+struct complaints {
+	FILE *f;
+	int n;
+};
+
 static void complain(void *arg, const char *what, uint64_t at)
 {
-	if (arg)
-		fprintf(arg, "fs_check: %s (at %#llx)\n", what, (unsigned long long)at);
+	struct complaints *c = arg;
+
+	if (c->f && c->n++ < 5)
+		fprintf(c->f, "fs_check: %s (at %#llx)\n", what, (unsigned long long)at);
 }
 
 static int64_t verify_store(struct exec *e, FILE *f)
 {
-	return fs_check(&e->task, complain, f);
+	struct complaints c = {.f = f};
+
+	return fs_check(&e->task, complain, &c);
 }
 
 static void usage(struct exec *e, struct exec_usage *u)
