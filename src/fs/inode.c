@@ -296,7 +296,7 @@ static uint32_t new_mode(const struct fs_cred *cred, const struct inode *i, unsi
 	 */
 	if ((cred || !(set & FS_SET_MODE)) && (set & (FS_SET_UID | FS_SET_GID)) && !is_dir(mode)) {
 		mode &= ~(uint32_t)S_ISUID;
-		if (mode & S_IXGRP)
+		if ((mode & S_IXGRP) || (cred && !cred_in_group(cred, i->gid) && !(cred->caps & FS_CAP_FSETID)))
 			mode &= ~(uint32_t)S_ISGID;
 	}
 	return mode;
@@ -388,6 +388,16 @@ static int setattr_once(struct task *t, const struct fs_cred *cred, struct inode
 	return txn_commit(t);
 }
 
+/* What it is comes before who may (vfs_truncate); data_resize() looks again. */
+static int may_truncate(struct task *t, const struct fs_cred *cred, const struct inode *i)
+{
+	uint32_t mode = load_relaxed(&i->mode);
+
+	if (mode && !S_ISREG(mode))
+		return is_dir(mode) ? -EISDIR : -EINVAL;
+	return cred ? fs_access(t, cred, inode_number(fs_of(t), i), W_OK) : 0;
+}
+
 int fs_setattr(struct task *t, const struct fs_cred *cred, fs_ino ino, unsigned set, const struct fs_attr *in,
 	       struct fs_attr *out)
 {
@@ -395,7 +405,7 @@ int fs_setattr(struct task *t, const struct fs_cred *cred, fs_ino ino, unsigned 
 	int err = i ? 0 : -ESTALE;
 
 	if (!err && (set & FS_SET_SIZE)) {
-		err = cred && !(set & FS_SET_OPEN) ? fs_access(t, cred, ino, W_OK) : 0;
+		err = set & FS_SET_OPEN ? 0 : may_truncate(t, cred, i);
 		if (!err)
 			err = data_resize(t, cred, i, in->size, set & FS_SET_OPEN);
 		set &= ~(unsigned)(FS_SET_SIZE | FS_SET_OPEN);

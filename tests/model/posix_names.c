@@ -146,6 +146,8 @@ int64_t px_readdir(struct exec *e, const struct op *o, struct result *r)
 
 	if (fd < 0)
 		return -EBADF;
+	if (fcntl(fd, F_GETFL) & O_NOATIME)
+		return -EPERM; /* see vfs_names.c */
 	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
 		lseek(fd, 0, SEEK_SET);
 	while ((n = px_ret(syscall(SYS_getdents64, fd, buf, size))) > 0) {

@@ -169,7 +169,8 @@ int64_t vfs_readdir(struct vfs_call *k)
 	struct fs_dirent *e = malloc((size_t)chunk * sizeof(*e));
 	struct listing l = {0};
 
-	n = !f ? -EBADF : f->type != S_IFDIR ? -ENOTDIR : 0;
+	/* O_NOATIME: fs_readdir() does not know it; posix_names.c refuses alike. */
+	n = !f ? -EBADF : f->flags & O_NOATIME ? -EPERM : f->type != S_IFDIR ? -ENOTDIR : 0;
 	if (n == 0)
 		n = list_all(k, f->ino, e, chunk, &l);
 	free(e);
