@@ -154,13 +154,21 @@ void lock_break(uint64_t *word, uint32_t owner)
 		unlock_word(word, LOCK_VERSION);
 }
 
+/* Holds a lock, or is about to. Who waits to freeze the pool after us has announced just that and nothing else. */
+static bool is_busy(const struct task *t, const struct task_slot *s)
+{
+	uint32_t n = load_acquire(&s->nheld);
+
+	return n > 1 || (n == 1 && load_relaxed(&s->held[0]) != pool_off(t->pool, &pool_header(t->pool)->freeze));
+}
+
 /* Waits until the task in slot `i` holds nothing; buries it when it is dead. */
 static void wait_idle(struct task *t, uint32_t i)
 {
 	struct task_slot *s = task_slot(t->pool, i);
 	uint32_t tries = 0;
 
-	while (load_acquire(&s->nheld)) {
+	while (is_busy(t, s)) {
 		uint64_t seat = load_acquire(&s->seat);
 
 		if (seat_state(seat) != SLOT_LIVE || seat_client(seat) >= POOL_CLIENTS)
