@@ -136,7 +136,7 @@ static int inherit(struct task *t, const struct fs_cred *cred, const struct look
 		h->gid = load_relaxed(&l->dir->gid);
 		if (is_dir(h->mode))
 			h->mode |= S_ISGID;
-		else if (cred && (h->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+		else if (cred && (new->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && /* before the umask */
 			 !cred_in_group(cred, h->gid) && !(cred->caps & FS_CAP_FSETID))
 			h->mode &= ~(uint32_t)S_ISGID;
 	}

@@ -265,9 +265,9 @@ int64_t model_copy_range(void *s, const struct fs_cred *c, fs_ino ino_in, int64_
 		return -EINVAL;
 	if (len == 0)
 		return 0;
-	m_touch_atime(in);
 	m_drop_privileges(c, out);
 	m_touch(out);
+	m_touch_atime(in); /* last: splice_direct_to_actor() */
 	copy_pages(m, in, in_off, out, out_off, len);
 	return len;
 }
