@@ -91,6 +91,8 @@ static inline void modify(struct task *t, struct inode *i, struct fs_time now)
 	set_time(t, i, TIME_MODIFY, now);
 	set_time(t, i, TIME_CHANGE, now);
 }
+/* It was read: atime as relatime does. Without locks; failing is no error. */
+void inode_accessed(struct task *t, struct inode *i);
 
 /* It was read: atime as relatime does. Failing is no error. */
 void inode_accessed(struct task *t, struct inode *i);
@@ -147,7 +149,11 @@ struct acl {
 	uint32_t n;
 	struct acl_entry e[ACL_MAX];
 };
-/* From and to the value of system.posix_acl_*: 0, -EINVAL, -EOPNOTSUPP, -ENOSPC (more than ACL_MAX entries). */
+/* From the value of system.posix_acl_*: 0, -EINVAL, -EOPNOTSUPP, -ENOSPC (more than ACL_MAX entries). */
+int acl_decode(const void *value, size_t size, struct acl *out);
+/* Are these entries, in this order, a list? None are: nothing set. */
+bool acl_valid(const struct acl *a);
+/* Both. */
 int acl_parse(const void *value, size_t size, struct acl *out);
 size_t acl_print(const struct acl *a, void *value);
 /* Permission by the list: 0, -EACCES; -EAGAIN: damaged or torn. */
