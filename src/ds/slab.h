@@ -31,7 +31,7 @@ struct slab_page {
 	uint32_t prev;
 	uint32_t arena; /* changed under the arena's and the slab's lock */
 	uint32_t committed;
-	uint64_t spare;
+	uint64_t spare[5];
 };
 
 struct slab_arena {
@@ -50,14 +50,14 @@ struct slab_ctl {
 	struct slab_arena arena[SLAB_ARENAS];
 };
 
-_Static_assert(sizeof(struct slab_page) == 32, "two a line");
+_Static_assert(sizeof(struct slab_page) == 64, "one line a page: neighbours may belong to different tasks");
 _Static_assert(sizeof(struct slab_arena) == 64, "one line an arena");
 
 /* A slab as this process sees it; constant while attached. */
 struct slab {
 	struct slab_ctl *ctl;
 	struct slab_page *pages;
-	char *base; /* first unit */
+	char *base;    /* first unit */
 	uint32_t npages;
 	uint32_t unit; /* bytes */
 	/* Called on each unit of a page that has just got memory, all zeros. May be NULL. */

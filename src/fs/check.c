@@ -12,6 +12,8 @@
 #include "fs/internal.h"
 #include "fs/open.h"
 
+#define IN_HAND UINT32_MAX
+
 struct checker {
 	struct task *t;
 	const struct fs *fs;
@@ -21,6 +23,7 @@ struct checker {
 	uint8_t *inodes, *cells, *blocks; /* a bit each: met */
 	uint32_t *links;		  /* per inode: names met, subdirectories met */
 	uint32_t *opens;
+	uint32_t *files; /* per open file: handles met, or IN_HAND */
 	uint64_t map_bytes, links_bytes;
 	fs_ino ino; /* whose things are walked */
 };
@@ -313,6 +316,12 @@ static void check_item(struct checker *c, uint64_t item)
 	case HAND_XATTR:
 		check_xattr(c, n, &flags, &next);
 		break;
+	case HAND_FILE:
+		if (!slab_at(&c->fs->files, n, 1) || c->files[n])
+			wrong(c, "a hand holds an open file that is none, or twice", n);
+		else
+			c->files[n] = IN_HAND;
+		break;
 	case HAND_TRIM:
 		break;
 	}
@@ -333,22 +342,39 @@ static void check_hands(struct checker *c)
 	}
 }
 
-static void meet_open(void *arg, fs_ino ino, uint32_t cell)
+static void meet_open(void *arg, uint32_t file)
 {
 	struct checker *c = arg;
+	const struct open_file *f = slab_at(&c->fs->files, file, 1);
 
-	c->ino = ino;
-	if (!inode_at(c->fs, ino))
-		wrong(c, "an open file leads to no inode", ino);
-	else
-		c->opens[ino]++;
-	meet_cells(c, cell, 1);
+	if (!f || !slab_in_use(&c->fs->files, file) || !inode_at(c->fs, f->ino)) {
+		wrong(c, "a handle leads to no open file", file);
+		return;
+	}
+	c->opens[f->ino]++;
+	c->files[file]++;
+}
+
+static void check_files(struct checker *c)
+{
+	const struct slab *s = &c->fs->files;
+
+	for (uint32_t p = 0; p < min_of(s->ctl->frontier, s->npages); p++)
+		for (uint64_t used = ~s->pages[p].free; used; used &= used - 1) {
+			uint32_t n = p * SLAB_UNITS + (uint32_t)__builtin_ctzll(used);
+			const struct open_file *f = slab_at(s, n, 1);
+
+			if (f && f->refs != c->files[n] && c->files[n] != IN_HAND)
+				wrong(c, "the reference count of an open file is wrong", n);
+			else if (f && !c->files[n])
+				wrong(c, "an open file is lost: no handle leads to it", n);
+		}
 }
 
 static void check_opens(struct checker *c)
 {
 	for (uint32_t k = 0; k < POOL_CLIENTS; k++)
-		if (client_slot(&c->fs->pool, k)->state == SLOT_LIVE)
+		if (client_slot(&c->fs->pool, k)->state != SLOT_FREE)
 			open_each(c->fs, k, meet_open, c);
 }
 
@@ -382,7 +408,7 @@ static int check_allocators(struct checker *c)
 	struct slab_fault s = {NULL, 0};
 	struct blocks_fault b = {NULL, 0};
 
-	if (slab_check(&c->fs->inodes, &s) || slab_check(&c->fs->cells, &s)) {
+	if (slab_check(&c->fs->inodes, &s) || slab_check(&c->fs->cells, &s) || slab_check(&c->fs->files, &s)) {
 		wrong(c, s.what, s.at);
 		return -EUCLEAN;
 	}
@@ -416,6 +442,7 @@ static void run(struct checker *c)
 	check_opens(c);
 	each_inode(c, check_inode);
 	each_inode(c, check_counts);
+	check_files(c);
 	check_lost_cells(c);
 	check_lost_blocks(c);
 }
@@ -424,7 +451,8 @@ int64_t fs_check(struct task *t, fs_complaint complain, void *arg)
 {
 	const struct fs *fs = fs_of(t);
 	uint64_t ni = (uint64_t)fs->inodes.npages * SLAB_UNITS, nc = (uint64_t)fs->cells.npages * SLAB_UNITS;
-	uint64_t bits = ni / 8 + nc / 8 + fs->blocks.nblocks / 8 + 8, counts = ni * 2 * sizeof(uint32_t);
+	uint64_t bits = ni / 8 + nc / 8 + fs->blocks.nblocks / 8 + 8, nf = (uint64_t)fs->files.npages * SLAB_UNITS;
+	uint64_t counts = (ni * 2 + nf) * sizeof(uint32_t);
 	struct checker c = {.t = t, .fs = fs, .complain = complain, .arg = arg};
 	int err;
 
@@ -435,6 +463,7 @@ int64_t fs_check(struct task *t, fs_complaint complain, void *arg)
 	c.cells = c.inodes + ni / 8;
 	c.blocks = c.cells + nc / 8;
 	c.opens = c.links + ni;
+	c.files = c.opens + ni;
 	err = pool_freeze(t);
 	if (!err) {
 		run(&c);

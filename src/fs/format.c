@@ -9,6 +9,7 @@
 #define INODES_MAX (1u << 26)
 #define BLOCKS_MIN 16u
 #define BLOCKS_MAX (1u << 31)
+#define FILE_PAGES 16384u /* a million open files */
 #define CELLS_PER_INODE 6u /* the longest name takes five, and something for attributes and open files */
 
 struct geometry {
@@ -45,6 +46,8 @@ static bool lay_out(const struct fs_format *f, struct geometry *g)
 	place(g, REGION_CELL_PAGES, (uint64_t)g->cell_pages * sizeof(struct slab_page));
 	place(g, REGION_CELLS, (uint64_t)g->cell_pages * SLAB_UNITS * 64);
 	place(g, REGION_CHUNKS, (uint64_t)g->nchunks * sizeof(struct chunk));
+	place(g, REGION_FILE_PAGES, (uint64_t)FILE_PAGES * sizeof(struct slab_page));
+	place(g, REGION_FILES, (uint64_t)FILE_PAGES * SLAB_UNITS * sizeof(struct open_file));
 	/* Chunks on their own boundary: what the hardware maps as one page could be one. */
 	g->size = round_up(g->size, (uint64_t)CHUNK_BLOCKS * BLOCK_SIZE);
 	place(g, REGION_BLOCKS, (uint64_t)g->nblocks * BLOCK_SIZE);
@@ -66,6 +69,13 @@ static void inode_fresh(struct pool *pool, void *unit)
 
 	i->meta = i->data = epoch * (LOCK_VERSION << 20);
 	i->gen = epoch << 20;
+}
+
+static void file_fresh(struct pool *pool, void *unit)
+{
+	struct open_file *f = unit;
+
+	f->lock = fetch_add(&pool_header(pool)->epoch, 1) * (LOCK_VERSION << 20);
 }
 
 /* The views of the regions, from the geometry that pool_map has verified. */
@@ -90,6 +100,12 @@ static int view(struct fs *fs)
 				  .base = base + r[REGION_CELLS].off,
 				  .npages = (uint32_t)(r[REGION_CELLS].len / (SLAB_UNITS * 64)),
 				  .unit = 64};
+	fs->files = (struct slab){.ctl = &ctl->files,
+				  .pages = (void *)(base + r[REGION_FILE_PAGES].off),
+				  .base = base + r[REGION_FILES].off,
+				  .npages = (uint32_t)(r[REGION_FILES].len / (SLAB_UNITS * sizeof(struct open_file))),
+				  .unit = sizeof(struct open_file),
+				  .fresh = file_fresh};
 	fs->blocks = (struct blocks){.ctl = &ctl->blocks,
 				     .chunks = (void *)(base + r[REGION_CHUNKS].off),
 				     .base = base + r[REGION_BLOCKS].off,
@@ -98,6 +114,7 @@ static int view(struct fs *fs)
 	fs->blocks.nchunks = min_of(fs->blocks.nchunks, div_up(fs->blocks.nblocks, CHUNK_BLOCKS));
 	if (r[REGION_INODE_PAGES].len / sizeof(struct slab_page) < fs->inodes.npages ||
 	    r[REGION_CELL_PAGES].len / sizeof(struct slab_page) < fs->cells.npages ||
+	    r[REGION_FILE_PAGES].len / sizeof(struct slab_page) < fs->files.npages || !fs->files.npages ||
 	    fs->blocks.nchunks * (uint64_t)CHUNK_BLOCKS < fs->blocks.nblocks || !fs->inodes.npages ||
 	    !fs->cells.npages || !fs->blocks.nblocks)
 		return -EUCLEAN;
@@ -137,6 +154,8 @@ static int fill(struct fs *fs, const struct fs_format *f)
 		err = slab_format(&fs->pool, &fs->inodes);
 	if (!err)
 		err = slab_format(&fs->pool, &fs->cells);
+	if (!err)
+		err = slab_format(&fs->pool, &fs->files);
 	if (!err)
 		err = blocks_format(&fs->pool, &fs->blocks);
 	if (err)
@@ -180,34 +199,62 @@ static int claim_kernel(struct fs *fs)
 
 static int settle_in(struct fs *fs, unsigned flags)
 {
+	uint64_t me = fs->pool.client + 1;
 	struct task t;
 	int err = flags & FS_ATTACH_KERNEL ? claim_kernel(fs) : 0;
 
-	if (!err)
-		err = task_attach(&fs->pool, 0, &t);
 	if (err)
 		return err;
+	err = task_attach(&fs->pool, 0, &t);
+	if (err) {
+		cas(&pool_header(&fs->pool)->kernel_client, &me, 0);
+		return err;
+	}
 	fs_reap_dead(&t);
 	task_detach(&t);
 	return 0;
 }
 
-int fs_attach(int fd, unsigned flags, struct fs *fs)
+static int map_pool(int fd, struct fs *fs)
 {
 	int err = pool_map(fd, &fs->pool);
 
 	if (err)
 		return err;
 	err = load_acquire(&pool_header(&fs->pool)->ready) == 1 ? view(fs) : -EUCLEAN;
-	if (!err)
-		err = client_attach(&fs->pool);
+	if (err)
+		sys_munmap(fs->pool.base, fs->pool.size); /* fd stays the caller's */
+	return err;
+}
+
+int fs_attach(int fd, unsigned flags, struct fs *fs)
+{
+	int err = map_pool(fd, fs);
+
+	if (err)
+		return err;
+	err = client_attach(&fs->pool);
 	if (!err) {
 		err = settle_in(fs, flags);
 		if (err)
 			client_detach(&fs->pool);
 	}
 	if (err)
-		sys_munmap(fs->pool.base, fs->pool.size); /* fd stays the caller's */
+		sys_munmap(fs->pool.base, fs->pool.size);
+	return err;
+}
+
+int fs_exec_resume(int fd, uint32_t seat, struct fs *fs)
+{
+	int err = map_pool(fd, fs);
+
+	if (err)
+		return err;
+	err = client_resume(&fs->pool, seat);
+	if (!err)
+		err = settle_in(fs, 0);
+	if (err)
+		sys_munmap(fs->pool.base, fs->pool.size);
 	return err;
 }
 
@@ -216,11 +263,12 @@ void fs_detach(struct fs *fs)
 	struct task t;
 	uint64_t me = fs->pool.client + 1;
 
+	/* Without a task's seat nothing can be let go: then it is as after a death, and others clear up. */
 	if (task_attach(&fs->pool, 0, &t) == 0) {
 		open_drop_all(&t, fs->pool.client);
 		task_detach(&t);
+		cas(&pool_header(&fs->pool)->kernel_client, &me, 0);
+		client_detach(&fs->pool);
 	}
-	cas(&pool_header(&fs->pool)->kernel_client, &me, 0);
-	client_detach(&fs->pool);
 	pool_unmap(&fs->pool);
 }

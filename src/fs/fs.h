@@ -38,8 +38,8 @@
 #include "shm/pool.h"
 #include "shm/task.h"
 
-#define FS_ROOT 1u	 /* inode number of the root; 0 is never an inode */
-#define FS_NAME_MAX 255u /* bytes in a name */
+#define FS_ROOT 1u	   /* inode number of the root; 0 is never an inode */
+#define FS_NAME_MAX 255u   /* bytes in a name */
 #define FS_SYMLINK_MAX 4095u
 #define FS_XATTR_NAME_MAX 255u
 #define FS_XATTR_SIZE_MAX 65536u
@@ -72,7 +72,7 @@ struct fs_cred {
 
 struct fs_attr {
 	fs_ino ino;
-	uint64_t gen;  /* tells two inodes apart that had the same number */
+	uint64_t gen; /* tells two inodes apart that had the same number */
 	uint32_t mode; /* type and permissions, as st_mode */
 	uint32_t nlink;
 	uid_t uid;
@@ -102,8 +102,8 @@ struct fs_new {
 	uint32_t mode;	/* type and permissions */
 	uint32_t umask; /* taken off mode unless the directory's default ACL decides; 0: already off */
 	uint32_t rdev;
-	uid_t uid;	    /* owner where cred is NULL */
-	gid_t gid;	    /* group where cred is NULL; a setgid directory's group wins */
+	uid_t uid; /* owner where cred is NULL */
+	gid_t gid; /* group where cred is NULL; a setgid directory's group wins */
 	const char *target; /* symlink: what it points to */
 	size_t target_len;
 };
@@ -117,9 +117,9 @@ struct fs_name {
 /* ---- The file system in this process ----------------------------------- */
 
 struct fs_format {
-	uint64_t size;	    /* bytes of data */
-	uint64_t inodes;    /* inodes at most, rounded up to a multiple of 64 less one */
-	const char *name;   /* for status, at most 63 bytes */
+	uint64_t size;	  /* bytes of data */
+	uint64_t inodes;  /* inodes at most, rounded up to a multiple of 64 less one */
+	const char *name; /* for status, at most 63 bytes */
 	uint32_t root_mode; /* permission bits of the root */
 	uid_t root_uid;
 	gid_t root_gid;
@@ -144,6 +144,7 @@ struct fs {
 	struct pool pool;
 	struct slab inodes;
 	struct slab cells;
+	struct slab files;
 	struct blocks blocks;
 };
 
@@ -183,10 +184,10 @@ int64_t fs_trim(struct task *t, uint64_t keep);
 struct fs_stats {
 	uint64_t blocks, blocks_free; /* of FS_BLOCK_SIZE */
 	uint64_t inodes, inodes_free;
-	uint64_t memory;    /* bytes of memory behind the pool, as fstat's st_blocks says */
-	uint32_t clients;   /* processes attached */
-	uint32_t tasks;	    /* threads attached */
-	uint32_t opens;	    /* open files held by clients */
+	uint64_t memory;   /* bytes of memory behind the pool, as fstat's st_blocks says */
+	uint32_t clients;  /* processes attached */
+	uint32_t tasks;	   /* threads attached */
+	uint32_t opens;	   /* open files held by clients */
 	uint64_t rollbacks; /* transactions rolled back since format */
 	char name[64];
 };
@@ -207,8 +208,7 @@ int fs_lookup(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_
 /* Every type of inode: S_IFREG, S_IFDIR, S_IFLNK (new->target), fifo, socket, devices. -EEXIST. */
 int fs_make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name, const struct fs_new *new,
 	    struct fs_attr *out);
-/* An unlinked regular file in the file system of `dir` (O_TMPFILE); fs_link gives it a name. Comes open, see fs_open.
- */
+/* An unlinked regular file in the file system of `dir` (O_TMPFILE); fs_link gives it a name. Comes open, see fs_open. */
 int fs_tmpfile(struct task *t, const struct fs_cred *cred, fs_ino dir, const struct fs_new *new, uint32_t handle,
 	       struct fs_attr *out);
 int fs_link(struct task *t, const struct fs_cred *cred, fs_ino ino, fs_ino dir, struct fs_name name,
@@ -235,6 +235,51 @@ int fs_readdir(struct task *t, fs_ino dir, uint64_t cookie, struct fs_dirent *ou
 
 /* The name of a directory's own entry and its parent, for getcwd and status. -ENOENT: removed. */
 int fs_dirname(struct task *t, fs_ino dir, fs_ino *parent, struct fs_dirent *out);
+
+/* ---- Paths ------------------------------------------------------------- */
+
+enum fs_walk_flags {
+	FS_WALK_NOFOLLOW = 1 << 0, /* a symlink at the end is itself the answer */
+	FS_WALK_PARENT = 1 << 1,   /* only up to the last component: `dir` and `last` are the answer */
+};
+
+#define FS_WALK_VIA 8u
+#define FS_WALK_OUT 1 /* the path leaves the store: "..", or a symlink to an absolute path */
+
+/* A directory that a walk went through, and its count of changes at that time. */
+struct fs_via {
+	fs_ino dir;
+	uint64_t changes;
+};
+
+struct fs_walk {
+	/* In. */
+	fs_ino start; /* where a relative path starts: slashes at its front are passed over */
+	const char *path; /* need not be NUL-terminated */
+	size_t len;
+	unsigned flags; /* enum fs_walk_flags */
+	/* Out. */
+	fs_ino dir;	     /* where the last component was looked up */
+	struct fs_name last; /* in `path`, or in `link` */
+	bool slash;	     /* slashes follow it: it must be a directory */
+	fs_ino ino;	     /* what it leads to; 0: there is no such name (only with -ENOENT), or FS_WALK_PARENT */
+	uint32_t nvia;	     /* directories gone through; FS_WALK_VIA + 1: too many to remember */
+	struct fs_via via[FS_WALK_VIA];
+	/* Room for symlinks on the way: 2 * (FS_SYMLINK_MAX + 1) bytes, the caller's, or NULL: -ELOOP at the first. */
+	char *link;
+};
+
+/*
+ * Walks a path as path_resolution(7) describes, checking search permission of
+ * `cred` on the way. 0; FS_WALK_OUT; -ENOENT (with dir and last set if only the
+ * last component is missing), -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG ...
+ *
+ * The answer of a walk without symlinks stays true as long as none of the
+ * directories in `via` counts further: fs_walk_holds(). Entries that come do
+ * not count, only such as go or change, and changed permissions.
+ */
+int fs_walk(struct task *t, const struct fs_cred *cred, struct fs_walk *w);
+bool fs_walk_holds(struct task *t, const struct fs_via *via, uint32_t n);
 
 /* ---- Inodes ------------------------------------------------------------ */
 
@@ -266,6 +311,37 @@ void fs_forget(struct task *t, fs_ino ino, uint64_t n);
  */
 int fs_open(struct task *t, const struct fs_cred *cred, fs_ino ino, int flags, uint32_t handle);
 int fs_close(struct task *t, uint32_t handle);
+/* A second handle of the same open file, as dup(2): offset and flags are shared. -EBADF: `from` is free or `to` is not. */
+int fs_dup(struct task *t, uint32_t from, uint32_t to);
+
+/* The inode behind a handle (*flags, unless NULL: those of the open file), or -EBADF. Takes no lock. */
+int64_t fs_handle(struct task *t, uint32_t handle, uint32_t *flags);
+/* Replaces the flags in `mask` of the open file (O_APPEND, O_NOATIME ...). */
+int fs_set_flags(struct task *t, uint32_t handle, uint32_t mask, uint32_t flags);
+
+/* read(2), write(2), lseek(2) at the open file's own offset; -EBADF where it is not open for that. */
+int64_t fs_read_next(struct task *t, uint32_t handle, void *buf, size_t len);
+int64_t fs_write_next(struct task *t, const struct fs_cred *cred, uint32_t handle, const void *buf, size_t len);
+int64_t fs_seek_to(struct task *t, uint32_t handle, int64_t off, int whence);
+
+/*
+ * fork. The parent prepares a seat that holds all its open files, for a child
+ * that does not exist yet: they stay open whatever parent and child do. The
+ * child takes the seat (before it uses the pool; its threads' tasks are new
+ * ones). A seat whose child never came is given up by the parent, or by whoever
+ * clears up after it. -EUSERS, -ENOSPC.
+ */
+int fs_fork_prepare(struct task *t, uint32_t *seat) must_check;
+void fs_fork_abandon(struct task *t, uint32_t seat);
+/* In the parent: the process that is to take the seat, so that its death before that is noticed. */
+void fs_fork_child_is(struct task *t, uint32_t seat, int pid);
+/* In the child, whose `fs` is the parent's as fork copied it. */
+int fs_fork_child(struct fs *fs, uint32_t seat) must_check;
+/*
+ * exec. The new image maps the pool of `fd` again and goes on in the seat of
+ * its process, which kept its life lock. -EUCLEAN if that is not its own.
+ */
+int fs_exec_resume(int fd, uint32_t seat, struct fs *fs) must_check;
 
 /* ---- Data -------------------------------------------------------------- */
 

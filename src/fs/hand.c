@@ -77,6 +77,8 @@ static int settle_last(struct task *t, uint64_t item)
 		return slab_put(t, &fs->inodes, item_index(item), 1);
 	case HAND_CELLS:
 		return slab_put(t, &fs->cells, item_index(item), item_count(item));
+	case HAND_FILE:
+		return slab_put(t, &fs->files, item_index(item), 1);
 	case HAND_BLOCKS:
 		return blocks_put(t, &fs->blocks);
 	case HAND_REAP:

@@ -14,7 +14,7 @@
 #include "ds/tree.h"
 
 enum pool_region_fs {
-	REGION_HANDLES = REGION_FIRST_FS, /* uint32_t [POOL_CLIENTS][FS_HANDLES]: cell of the open file, 0: free */
+	REGION_HANDLES = REGION_FIRST_FS, /* uint32_t [POOL_CLIENTS][FS_HANDLES]: number of the open file, 0: free */
 	REGION_CONTROL,			  /* struct fs_ctl */
 	REGION_INODE_PAGES,
 	REGION_INODES,
@@ -22,25 +22,28 @@ enum pool_region_fs {
 	REGION_CELLS,
 	REGION_CHUNKS,
 	REGION_BLOCKS,
+	REGION_FILE_PAGES,
+	REGION_FILES,
 };
 
 struct fs_ctl {
 	struct slab_ctl inodes;
 	struct slab_ctl cells;
+	struct slab_ctl files;
 	struct block_ctl blocks;
 	uint64_t rename_lock cache_aligned; /* moving a directory to another parent */
 };
 
-#define INODE_ROOM 128u		    /* bytes for inline data, map or directory */
-#define MAP_ROOT (INODE_ROOM / 4)   /* entries of a map's root */
-#define MAP_FANOUT (BLOCK_SIZE / 4) /* entries of any other node of a map */
-#define MAP_UNWRITTEN 0x80000000u   /* entry: the block belongs to the file but reads as zeros */
+#define INODE_ROOM 128u		     /* bytes for inline data, map or directory */
+#define MAP_ROOT (INODE_ROOM / 4)    /* entries of a map's root */
+#define MAP_FANOUT (BLOCK_SIZE / 4)  /* entries of any other node of a map */
+#define MAP_UNWRITTEN 0x80000000u    /* entry: the block belongs to the file but reads as zeros */
 #define MAP_HEIGHT_MAX 3u
 
 enum inode_flags {
-	INODE_INLINE = 1 << 0, /* regular file or symlink: the bytes lie in `room` */
-	INODE_TRIM = 1 << 1,   /* mapping beyond the end is to be dropped before the file may grow */
-	INODE_ACL = 1 << 2,    /* has an access ACL */
+	INODE_INLINE = 1 << 0,	   /* regular file or symlink: the bytes lie in `room` */
+	INODE_TRIM = 1 << 1,	   /* mapping beyond the end is to be dropped before the file may grow */
+	INODE_ACL = 1 << 2,	   /* has an access ACL */
 	INODE_DEFAULT_ACL = 1 << 3,
 	INODE_TMPFILE = 1 << 4, /* made without a name: may still get one */
 };
@@ -82,7 +85,9 @@ struct inode {
 			uint32_t root;	/* tree of entries */
 			uint32_t count; /* entries */
 			uint32_t parent;
-			uint32_t self;	    /* cell of the entry that names this directory, 0: root or removed */
+			uint32_t self; /* cell of the entry that names this directory, 0: root or removed */
+			uint64_t changes; /* counts what could turn a path through here elsewhere: see fs_walk */
+			uint64_t spare[1];
 			uint64_t absent[8]; /* filter of names the kernel was told are absent; atomic */
 		} dir;
 	} room;
@@ -104,11 +109,15 @@ struct dirent {
 #define DIRENT_CELLS(len) (((uint32_t)offsetof(struct dirent, name) + (len) + 63) / 64)
 #define KEY_TIES 4096u /* names of one hash */
 
-/* An open file of a client. */
+/* What open(2) makes, and dup and fork share. A slab of its own: what was one keeps its lock word for ever. */
 struct open_file {
-	uint32_t ino;
-	uint32_t flags;
-	uint64_t spare[7]; /* offset and lock, for direct clients */
+	uint64_t lock; /* of `pos` */
+	uint64_t pos;
+	uint32_t ino;	/* constant while it has references */
+	uint32_t flags; /* of open(2), and what fcntl has made of them. Atomic */
+	uint32_t refs;	/* handles that lead here. Under the inode's meta lock */
+	uint32_t pad;
+	uint64_t spare[4];
 };
 
 #define XATTR_CELLS 8u
@@ -130,4 +139,4 @@ _Static_assert(offsetof(struct inode, room) == 128, "what lies in it starts a li
 _Static_assert(offsetof(struct dirent, left) == offsetof(struct tree_node, left), "a dirent is a tree node");
 _Static_assert(offsetof(struct dirent, up) == offsetof(struct tree_node, up), "a dirent is a tree node");
 _Static_assert(DIRENT_CELLS(12) == 1 && DIRENT_CELLS(255) == 5, "cells of a name");
-_Static_assert(sizeof(struct open_file) == 64, "one cell an open file");
+_Static_assert(sizeof(struct open_file) == 64, "one line an open file");

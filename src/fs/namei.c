@@ -15,7 +15,26 @@
 
 /* ---- lookup ------------------------------------------------------------------ */
 
-static int lookup_dots(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name, struct fs_attr *out)
+/* Answers the kernel with an inode: a reference is counted. */
+static int refer(struct task *t, fs_ino ino, struct fs_attr *out)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+	int err;
+
+	if (!i)
+		return -ESTALE;
+	txn_begin(t);
+	err = txn_lock(t, &i->meta);
+	if (!err)
+		err = inode_alive(i);
+	if (err)
+		return txn_abort(t, err);
+	give(t, i, out);
+	return txn_commit_quiet(t);
+}
+
+static int lookup_dots(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name,
+		       struct fs_attr *out)
 {
 	struct fs_dirent self;
 	fs_ino parent = dir;
@@ -26,7 +45,9 @@ static int lookup_dots(struct task *t, const struct fs_cred *cred, fs_ino dir, s
 		if (err == -ENOENT)
 			err = 0; /* a removed directory still knows its parent */
 	}
-	return err ? err : fs_getattr(t, parent, out);
+	if (err)
+		return err;
+	return t->flags & TASK_KERNEL ? refer(t, parent, out) : fs_getattr(t, parent, out);
 }
 
 /* Without a lock: entry, then attributes, then the entry again. */
@@ -39,7 +60,8 @@ static racy_read int lookup_free(struct task *t, const struct fs_cred *cred, fs_
 
 	do {
 		err = look(t, dir, name, &l);
-		if (l.dir && err != -ESTALE && err != -ENOTDIR && cred && perm_check(fs, cred, l.dir, X_OK) != 0)
+		if (l.dir && err != -ESTALE && err != -ENOTDIR && cred &&
+		    perm_check(fs, cred, l.dir, X_OK) != 0)
 			err = -EACCES;
 		if (err || !l.cell)
 			continue;
@@ -65,7 +87,7 @@ static int lookup_kernel(struct task *t, const struct fs_cred *cred, fs_ino dir,
 		err = lock_inodes(t, (fs_ino[]){dir, l.ino}, 2);
 		if (err)
 			return txn_abort(t, err);
-		if (still(&l))
+		if (still(t, &l))
 			break;
 		txn_abort(t, 0);
 	}
@@ -113,7 +135,8 @@ static int inherit_acl(struct task *t, struct inode *dir, uint64_t seq, const st
 	if (is_dir(new->mode))
 		err = xattr_build(t, ACL_DEFAULT, sizeof ACL_DEFAULT - 1, value, (size_t)n, &h->default_acl);
 	if (!err && !acl_inherit(&acl, &h->mode))
-		err = xattr_build(t, ACL_ACCESS, sizeof ACL_ACCESS - 1, value, acl_print(&acl, value), &h->access_acl);
+		err = xattr_build(t, ACL_ACCESS, sizeof ACL_ACCESS - 1, value, acl_print(&acl, value),
+				  &h->access_acl);
 	return err;
 }
 
@@ -133,7 +156,7 @@ static int inherit(struct task *t, const struct fs_cred *cred, const struct look
 		h->gid = load_relaxed(&l->dir->gid);
 		if (is_dir(h->mode))
 			h->mode |= S_ISGID;
-		else if (cred && (h->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+		else if (cred && (new->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && /* before the umask */
 			 !cred_in_group(cred, h->gid) && !(cred->caps & FS_CAP_FSETID))
 			h->mode &= ~(uint32_t)S_ISGID;
 	}
@@ -265,7 +288,7 @@ static int make_once(struct task *t, const struct fs_cred *cred, struct look *l,
 		return err;
 	txn_begin(t);
 	err = lock_inodes(t, (fs_ino[]){inode_number(fs_of(t), l->dir), m.ino}, 2);
-	if (!err && !still(l))
+	if (!err && !still(t, l))
 		err = -EAGAIN;
 	if (!err)
 		err = make_link(t, l->dir, &m);
@@ -275,7 +298,8 @@ static int make_once(struct task *t, const struct fs_cred *cred, struct look *l,
 	return txn_commit(t);
 }
 
-static int make_allowed(const struct fs *fs, const struct fs_cred *cred, const struct look *l, const struct fs_new *new)
+static int make_allowed(const struct fs *fs, const struct fs_cred *cred, const struct look *l,
+			const struct fs_new *new)
 {
 	int err = perm_vacant(fs, cred, l->dir, l->cell != 0);
 
@@ -295,11 +319,12 @@ int fs_make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_na
 		return -EEXIST;
 	do {
 		err = look(t, dir, name, &l);
-		if (!err)
-			err = make_allowed(fs_of(t), cred, &l, new);
+		if (err)
+			return err;
+		err = make_allowed(fs_of(t), cred, &l, new);
 		if (!err)
 			err = finish(t, make_once(t, cred, &l, name, new, out));
-		else if (err != -EUCLEAN && l.dir && !seq_valid(&l.dir->meta, l.seq))
+		else if (!seq_valid(&l.dir->meta, l.seq))
 			err = -EAGAIN;
 	} while (err == -EAGAIN);
 	if (!err) {
@@ -313,7 +338,7 @@ int fs_make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_na
 
 static int link_allowed(const struct fs *fs, const struct fs_cred *cred, const struct look *l, const struct inode *i)
 {
-	int err = inode_held(i);
+	int err = inode_alive(i);
 
 	if (!err)
 		err = perm_vacant(fs, cred, l->dir, l->cell != 0);
@@ -340,7 +365,7 @@ static int link_once(struct task *t, const struct fs_cred *cred, struct look *l,
 		return err;
 	txn_begin(t);
 	err = lock_inodes(t, (fs_ino[]){inode_number(fs, l->dir), ino}, 2);
-	if (!err && !still(l))
+	if (!err && !still(t, l))
 		err = -EAGAIN;
 	if (!err)
 		err = link_allowed(fs, cred, l, i);
@@ -385,9 +410,7 @@ static int tmpfile_prepare(struct task *t, const struct fs_cred *cred, struct lo
 {
 	int err = seq_begin(t, &l->dir->meta, &l->seq);
 
-	if (err)
-		return err;
-	if (!is_dir(load_relaxed(&l->dir->mode)))
+	if (!err && !is_dir(load_relaxed(&l->dir->mode)))
 		err = load_relaxed(&l->dir->mode) ? -ENOTDIR : -ESTALE;
 	if (!err && load_relaxed(&l->dir->nlink) == 0)
 		err = -ENOENT;
@@ -462,7 +485,7 @@ static int remove_once(struct task *t, const struct fs_cred *cred, struct look *
 
 	txn_begin(t);
 	err = lock_inodes(t, (fs_ino[]){inode_number(fs, l->dir), l->ino}, 2);
-	if (!err && !still(l))
+	if (!err && !still(t, l))
 		err = -EAGAIN;
 	if (!err)
 		err = remove_allowed(fs, cred, l, victim, want_dir);

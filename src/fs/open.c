@@ -1,4 +1,4 @@
-/* Open files of direct clients: see open.h. */
+/* Handles and open files of direct clients: see open.h. */
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -11,9 +11,9 @@ static uint32_t *handle_at(const struct fs *fs, uint32_t client, uint32_t handle
 	return &table[(uint64_t)client * FS_HANDLES + handle];
 }
 
-static struct open_file *file_at(const struct fs *fs, uint32_t cell)
+static struct open_file *file_at(const struct fs *fs, uint32_t file)
 {
-	return slab_at(&fs->cells, cell, 1);
+	return slab_at(&fs->files, file, 1);
 }
 
 static uint32_t handles_used(const struct fs *fs, uint32_t client)
@@ -21,56 +21,80 @@ static uint32_t handles_used(const struct fs *fs, uint32_t client)
 	return min_of(load_relaxed(&client_slot(&fs->pool, client)->handles), FS_HANDLES);
 }
 
-int open_take(struct task *t, uint32_t handle, uint32_t *cell)
+/* Memory for handle `handle` of a client, which may be the first that high. */
+static int table_grow(struct fs *fs, uint32_t client, uint32_t handle)
 {
-	struct fs *fs = fs_of(t);
-	uint32_t used = handles_used(fs, fs->pool.client);
-	int err = 0;
+	uint32_t used = handles_used(fs, client);
 
 	if (handle >= FS_HANDLES)
 		return -EBADF;
-	if (handle >= used) /* memory for the part of the table that comes into use */
-		err = pool_commit(&fs->pool, pool_off(&fs->pool, handle_at(fs, fs->pool.client, used)),
-				  (handle - used + 1) * sizeof(uint32_t));
-	return err ? err : slab_take(t, &fs->cells, 1, TAG(HAND_CELLS), cell);
+	used = round_up(used, POOL_PAGE / sizeof(uint32_t)); /* the rest of a page in use has its memory */
+	if (handle < used)
+		return 0;
+	return pool_commit(&fs->pool, pool_off(&fs->pool, handle_at(fs, client, used)),
+			   (handle - used + 1) * sizeof(uint32_t));
 }
 
-int open_link(struct task *t, struct inode *i, int flags, uint32_t handle, uint32_t cell)
+/* ---- Opening ------------------------------------------------------------------- */
+
+int open_take(struct task *t, uint32_t handle, uint32_t *file)
 {
 	struct fs *fs = fs_of(t);
-	struct client_slot *c = client_slot(&fs->pool, fs->pool.client);
-	uint32_t *h = handle_at(fs, fs->pool.client, handle);
-	struct open_file *f = file_at(fs, cell);
+	int err = table_grow(fs, fs->pool.client, handle);
+
+	return err ? err : slab_take(t, &fs->files, 1, TAG(HAND_FILE), file);
+}
+
+/* One more handle of `file`. In the open transaction, under the inode's lock; takes the table's. */
+static int enter(struct task *t, struct inode *i, uint32_t client, uint32_t handle, uint32_t file)
+{
+	struct fs *fs = fs_of(t);
+	struct client_slot *c = client_slot(&fs->pool, client);
+	struct open_file *f = file_at(fs, file);
+	uint32_t *h = handle_at(fs, client, handle);
 	int err = txn_lock(t, &c->handle_lock);
 
 	if (!err && *h)
 		err = -EBADF;
 	if (err)
 		return err;
-	f->ino = inode_number(fs, i);
-	f->flags = (uint32_t)flags;
 	txn_set(t, &i->nopen, i->nopen + 1);
-	txn_set(t, h, cell);
+	txn_set(t, &f->refs, f->refs + 1);
+	txn_set(t, h, file);
 	if (c->handles <= handle)
 		txn_set(t, &c->handles, handle + 1);
-	hand_drop(t, hand_item(HAND_CELLS, 1, cell));
 	return 0;
+}
+
+int open_link(struct task *t, struct inode *i, int flags, uint32_t handle, uint32_t file)
+{
+	struct fs *fs = fs_of(t);
+	struct open_file *f = file_at(fs, file);
+
+	if (!f)
+		return -EUCLEAN;
+	store_relaxed(&f->pos, 0);
+	store_relaxed(&f->refs, 0);
+	store_relaxed(&f->ino, inode_number(fs, i));
+	store_relaxed(&f->flags, (uint32_t)flags);
+	hand_drop(t, hand_item(HAND_FILE, 1, file));
+	return enter(t, i, fs->pool.client, handle, file);
 }
 
 /* What open(2) asks of the inode. Under its lock. */
 static int may_open(const struct fs *fs, const struct fs_cred *cred, const struct inode *i, int flags)
 {
-	int acc = flags & O_ACCMODE, err = inode_held(i);
+	int acc = flags & O_ACCMODE, err = inode_alive(i);
 	int mask = acc == O_RDONLY ? R_OK : acc == O_WRONLY ? W_OK : R_OK | W_OK;
 
 	if (err)
 		return err;
+	if (!is_dir(i->mode) && (flags & O_DIRECTORY))
+		return -ENOTDIR;
 	if (S_ISLNK(i->mode))
 		return -ELOOP;
 	if (is_dir(i->mode) && (acc != O_RDONLY || (flags & O_TRUNC)))
 		return -EISDIR;
-	if (!is_dir(i->mode) && (flags & O_DIRECTORY))
-		return -ENOTDIR;
 	if (flags & O_TRUNC)
 		mask |= W_OK;
 	err = perm_check(fs, cred, i, mask);
@@ -82,8 +106,8 @@ static int may_open(const struct fs *fs, const struct fs_cred *cred, const struc
 int fs_open(struct task *t, const struct fs_cred *cred, fs_ino ino, int flags, uint32_t handle)
 {
 	struct inode *i = inode_at(fs_of(t), ino);
-	uint32_t cell;
-	int err = i ? open_take(t, handle, &cell) : -ESTALE;
+	uint32_t file;
+	int err = i ? open_take(t, handle, &file) : -ESTALE;
 
 	if (err)
 		return err;
@@ -92,7 +116,7 @@ int fs_open(struct task *t, const struct fs_cred *cred, fs_ino ino, int flags, u
 	if (!err)
 		err = may_open(fs_of(t), cred, i, flags);
 	if (!err)
-		err = open_link(t, i, flags, handle, cell);
+		err = open_link(t, i, flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY), handle, file);
 	err = err ? txn_abort(t, err) : txn_commit_quiet(t);
 	hand_settle(t);
 	if (!err && (flags & O_TRUNC) && S_ISREG(i->mode)) {
@@ -105,37 +129,62 @@ int fs_open(struct task *t, const struct fs_cred *cred, fs_ino ino, int flags, u
 	return err;
 }
 
+/* ---- Closing ------------------------------------------------------------------- */
+
+/* The open file of a handle and its inode; -EBADF, or -EUCLEAN where it leads nowhere. */
+static int resolve(const struct fs *fs, uint32_t client, uint32_t handle, uint32_t *file, struct inode **i)
+{
+	const struct open_file *f;
+
+	*file = handle < handles_used(fs, client) ? load_acquire(handle_at(fs, client, handle)) : 0;
+	if (!*file)
+		return -EBADF;
+	f = file_at(fs, *file);
+	*i = f ? inode_at(fs, load_relaxed(&f->ino)) : NULL;
+	return *i ? 0 : -EUCLEAN;
+}
+
+/* Locks inode and table, and sees that the handle still leads to `file`. */
+static int lock_handle(struct task *t, uint32_t client, uint32_t handle, uint32_t file, struct inode *i)
+{
+	struct fs *fs = fs_of(t);
+	int err = txn_lock(t, &i->meta);
+
+	if (!err)
+		err = txn_lock(t, &client_slot(&fs->pool, client)->handle_lock);
+	if (!err && (*handle_at(fs, client, handle) != file || file_at(fs, file)->ino != inode_number(fs, i)))
+		err = -EBADF; /* another thread was faster */
+	return err;
+}
+
 /* Closes handle `handle` of `client`. */
 static int drop(struct task *t, uint32_t client, uint32_t handle)
 {
 	struct fs *fs = fs_of(t);
-	struct client_slot *c = client_slot(&fs->pool, client);
-	uint32_t *h = handle_at(fs, client, handle);
-	uint32_t cell = load_acquire(h);
-	struct open_file *f = cell ? file_at(fs, cell) : NULL;
-	struct inode *i = f ? inode_at(fs, load_relaxed(&f->ino)) : NULL;
-	int err;
+	struct open_file *f;
+	struct inode *i;
+	uint32_t file;
+	int err = resolve(fs, client, handle, &file, &i);
 
-	if (!i)
-		return cell ? -EUCLEAN : -EBADF;
+	if (err)
+		return err;
+	f = file_at(fs, file);
 	txn_begin(t);
-	err = txn_lock(t, &i->meta);
-	if (!err)
-		err = txn_lock(t, &c->handle_lock);
-	if (!err && (*h != cell || f->ino != inode_number(fs, i)))
-		err = -EBADF; /* another thread was faster */
+	err = lock_handle(t, client, handle, file, i);
 	if (err)
 		return txn_abort(t, err);
-	txn_set(t, h, 0);
-	hand_push(t, hand_item(HAND_CELLS, 1, cell));
+	txn_set(t, handle_at(fs, client, handle), 0);
+	txn_set(t, &f->refs, f->refs - 1);
 	txn_set(t, &i->nopen, i->nopen - 1);
+	if (f->refs == 0)
+		hand_push(t, hand_item(HAND_FILE, 1, file));
 	maybe_reap(t, i);
 	return txn_commit_quiet(t);
 }
 
 int fs_close(struct task *t, uint32_t handle)
 {
-	int err = handle < handles_used(fs_of(t), t->pool->client) ? drop(t, t->pool->client, handle) : -EBADF;
+	int err = drop(t, t->pool->client, handle);
 
 	hand_settle(t);
 	return err;
@@ -154,17 +203,234 @@ void open_drop_all(struct task *t, uint32_t client)
 	store_relaxed(&client_slot(&fs->pool, client)->handles, 0);
 }
 
-uint32_t open_each(const struct fs *fs, uint32_t client, void (*f)(void *arg, fs_ino ino, uint32_t cell), void *arg)
+/* ---- Sharing ------------------------------------------------------------------- */
+
+/* Handle `from` of this client becomes handle `to` of `client` as well. */
+static int share(struct task *t, uint32_t from, uint32_t client, uint32_t to)
+{
+	struct fs *fs = fs_of(t);
+	struct inode *i;
+	uint32_t file;
+	int err = table_grow(fs, client, to);
+
+	if (!err)
+		err = resolve(fs, fs->pool.client, from, &file, &i);
+	if (err)
+		return err;
+	txn_begin(t);
+	err = txn_lock(t, &i->meta);
+	/* Its references are counted under this lock: with one it is not freed before we have another. */
+	if (!err && (load_relaxed(handle_at(fs, fs->pool.client, from)) != file ||
+		     file_at(fs, file)->ino != inode_number(fs, i) || !file_at(fs, file)->refs))
+		err = -EBADF;
+	if (!err)
+		err = enter(t, i, client, to, file);
+	return err ? txn_abort(t, err) : txn_commit_quiet(t);
+}
+
+int fs_dup(struct task *t, uint32_t from, uint32_t to)
+{
+	return share(t, from, t->pool->client, to);
+}
+
+int fs_fork_prepare(struct task *t, uint32_t *seat)
+{
+	struct fs *fs = fs_of(t);
+	int err = client_make(&fs->pool, seat);
+
+	if (err)
+		return err;
+	for (uint32_t h = 0; h < handles_used(fs, fs->pool.client); h++) {
+		if (!load_acquire(handle_at(fs, fs->pool.client, h)))
+			continue;
+		err = share(t, h, *seat, h);
+		if (err && err != -EBADF) { /* -EBADF: closed just now by another thread */
+			fs_fork_abandon(t, *seat);
+			return err;
+		}
+	}
+	return 0;
+}
+
+void fs_fork_abandon(struct task *t, uint32_t seat)
+{
+	open_drop_all(t, seat);
+	client_give_up(t->pool, seat);
+}
+
+void fs_fork_child_is(struct task *t, uint32_t seat, int pid)
+{
+	uint32_t none = 0;
+
+	/* The child may have come already and written its own. */
+	cas(&client_slot(t->pool, seat)->pid, &none, (uint32_t)pid);
+}
+
+int fs_fork_child(struct fs *fs, uint32_t seat)
+{
+	return client_take(&fs->pool, seat);
+}
+
+uint32_t open_each(const struct fs *fs, uint32_t client, void (*f)(void *arg, uint32_t file), void *arg)
 {
 	uint32_t n = 0;
 
 	for (uint32_t h = 0; h < handles_used(fs, client); h++) {
-		uint32_t cell = load_relaxed(handle_at(fs, client, h));
-		const struct open_file *file = cell ? file_at(fs, cell) : NULL;
+		uint32_t file = load_relaxed(handle_at(fs, client, h));
 
-		n += cell != 0;
-		if (cell && f)
-			f(arg, file ? load_relaxed(&file->ino) : 0, cell);
+		n += file != 0;
+		if (file && f)
+			f(arg, file);
 	}
 	return n;
+}
+
+/* ---- Using --------------------------------------------------------------------- */
+
+racy_read int64_t fs_handle(struct task *t, uint32_t handle, uint32_t *flags)
+{
+	const struct fs *fs = fs_of(t);
+	uint32_t file, *h = handle_at(fs, fs->pool.client, handle);
+	const struct open_file *f;
+	fs_ino ino;
+
+	if (handle >= handles_used(fs, fs->pool.client))
+		return -EBADF;
+	do {
+		file = load_acquire(h);
+		if (!file)
+			return -EBADF;
+		f = file_at(fs, file);
+		if (!f)
+			return -EUCLEAN;
+		ino = load_relaxed(&f->ino);
+		if (flags)
+			*flags = load_relaxed(&f->flags);
+		fence_acquire();
+	} while (load_relaxed(h) != file);
+	return ino;
+}
+
+int fs_set_flags(struct task *t, uint32_t handle, uint32_t mask, uint32_t flags)
+{
+	const struct fs *fs = fs_of(t);
+	struct inode *i;
+	uint32_t file, old;
+	struct open_file *f;
+	int err = resolve(fs, fs->pool.client, handle, &file, &i);
+
+	if (err)
+		return err;
+	f = file_at(fs, file);
+	old = load_relaxed(&f->flags);
+	while (!cas(&f->flags, &old, (old & ~mask) | (flags & mask)))
+		;
+	return 0;
+}
+
+/* Locks the offset of the handle's open file. */
+static int lock_offset(struct task *t, uint32_t handle, struct open_file **f)
+{
+	const struct fs *fs = fs_of(t);
+	struct inode *i;
+	uint32_t file;
+	int err = resolve(fs, fs->pool.client, handle, &file, &i);
+
+	if (err)
+		return err;
+	*f = file_at(fs, file);
+	err = lock_acquire(t, &(*f)->lock);
+	/* Closed meanwhile, and perhaps opened as another: the lock word is one all the same. */
+	if (!err && load_acquire(handle_at(fs, fs->pool.client, handle)) != file) {
+		lock_release(t, 0);
+		err = -EBADF;
+	}
+	return err;
+}
+
+int64_t fs_read_next(struct task *t, uint32_t handle, void *buf, size_t len)
+{
+	struct open_file *f;
+	struct inode *i;
+	uint32_t flags;
+	int64_t n = lock_offset(t, handle, &f);
+
+	if (n)
+		return n;
+	i = inode_at(fs_of(t), f->ino);
+	flags = f->flags;
+	if ((flags & O_ACCMODE) == O_WRONLY)
+		n = -EBADF;
+	else
+		n = fs_read(t, f->ino, buf, len, (int64_t)f->pos, FS_IO_NOATIME);
+	if (n > 0)
+		store_relaxed(&f->pos, f->pos + (uint64_t)n);
+	lock_release(t, 0);
+	if (n >= 0 && !(flags & O_NOATIME)) /* not under the lock: the kernel may have to be told */
+		inode_accessed(t, i);
+	return n;
+}
+
+int64_t fs_write_next(struct task *t, const struct fs_cred *cred, uint32_t handle, const void *buf, size_t len)
+{
+	struct open_file *f;
+	struct inode *i;
+	int64_t end = 0, n = lock_offset(t, handle, &f);
+
+	if (n)
+		return n;
+	i = inode_at(fs_of(t), f->ino);
+	if ((f->flags & O_ACCMODE) == O_RDONLY)
+		n = -EBADF;
+	else
+		n = fs_write(t, cred, f->ino, buf, len, (int64_t)f->pos, f->flags & O_APPEND ? FS_IO_APPEND : 0,
+			     &end);
+	if (n > 0)
+		store_relaxed(&f->pos, (uint64_t)end);
+	lock_release(t, 0);
+	if (n > 0)
+		stale_inode(t, i, FS_MARK_ATTR | FS_MARK_DATA); /* fs_write() could not, under the lock */
+	return n;
+}
+
+static int64_t seek_base(struct task *t, const struct open_file *f, int whence)
+{
+	struct fs_attr a;
+	int err;
+
+	if (whence == SEEK_SET || whence == SEEK_CUR)
+		return whence == SEEK_SET ? 0 : (int64_t)f->pos;
+	if (whence != SEEK_END)
+		return -EINVAL;
+	err = fs_getattr(t, f->ino, &a);
+	return err ? err : (int64_t)a.size;
+}
+
+static int64_t seek_target(struct task *t, const struct open_file *f, int64_t off, int whence)
+{
+	int64_t base;
+
+	if (whence == SEEK_DATA || whence == SEEK_HOLE)
+		return fs_seek(t, f->ino, off, whence);
+	base = seek_base(t, f, whence);
+	if (base < 0)
+		return base;
+	/* Beyond the largest file is -EINVAL, as lseek(2) has it for what no file can have. */
+	if (off < -base || off > FS_SIZE_MAX - base)
+		return -EINVAL;
+	return base + off;
+}
+
+int64_t fs_seek_to(struct task *t, uint32_t handle, int64_t off, int whence)
+{
+	struct open_file *f;
+	int64_t to = lock_offset(t, handle, &f);
+
+	if (to)
+		return to;
+	to = seek_target(t, f, off, whence);
+	if (to >= 0)
+		store_relaxed(&f->pos, (uint64_t)to);
+	lock_release(t, 0);
+	return to;
 }

@@ -16,39 +16,40 @@ static void settle_zombies(struct task *t)
 	for (uint32_t i = 0; i < task_slots_used(t->pool); i++) {
 		struct task heir;
 
-		if (seat_state(load_acquire(&task_slot(t->pool, i)->seat)) != SLOT_ZOMBIE || !task_inherit(t, i, &heir))
+		if (seat_state(load_acquire(&task_slot(t->pool, i)->seat)) != SLOT_ZOMBIE ||
+		    !task_inherit(t, i, &heir))
 			continue;
 		hand_settle(&heir);
 		task_detach(&heir);
 	}
 }
 
-/* Under the reaper word: who is just burying the dead client must not meet a new one's tasks. */
-static void free_seat(struct task *t, uint32_t i)
+/* Does client `i` stand in the table without a process behind it? */
+static bool is_dead(struct pool *pool, uint32_t i)
 {
-	struct client_slot *c = client_slot(t->pool, i);
+	uint32_t state = load_acquire(&client_slot(pool, i)->state);
 
-	if (lock_acquire(t, &c->reaper) != 0)
-		return;
-	store_release(&c->state, SLOT_FREE);
-	lock_release(t, 0);
+	return i != pool->client && (state == SLOT_LIVE || state == SLOT_EMBRYO) && !client_alive(pool, i);
 }
 
 static int clear_up(struct task *t, uint32_t i)
 {
 	struct pool *pool = t->pool;
 	uint64_t kernel = i + 1;
+	int err = 0;
 
-	/* Before the life lock: with it the dead would look alive to us. */
-	if (client_bury(t, i) < 0 || client_trylock(pool, i) != 0)
+	client_bury(t, i); /* before the life lock: with it the dead looks alive to other processes */
+	if (client_trylock(pool, i) != 0)
 		return 0;
-	if (load_acquire(&client_slot(pool, i)->state) == SLOT_LIVE) {
+	/* An embryo's child may have come just now: then the lock was not to be had. */
+	if (load_acquire(&client_slot(pool, i)->state) != SLOT_FREE) {
+		client_bury(t, i); /* again: it may have looked alive while somebody else tried the life lock */
 		open_drop_all(t, i);
 		cas(&pool_header(pool)->kernel_client, &kernel, 0);
-		free_seat(t, i);
+		err = client_free(t, i);
 	}
 	client_unlock(pool, i);
-	return 1;
+	return err == 0;
 }
 
 int fs_reap_dead(struct task *t)
@@ -56,7 +57,7 @@ int fs_reap_dead(struct task *t)
 	int n = 0;
 
 	for (uint32_t i = 0; i < POOL_CLIENTS; i++)
-		if (i != t->pool->client && client_dead(t->pool, i))
+		if (is_dead(t->pool, i))
 			n += clear_up(t, i);
 	settle_zombies(t);
 	return n;
@@ -65,13 +66,9 @@ int fs_reap_dead(struct task *t)
 /* Lets go what the kernel referred to. */
 static void forget_one(struct task *t, struct inode *i)
 {
-	if (!load_relaxed(&i->mode))
-		return;
-	if (load_relaxed(&i->kref))
+	/* The root is marked without being counted, and so is a directory of which only names were asked. */
+	if (load_relaxed(&i->kref) || load_relaxed(&i->marks) || is_dir(load_relaxed(&i->mode)))
 		fs_forget(t, inode_number(fs_of(t), i), UINT64_MAX);
-	store_relaxed(&i->marks, 0);
-	for (unsigned k = 0; k < array_len(i->room.dir.absent) && is_dir(i->mode); k++)
-		store_relaxed(&i->room.dir.absent[k], 0);
 }
 
 int fs_forget_all(struct task *t)
@@ -115,7 +112,7 @@ static uint64_t pool_memory(const struct pool *pool)
 static void count_seats(const struct fs *fs, struct fs_stats *out)
 {
 	for (uint32_t i = 0; i < POOL_CLIENTS; i++) {
-		if (load_relaxed(&client_slot(&fs->pool, i)->state) != SLOT_LIVE)
+		if (load_relaxed(&client_slot(&fs->pool, i)->state) == SLOT_FREE)
 			continue;
 		out->clients++;
 		out->opens += open_each(fs, i, NULL, NULL);
@@ -130,12 +127,12 @@ int fs_statfs(struct task *t, struct fs_stats *out)
 	uint64_t units = (uint64_t)fs->inodes.npages * SLAB_UNITS - 1;
 
 	*out = (struct fs_stats){
-	    .blocks = fs->blocks.nblocks - 1,
-	    .blocks_free = fs->blocks.nblocks - min_of(blocks_used(&fs->blocks), fs->blocks.nblocks),
-	    .inodes = units,
-	    .inodes_free = units + 1 - min_of(slab_used(&fs->inodes), units + 1),
-	    .memory = pool_memory(&fs->pool),
-	    .rollbacks = load_relaxed(&pool_header(&fs->pool)->rollbacks),
+		.blocks = fs->blocks.nblocks - 1,
+		.blocks_free = fs->blocks.nblocks - min_of(blocks_used(&fs->blocks), fs->blocks.nblocks),
+		.inodes = units,
+		.inodes_free = units + 1 - min_of(slab_used(&fs->inodes), units + 1),
+		.memory = pool_memory(&fs->pool),
+		.rollbacks = load_relaxed(&pool_header(&fs->pool)->rollbacks),
 	};
 	for (unsigned k = 0; k < sizeof out->name - 1; k++)
 		out->name[k] = pool_header(&fs->pool)->name[k];

@@ -72,6 +72,8 @@ static int owner_look(struct task *t, uint64_t *word, uint64_t w)
 
 cold int lock_wait(struct task *t, uint64_t *word, uint64_t seen)
 {
+	int err;
+
 	for (int i = 0; i < SPINS; i++) {
 		cpu_relax();
 		if (load_relaxed(word) != seen)
@@ -82,9 +84,9 @@ cold int lock_wait(struct task *t, uint64_t *word, uint64_t seen)
 			return 0;
 		seen |= LOCK_WAITERS;
 	}
-	if (futex_wait(futex_half(word), (uint32_t)seen, LOCK_PATIENCE_NS) == -ETIMEDOUT)
-		return owner_look(t, word, seen);
-	return 0;
+	err = futex_wait(futex_half(word), (uint32_t)seen, LOCK_PATIENCE_NS);
+	/* A program whose timer interrupts every wait must find the dead as well. */
+	return err == -ETIMEDOUT || err == -EINTR ? owner_look(t, word, seen) : 0;
 }
 
 static void held_push(struct task *t, uint64_t *word)
@@ -194,14 +196,22 @@ void lock_break(uint64_t *word, uint32_t owner)
 		unlock_word(word, LOCK_VERSION);
 }
 
-/* Waits until the task in slot `i` holds nothing; buries it when it is dead. */
+/* Is the task in no transaction? So is one that waits to freeze the pool itself. */
+static bool idle(const struct pool *pool, const struct task_slot *s)
+{
+	uint32_t n = load_acquire(&s->nheld);
+
+	return n == 0 || (n == 1 && load_relaxed(&s->held[0]) == pool_off(pool, &pool_header(pool)->freeze));
+}
+
+/* Waits until the task in slot `i` is idle; buries it when it is dead. */
 static int wait_idle(struct task *t, uint32_t i)
 {
 	struct task_slot *s = task_slot(t->pool, i);
 	uint32_t tries = 0;
 	int err = 0;
 
-	while (err >= 0 && load_acquire(&s->nheld)) {
+	while (err >= 0 && !idle(t->pool, s)) {
 		uint64_t seat = load_acquire(&s->seat);
 
 		if (seat_state(seat) != SLOT_LIVE || seat_client(seat) >= POOL_CLIENTS ||

@@ -22,7 +22,7 @@
  * the pool is damaged.
  *
  * Order (no task waits for a word that stands before one that it holds):
- *	data word of one inode < rename lock < inode words by number
+ *	offset of an open file < data word of one inode < rename lock < inode words by number
  *	< client handle table < arena < allocator's control < reaper, a task's own
  */
 #pragma once

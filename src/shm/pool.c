@@ -65,20 +65,24 @@ int pool_format(int fd, uint64_t size, const char *name, const struct pool_regio
 	return err;
 }
 
+static bool overlap(const struct pool_region *a, const struct pool_region *b)
+{
+	return a->len && b->len && a->off < b->off + b->len && b->off < a->off + a->len;
+}
+
 static bool header_ok(const struct pool_header *h, uint64_t size)
 {
-	uint64_t end = POOL_PAGE;
-
 	if (h->magic != POOL_MAGIC || h->version != POOL_VERSION || h->header_size != sizeof *h || h->size != size)
 		return false;
 	for (unsigned i = 0; i < POOL_REGIONS; i++) {
 		const struct pool_region *r = &h->region[i];
 
-		if (r->len == 0)
-			continue;
-		if (r->off < end || r->off > size || r->len > size - r->off || r->off % POOL_PAGE)
+		if (r->off > size || r->len > size - r->off || r->off % POOL_PAGE ||
+		    (r->len && r->off < POOL_PAGE))
 			return false;
-		end = r->off + r->len; /* they follow each other: none overlaps another */
+		for (unsigned k = 0; k < i; k++)
+			if (overlap(r, &h->region[k]))
+				return false;
 	}
 	return h->region[REGION_CLIENTS].len >= POOL_CLIENTS * sizeof(struct client_slot) &&
 	       h->region[REGION_TASKS].len >= POOL_TASKS * sizeof(struct task_slot);

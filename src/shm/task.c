@@ -14,31 +14,64 @@
 #include "base/sys.h"
 #include "shm/txn.h"
 
+#define EMBRYO_GRACE_NS 10000000000u
+
+static uint64_t boot_ns(void)
+{
+	struct timespec now = {0};
+
+	sys_clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 static int life_lock(struct pool *pool, uint32_t i, int cmd, short type, struct flock *fl)
 {
 	*fl = (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = TASK_LIFE + i, .l_len = 1};
 	return sys_fcntl(pool->fd, cmd, (long)fl);
 }
 
+/*
+ * A child may outlive its guardian and still be on its way to its seat. Its pid
+ * tells, once the guardian has written it down; a guardian that died before that
+ * leaves the child some seconds.
+ */
+static bool embryo_alive(struct pool *pool, const struct client_slot *c)
+{
+	uint32_t guardian = load_relaxed(&c->guardian), pid = load_relaxed(&c->pid);
+
+	if (pid)
+		return sys_call3(SYS_kill, (long)pid, 0, 0) != -ESRCH;
+	if (guardian < POOL_CLIENTS && client_alive(pool, guardian))
+		return true;
+	return boot_ns() - load_relaxed(&c->started) < EMBRYO_GRACE_NS;
+}
+
 bool client_alive(struct pool *pool, uint32_t i)
 {
+	struct client_slot *c = client_slot(pool, i);
 	struct flock fl;
 
 	if (i == pool->client)
 		return true;
+	/* Its guardian is no embryo: only who has come can fork. */
+	if (load_acquire(&c->state) == SLOT_EMBRYO && load_relaxed(&c->guardian) != i)
+		return embryo_alive(pool, c);
 	/* Where the kernel gives no answer, nobody is declared dead. */
 	return life_lock(pool, i, F_GETLK, F_WRLCK, &fl) != 0 || fl.l_type != F_UNLCK;
 }
 
 /* Threads of one process do not exclude each other by record locks: this does. */
-static void local_lock(struct pool *pool)
+static bool local_trylock(struct pool *pool)
 {
 	uint32_t free = 0;
 
-	while (!cas(&pool->local_lock, &free, 1)) {
+	return cas(&pool->local_lock, &free, 1);
+}
+
+static void local_lock(struct pool *pool)
+{
+	while (!local_trylock(pool))
 		futex_wait(&pool->local_lock, 1, 1000000);
-		free = 0;
-	}
 }
 
 static void local_unlock(struct pool *pool)
@@ -50,14 +83,13 @@ static void local_unlock(struct pool *pool)
 int client_trylock(struct pool *pool, uint32_t i)
 {
 	struct flock fl;
-	uint32_t free = 0;
-	int err = cas(&pool->local_lock, &free, 1) ? 0 : -EAGAIN;
+	int err = local_trylock(pool) ? 0 : -EAGAIN;
 
-	if (!err) {
-		err = life_lock(pool, i, F_SETLK, F_WRLCK, &fl);
-		if (err)
-			local_unlock(pool);
-	}
+	if (err)
+		return err;
+	err = life_lock(pool, i, F_SETLK, F_WRLCK, &fl);
+	if (err)
+		local_unlock(pool);
 	return err;
 }
 
@@ -69,20 +101,9 @@ void client_unlock(struct pool *pool, uint32_t i)
 	local_unlock(pool);
 }
 
-bool client_dead(struct pool *pool, uint32_t i)
-{
-	const struct client_slot *c = client_slot(pool, i);
-	uint64_t started = load_acquire(&c->started);
-
-	/* One client before and after a moment in which it did not live: not one that has come since. */
-	return load_acquire(&c->state) == SLOT_LIVE && !client_alive(pool, i) && load_acquire(&c->state) == SLOT_LIVE &&
-	       load_acquire(&c->started) == started;
-}
-
 static bool client_claim(struct pool *pool, uint32_t i)
 {
 	struct client_slot *c = client_slot(pool, i);
-	struct timespec now = {0};
 	struct flock fl;
 
 	if (load_acquire(&c->state) != SLOT_FREE || life_lock(pool, i, F_SETLK, F_WRLCK, &fl) != 0)
@@ -91,9 +112,8 @@ static bool client_claim(struct pool *pool, uint32_t i)
 		life_lock(pool, i, F_SETLK, F_UNLCK, &fl);
 		return false;
 	}
-	sys_clock_gettime(CLOCK_BOOTTIME, &now);
-	store_relaxed(&c->pid, (uint32_t)sys_getpid());
-	store_release(&c->started, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+	c->pid = (uint32_t)sys_getpid();
+	c->started = boot_ns();
 	fence_death();
 	store_release(&c->state, SLOT_LIVE);
 	return true;
@@ -109,14 +129,75 @@ void client_detach(struct pool *pool)
 	pool->client = POOL_CLIENTS;
 }
 
+static bool make_one(struct pool *pool, uint32_t i)
+{
+	struct client_slot *c = client_slot(pool, i);
+	bool made = false;
+	struct flock fl;
+
+	if (load_acquire(&c->state) != SLOT_FREE || life_lock(pool, i, F_SETLK, F_WRLCK, &fl) != 0)
+		return false;
+	if (load_acquire(&c->state) == SLOT_FREE) {
+		c->guardian = pool->client;
+		c->pid = 0;
+		c->handles = 0;
+		c->started = boot_ns();
+		fence_death();
+		store_release(&c->state, SLOT_EMBRYO);
+		made = true;
+	}
+	life_lock(pool, i, F_SETLK, F_UNLCK, &fl);
+	return made;
+}
+
+int client_make(struct pool *pool, uint32_t *i)
+{
+	int err = -EUSERS;
+
+	local_lock(pool);
+	for (uint32_t k = 0; k < POOL_CLIENTS && err; k++) {
+		if (k != pool->client && make_one(pool, k)) {
+			*i = k;
+			err = 0;
+		}
+	}
+	local_unlock(pool);
+	return err;
+}
+
+void client_give_up(struct pool *pool, uint32_t i)
+{
+	store_release(&client_slot(pool, i)->state, SLOT_FREE);
+}
+
+int client_take(struct pool *pool, uint32_t i)
+{
+	struct client_slot *c = client_slot(pool, i);
+	struct flock fl;
+
+	/* Waits for one who takes us for dead, and is about to see that we are not. */
+	if (life_lock(pool, i, F_SETLKW, F_WRLCK, &fl) != 0)
+		return -EUCLEAN;
+	if (load_acquire(&c->state) != SLOT_EMBRYO) {
+		life_lock(pool, i, F_SETLK, F_UNLCK, &fl);
+		return -EUCLEAN;
+	}
+	pool->local_lock = 0; /* as fork copied it: the thread that held it is not here */
+	pool->client = i;
+	c->pid = (uint32_t)sys_getpid();
+	fence_death();
+	store_release(&c->state, SLOT_LIVE);
+	return 0;
+}
+
 static void task_fill(struct task *t, struct pool *pool, unsigned flags, uint32_t i)
 {
 	*t = (struct task){
-	    .pool = pool,
-	    .slot = task_slot(pool, i),
-	    .id = i + 1,
-	    .flags = flags,
-	    .arena = i,
+		.pool = pool,
+		.slot = task_slot(pool, i),
+		.id = i + 1,
+		.flags = flags,
+		.arena = i,
 	};
 }
 
@@ -197,7 +278,7 @@ static void task_bury(struct pool *pool, struct task_slot *s, uint32_t id, uint6
 	cas(&s->seat, &seat, s->nhand ? seat_word(SLOT_ZOMBIE, 0) : seat_word(SLOT_FREE, 0));
 }
 
-static void bury_tasks(struct pool *pool, uint32_t c)
+static void bury_tasks_of(struct pool *pool, uint32_t c)
 {
 	for (uint32_t i = 0; i < task_slots_used(pool); i++) {
 		struct task_slot *s = task_slot(pool, i);
@@ -216,7 +297,7 @@ int client_attach(struct pool *pool)
 	for (uint32_t i = 0; i < POOL_CLIENTS && err; i++) {
 		if (client_claim(pool, i)) {
 			pool->client = i;
-			bury_tasks(pool, i); /* there are none, unless somebody left without them */
+			bury_tasks_of(pool, i); /* there are none, unless somebody left without them */
 			err = 0;
 		}
 	}
@@ -224,20 +305,53 @@ int client_attach(struct pool *pool)
 	return err;
 }
 
+int client_resume(struct pool *pool, uint32_t i)
+{
+	struct client_slot *c;
+	struct flock fl;
+
+	if (i >= POOL_CLIENTS || life_lock(pool, i, F_SETLK, F_WRLCK, &fl) != 0)
+		return -EUCLEAN;
+	c = client_slot(pool, i);
+	if (load_acquire(&c->state) != SLOT_LIVE || c->pid != (uint32_t)sys_getpid()) {
+		life_lock(pool, i, F_SETLK, F_UNLCK, &fl);
+		return -EUCLEAN;
+	}
+	pool->client = i;
+	bury_tasks_of(pool, i);
+	return 0;
+}
+
 int client_bury(struct task *t, uint32_t c)
 {
 	struct pool *pool = t->pool;
-	int dead, err;
+	struct client_slot *slot = client_slot(pool, c);
+	int err;
 
 	/* Who died while burying is buried first, and so on: as deep as there is room for locks. */
-	if (!client_dead(pool, c) || t->slot->nheld >= TASK_HELD - 1)
+	if (client_alive(pool, c) || t->slot->nheld >= TASK_HELD - 1)
 		return 0;
-	err = lock_acquire_past_freeze(t, &client_slot(pool, c)->reaper);
+	err = lock_acquire_past_freeze(t, &slot->reaper);
 	if (err)
 		return err;
-	dead = client_dead(pool, c);
-	if (dead)
-		bury_tasks(pool, c);
+	/* Under the reaper lock a dead client's seat is not freed, so that nobody new can come to sit in it. */
+	if (load_acquire(&slot->state) != SLOT_LIVE || client_alive(pool, c)) {
+		lock_release(t, 0);
+		return 0;
+	}
+	bury_tasks_of(pool, c);
 	lock_release(t, 0);
-	return dead;
+	return 1;
+}
+
+int client_free(struct task *t, uint32_t c)
+{
+	struct client_slot *slot = client_slot(t->pool, c);
+	int err = lock_acquire_past_freeze(t, &slot->reaper);
+
+	if (err)
+		return err;
+	store_release(&slot->state, SLOT_FREE);
+	lock_release(t, 0);
+	return 0;
 }

@@ -37,7 +37,8 @@ enum pool_region_shm {
 enum slot_state {
 	SLOT_FREE = 0,
 	SLOT_LIVE = 1,
-	SLOT_ZOMBIE = 2, /* dead, rolled back, its locks released; its hand waits for an heir */
+	SLOT_ZOMBIE = 2, /* task: dead, rolled back, its locks released; its hand waits for an heir */
+	SLOT_EMBRYO = 3, /* client: made by its guardian for a child that has not come yet */
 };
 
 static inline uint64_t seat_word(enum slot_state state, uint32_t client)
@@ -57,13 +58,12 @@ static inline uint32_t seat_client(uint64_t seat)
 
 struct client_slot {
 	uint64_t reaper; /* lock word: who rolls back this client's tasks */
-	/* SLOT_FREE, or SLOT_LIVE until all that it held is released; by the life lock's holder, for the dead under
-	 * reaper */
+	/* SLOT_FREE, or another until all that it held is released. By the life lock's holder; under reaper if it died. */
 	uint32_t state;
-	uint32_t pid;	  /* to show, never to prove life */
+	uint32_t pid;	 /* to show, never to prove life */
 	uint32_t handles; /* highest handle in use + 1: see fs/open.c */
-	uint32_t pad;
-	uint64_t started;     /* CLOCK_BOOTTIME, ns; tells two clients apart that had one slot */
+	uint32_t guardian; /* SLOT_EMBRYO: the client that made it */
+	uint64_t started; /* CLOCK_BOOTTIME, ns */
 	uint64_t handle_lock; /* lock word of the client's handle table */
 	uint64_t spare[3];
 } cache_aligned;
@@ -100,12 +100,12 @@ struct fs_stale;
 struct task {
 	struct pool *pool;
 	struct task_slot *slot;
-	uint32_t id;	  /* 1 + index of the slot: the owner in lock words */
-	uint32_t flags;	  /* enum task_flags */
-	uint32_t arena;	  /* where this task allocates */
-	uint32_t depth;	  /* transactions open: 0 or 1 */
-	uint32_t outer;	  /* locks that were held when it began */
-	uint32_t broken;  /* the open transaction cannot commit: its log or the hand is full */
+	uint32_t id;	/* 1 + index of the slot: the owner in lock words */
+	uint32_t flags; /* enum task_flags */
+	uint32_t arena; /* where this task allocates */
+	uint32_t depth;	 /* transactions open: 0 or 1 */
+	uint32_t outer;	 /* locks that were held when it began */
+	uint32_t broken; /* the open transaction cannot commit: its log or the hand is full */
 	uint32_t settled; /* a part of the open transaction is final */
 	/* Seconds and nanoseconds of CLOCK_REALTIME_COARSE; NULL: the system call. */
 	int (*clock)(int clock, struct timespec *ts);
@@ -126,14 +126,25 @@ void task_detach(struct task *t);
 /* Takes a client seat for this process. -EUSERS. */
 int client_attach(struct pool *pool) must_check;
 void client_detach(struct pool *pool);
-/* Does the process of client `i` live? Asks the kernel. */
-bool client_alive(struct pool *pool, uint32_t i);
-/* Is it one that died, and for which nobody has cleared up yet? Under its reaper word that stays so. */
-bool client_dead(struct pool *pool, uint32_t i);
 /*
- * Life lock of client `i`, for who clears up after it: one thread at a time,
- * of all processes. -EAGAIN: somebody else does, or the client lives. Released
- * by client_unlock.
+ * fork: a seat for a child, made and held by this process until the child
+ * takes it over (client_take). -EUSERS. client_give_up frees it again.
+ */
+int client_make(struct pool *pool, uint32_t *i) must_check;
+void client_give_up(struct pool *pool, uint32_t i);
+int client_take(struct pool *pool, uint32_t i) must_check;
+/*
+ * exec: goes on in the seat that this process had before. What its former
+ * threads left (they died with the old image, perhaps in the middle of a
+ * transaction) is rolled back. -EUCLEAN: it is not this process's seat.
+ */
+int client_resume(struct pool *pool, uint32_t i) must_check;
+/* Does the process of client `i` live? Of an embryo: its guardian, and the child if its pid is known. Asks the kernel. */
+bool client_alive(struct pool *pool, uint32_t i);
+/*
+ * Life lock of client `i`, for who clears up after it. -EAGAIN: the client
+ * lives, another process clears up, or another thread of this one does. To be
+ * released by client_unlock.
  */
 int client_trylock(struct pool *pool, uint32_t i);
 void client_unlock(struct pool *pool, uint32_t i);
@@ -149,6 +160,8 @@ int task_inherit(struct task *t, uint32_t i, struct task *heir);
  * it was dead, -EUCLEAN if that word is damaged.
  */
 int client_bury(struct task *t, uint32_t i);
+/* Frees the seat of a dead client when all that it held is released. Under its life lock. 0 or -EUCLEAN. */
+int client_free(struct task *t, uint32_t i);
 
 static inline struct client_slot *client_slot(const struct pool *p, uint32_t i)
 {

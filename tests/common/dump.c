@@ -138,8 +138,9 @@ static void dump_counts(struct dump *d)
 	struct fs_stats s;
 
 	must(fs_statfs(d->t, &s));
-	fprintf(d->out, "free: %llu blocks, %llu inodes; %llu cells in use\n", (unsigned long long)s.blocks_free,
-		(unsigned long long)s.inodes_free, (unsigned long long)slab_used(&fs->cells));
+	fprintf(d->out, "free: %llu blocks, %llu inodes; %llu cells, %llu open files in use\n",
+		(unsigned long long)s.blocks_free, (unsigned long long)s.inodes_free,
+		(unsigned long long)slab_used(&fs->cells), (unsigned long long)slab_used(&fs->files));
 	fprintf(d->out, "%u clients, %u tasks, %u opens\n", s.clients, s.tasks, s.opens);
 }
 

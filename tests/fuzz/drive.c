@@ -136,7 +136,7 @@ int main(int argc, char **argv)
 		else
 			seed = strtoull(argv[i + 1], NULL, 0);
 	}
-	dice = seed | 1;
+	dice = seed * 2 + 1;
 	now = mmap(NULL, sizeof *now, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	expect(now != MAP_FAILED);
 	printf("seed %llu\n", (unsigned long long)seed);

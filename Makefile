@@ -1,0 +1,82 @@
+# The front door: names for what one does here. Meson does the work, in build/.
+#
+#   make demo     set up, build, mount, work on the mount, unmount
+#   make test     set up, then everything that must pass before a commit lands
+
+# Variables of meson's own: CC, CFLAGS and DESTDIR are taken from the environment.
+PREFIX ?= /usr/local
+STRESS_MINUTES ?= 10
+export STRESS_MINUTES
+
+MESON_TEST = meson test --print-errorlogs --no-stdsplit
+
+.PHONY: all setup demo test check mount-test stress fuzz bench install format format-check tidy clean
+
+all: build/build.ninja
+	ninja -C build
+
+setup:
+	tools/setup
+
+demo:
+	tools/demo
+
+test:
+	tools/test
+
+# The quick ones, while one works: no mount, under a minute.
+check: all
+	$(MESON_TEST) -C build --no-suite mount --no-suite stress --no-suite fuzz
+
+# The scripts of tests/mount, on a real mount.
+mount-test: all
+	$(MESON_TEST) -C build --suite mount
+
+# Long: the model and the crash tests for STRESS_MINUTES each, then under TSan.
+stress: all build-tsan/build.ninja
+	$(MESON_TEST) -C build --suite stress --timeout-multiplier 0
+	ninja -C build-tsan
+	$(MESON_TEST) -C build-tsan --no-suite mount --no-suite stress --no-suite fuzz --timeout-multiplier 5
+
+fuzz: build-fuzz/build.ninja
+	ninja -C build-fuzz
+	$(MESON_TEST) -C build-fuzz --suite fuzz --timeout-multiplier 0
+
+bench: all
+	tools/bench
+
+install: all
+	meson configure build -Dprefix=$(PREFIX)
+	meson install -C build
+
+format: build/build.ninja
+	ninja -C build clang-format
+
+format-check: build/build.ninja
+	tools/format-check
+
+tidy: build-clang/build.ninja
+	tools/setup clang-tidy
+	ninja -C build-clang clang-tidy
+
+clean:
+	rm -rf build build-asan build-tsan build-clang build-fuzz
+
+# What cannot be set up leaves no half-made directory that the next make takes for whole.
+SETUP = meson setup
+
+build/build.ninja:
+	$(SETUP) build
+
+build-asan/build.ninja:
+	$(SETUP) build-asan -Db_sanitize=address,undefined
+
+build-tsan/build.ninja:
+	$(SETUP) build-tsan -Db_sanitize=thread
+
+# lld and the undefined-symbol check of meson do not go with clang's sanitizers.
+build-clang/build.ninja:
+	CC=clang $(SETUP) build-clang
+
+build-fuzz/build.ninja:
+	CC=clang $(SETUP) build-fuzz -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true

@@ -1,0 +1,15 @@
+/*
+ * The verbs of bt-fuse. Each gets its own argv, argv[0] being the verb.
+ * Returns an exit status, or -errno with a text, which main prints.
+ */
+#pragma once
+
+#include "base/compiler.h"
+#include "control/err.h"
+
+int cmd_mount(int argc, char **argv, struct err *err);
+/* As mount(8) calls it: SOURCE DIR [-sfnv] [-N namespace] [-t type] [-o options]. */
+int cmd_mount_helper(int argc, char **argv, struct err *err);
+int cmd_umount(int argc, char **argv, struct err *err);
+int cmd_status(int argc, char **argv, struct err *err);
+int cmd_fsck(int argc, char **argv, struct err *err);

@@ -1,0 +1,362 @@
+/*
+ * The life of a daemon, from top to bottom: lock the name, clear the mount
+ * point, open the pool, attach, listen, mount, serve, and all of it backwards.
+ *
+ * Two sides: the session's threads answer the kernel; the loop's one thread
+ * serves the control socket, the clock and signals. The thread that called is
+ * the session's.
+ */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/pools.h"
+#include "daemon/namelock.h"
+#include "daemon/loop.h"
+#include "daemon/mountpoint.h"
+#include "daemon/place.h"
+#include "daemon/server.h"
+#include "daemon/session.h"
+
+#define TICK_MS 1000
+#define STOP_MS 10	      /* between two tries to stop the session */
+#define KEEP_FREE (64u << 20) /* bytes of free memory that are not given back */
+
+struct daemon {
+	const struct daemon_config *config;
+	struct namelock lock;
+	struct place place;
+	struct fs fs;
+	bool attached;
+	bool keep_pool;	  /* its content is not to go with this daemon */
+	struct task task; /* the loop thread's, once that runs; before and after, the main thread's */
+	bool seated;
+	struct session *session;
+	struct loop loop;
+	struct server *server;
+	struct loop_event signals, clock, end;
+	bool stopping;
+	pthread_t thread;
+	bool threaded;
+	time_t started;
+};
+
+static int read_clock(int clock, struct timespec *ts)
+{
+	return clock_gettime(clock, ts) < 0 ? -errno : 0;
+}
+
+/* ---- The pool ------------------------------------------------------------ */
+
+static int explain_attach(const struct daemon *d, int ret, struct err *err)
+{
+	struct pools_path path = pools_path(d->config->name);
+
+	switch (ret) {
+	case -EBUSY:
+		return err_set(err, ret, "name %s: another daemon serves this pool; choose another with --name",
+			       d->config->name);
+	case -EUCLEAN:
+		return err_set(err, ret, "%s: damaged, or of another version; remove it (its content is lost)", path.s);
+	default:
+		return err_set(err, ret, "%s: %s", d->place.memfd ? "memfd" : path.s, strerror(-ret));
+	}
+}
+
+static int attach(struct daemon *d, struct err *err)
+{
+	int ret = fs_attach(d->place.fd, FS_ATTACH_KERNEL, &d->fs);
+
+	if (ret < 0)
+		return explain_attach(d, ret, err);
+	d->place.fd = -1; /* the pool's now */
+	d->attached = true;
+	ret = task_attach(&d->fs.pool, 0, &d->task);
+	if (ret < 0)
+		return err_set(err, ret, "no seat in the pool: %s", strerror(-ret));
+	d->task.clock = read_clock;
+	d->seated = true;
+	return 0;
+}
+
+/* A pool that was found is as large as it is. */
+static int compare(const struct daemon_config *c, const struct fs_stats *s, struct err *err)
+{
+	uint64_t size = s->blocks * FS_BLOCK_SIZE;
+
+	if (c->size && round_up(c->size, FS_BLOCK_SIZE) != size)
+		return err_set(err, -EINVAL,
+			       "size: a pool of %llu bytes was left under this name; omit --size, or remove %s",
+			       (unsigned long long)size, pools_path(c->name).s);
+	/* The format rounds up, by less than 64. */
+	if (c->inodes && (c->inodes > s->inodes || s->inodes - c->inodes >= 64))
+		return err_set(err, -EINVAL,
+			       "inodes: a pool of %llu inodes was left under this name; omit --inodes, or remove %s",
+			       (unsigned long long)s->inodes, pools_path(c->name).s);
+	return 0;
+}
+
+static int take_over(struct daemon *d, struct err *err)
+{
+	struct fs_stats stats;
+	int ret = fs_statfs(&d->task, &stats);
+
+	if (ret < 0)
+		return err_set(err, ret, "%s: %s", pools_path(d->config->name).s, strerror(-ret));
+	ret = compare(d->config, &stats, err);
+	if (ret < 0)
+		return ret;
+	fs_reap_dead(&d->task);
+	ret = fs_forget_all(&d->task);
+	if (ret < 0)
+		return err_set(err, ret, "%s: %s; check it: bt-fuse fsck --name %s", pools_path(d->config->name).s,
+			       strerror(-ret), d->config->name);
+	d->config->note(d->config->arg, "took over the pool of a daemon that was killed");
+	return 0;
+}
+
+static int open_pool(struct daemon *d, struct err *err)
+{
+	int ret = place_open(d->config, &d->place, err);
+
+	if (ret < 0)
+		return ret;
+	/* Whatever goes wrong from here on, content that was found stays. */
+	d->keep_pool = d->place.found;
+	ret = attach(d, err);
+	if (ret == 0 && d->place.found)
+		ret = take_over(d, err);
+	return ret;
+}
+
+/* ---- The loop's side ------------------------------------------------------ */
+
+static int set_timer(int fd, long ms)
+{
+	struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+	struct itimerspec t = {.it_value = ts, .it_interval = ts};
+
+	return timerfd_settime(fd, 0, &t, NULL) < 0 ? -errno : 0;
+}
+
+static void on_signal(struct loop_event *ev)
+{
+	struct daemon *d = (struct daemon *)((char *)ev - offsetof(struct daemon, signals));
+	struct signalfd_siginfo info;
+
+	if (read(ev->fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	d->stopping = true;
+	session_stop(d->session);
+	set_timer(d->clock.fd, STOP_MS);
+}
+
+static void on_tick(struct loop_event *ev)
+{
+	struct daemon *d = (struct daemon *)((char *)ev - offsetof(struct daemon, clock));
+	uint64_t n;
+
+	if (read(ev->fd, &n, sizeof(n)) != sizeof(n))
+		return;
+	if (d->stopping) {
+		session_stop(d->session);
+		return;
+	}
+	fs_reap_dead(&d->task);
+	fs_trim(&d->task, KEEP_FREE);
+}
+
+static void on_end(struct loop_event *ev)
+{
+	loop_end(&((struct daemon *)((char *)ev - offsetof(struct daemon, end)))->loop);
+}
+
+static int give_info(void *arg, struct control_info *info)
+{
+	struct daemon *d = arg;
+	struct fs_stats s;
+	int ret = fs_statfs(&d->task, &s);
+
+	if (ret < 0)
+		return ret;
+	info->size = s.blocks * FS_BLOCK_SIZE;
+	info->used = (s.blocks - s.blocks_free) * FS_BLOCK_SIZE;
+	info->inodes = s.inodes;
+	info->inodes_used = s.inodes - s.inodes_free;
+	info->memory = s.memory;
+	info->rollbacks = s.rollbacks;
+	info->started = (uint64_t)d->started;
+	info->clients = s.clients;
+	info->tasks = s.tasks;
+	info->in_memfd = d->place.memfd;
+	snprintf(info->name, sizeof(info->name), "%s", d->config->name);
+	snprintf(info->mountpoint, sizeof(info->mountpoint), "%s", d->config->mountpoint);
+	snprintf(info->options, sizeof(info->options), "%s", d->config->options);
+	return 0;
+}
+
+static int give_attach(void *arg, struct control_attach *reply)
+{
+	struct daemon *d = arg;
+
+	reply->pool_size = d->fs.pool.size;
+	reply->st_dev = session_dev(d->session);
+	return 0;
+}
+
+static int add_event(struct daemon *d, struct loop_event *ev, int fd, void (*ready)(struct loop_event *))
+{
+	ev->fd = fd;
+	ev->ready = ready;
+	return fd < 0 ? -errno : loop_add(&d->loop, ev);
+}
+
+static int open_loop(struct daemon *d)
+{
+	sigset_t set;
+	int ret = loop_open(&d->loop);
+
+	if (ret < 0)
+		return ret;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	signal(SIGPIPE, SIG_IGN);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	ret = add_event(d, &d->signals, signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), on_signal);
+	if (ret == 0)
+		ret = add_event(d, &d->end, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), on_end);
+	if (ret == 0)
+		ret = add_event(d, &d->clock, timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), on_tick);
+	return ret < 0 ? ret : set_timer(d->clock.fd, TICK_MS);
+}
+
+static int open_side(struct daemon *d, const struct rundir *dir, struct err *err)
+{
+	struct server_config sc = {.loop = &d->loop,
+				   .dir = dir,
+				   .name = d->config->name,
+				   .pool = d->fs.pool.fd,
+				   .info = give_info,
+				   .attach = give_attach,
+				   .arg = d};
+	int ret = open_loop(d);
+
+	if (ret < 0)
+		return err_set(err, ret, "event loop: %s", strerror(-ret));
+	return server_open(&sc, &d->server, err);
+}
+
+static void *run_loop(void *arg)
+{
+	loop_run(&((struct daemon *)arg)->loop);
+	return NULL;
+}
+
+static void end_loop(struct daemon *d)
+{
+	uint64_t one = 1;
+
+	if (!d->threaded)
+		return;
+	while (write(d->end.fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	pthread_join(d->thread, NULL);
+	d->threaded = false;
+}
+
+/* ---- Both ------------------------------------------------------------------ */
+
+static int serve(struct daemon *d, struct err *err)
+{
+	const struct daemon_config *c = d->config;
+	struct session_config sc = {.pool = &d->fs.pool,
+				    .mountpoint = c->mountpoint,
+				    .source = c->name,
+				    .options = c->options,
+				    .flags = (c->flags & DAEMON_NOATIME) ? SESSION_NOATIME : 0,
+				    .ready = c->ready,
+				    .arg = c->arg};
+	int ret = session_open(&sc, &d->session, err);
+
+	if (ret < 0)
+		return ret;
+	ret = -pthread_create(&d->thread, NULL, run_loop, d);
+	if (ret < 0)
+		return err_set(err, ret, "thread: %s", strerror(-ret));
+	d->threaded = true;
+	ret = session_run(d->session);
+	end_loop(d);
+	/* Neither unmounted nor told to end: the connection broke, and the content is still wanted. */
+	d->keep_pool = !d->stopping && (ret < 0 || session_mounted(d->session));
+	if (ret < 0)
+		return err_set(err, ret, "%s: the connection to the kernel broke: %s", c->mountpoint, strerror(-ret));
+	return 0;
+}
+
+static void close_event(const struct loop_event *ev)
+{
+	if (ev->fd >= 0)
+		close(ev->fd);
+}
+
+/* In the order that lets a next daemon of this name, which waits for the lock, find nothing half gone. */
+static void end(struct daemon *d)
+{
+	end_loop(d);
+	server_close(d->server);
+	close_event(&d->signals);
+	close_event(&d->clock);
+	close_event(&d->end);
+	loop_close(&d->loop);
+	session_close(d->session);
+	if (d->seated)
+		task_detach(&d->task);
+	if (d->attached)
+		fs_detach(&d->fs);
+	else if (d->place.fd >= 0)
+		close(d->place.fd);
+	if (d->lock.fd >= 0 && !d->keep_pool && !d->place.memfd)
+		place_remove(d->config);
+	namelock_release(&d->lock);
+}
+
+int daemon_serve(const struct daemon_config *config, struct err *err)
+{
+	struct daemon d __attribute__((cleanup(end))) = {
+	    .config = config,
+	    .lock.fd = -1,
+	    .place.fd = -1,
+	    .keep_pool = true,
+	    .loop.epoll = -1,
+	    .signals.fd = -1,
+	    .clock.fd = -1,
+	    .end.fd = -1,
+	    .started = time(NULL),
+	};
+	struct rundir dir;
+	int ret = mountpoint_prepare(config->mountpoint, err);
+
+	if (ret == 0)
+		ret = rundir_make(&dir, err);
+	if (ret == 0)
+		ret = namelock_take(&d.lock, &dir, config->name, err);
+	if (ret == 0)
+		ret = open_pool(&d, err);
+	if (ret == 0)
+		ret = open_side(&d, &dir, err);
+	if (ret == 0)
+		ret = serve(&d, err);
+	return ret;
+}

@@ -1,0 +1,192 @@
+/*
+ * Operations on names. That a name is absent is kept by the kernel as well:
+ * an entry with inode 0.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "daemon/ops.h"
+
+static void op_lookup(fuse_req_t req, fuse_ino_t dir, const char *name)
+{
+	const struct fuse_entry_param absent = {.entry_timeout = OPS_FOREVER};
+	struct worker *w = ops_worker(req);
+	struct fs_attr a;
+	int ret;
+
+	if (!w)
+		return;
+	ret = fs_lookup(&w->task, NULL, (fs_ino)dir, ops_name(name), &a);
+	if (ret == -ENOENT)
+		fuse_reply_entry(req, &absent);
+	else
+		ops_reply_entry(req, w, ret, &a);
+}
+
+static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n)
+{
+	struct worker *w = ops_worker(req);
+
+	if (!w)
+		return;
+	fs_forget(&w->task, (fs_ino)ino, n);
+	fuse_reply_none(req);
+}
+
+static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *f)
+{
+	struct worker *w = ops_worker(req);
+
+	if (!w)
+		return;
+	for (size_t i = 0; i < count; i++)
+		fs_forget(&w->task, (fs_ino)f[i].ino, f[i].nlookup);
+	fuse_reply_none(req);
+}
+
+static struct fs_new new_inode(fuse_req_t req, uint32_t mode)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	return (struct fs_new){.mode = mode, .umask = ctx->umask, .uid = ctx->uid, .gid = ctx->gid};
+}
+
+static void make(fuse_req_t req, fuse_ino_t dir, const char *name, const struct fs_new *new)
+{
+	struct worker *w = ops_worker(req);
+	struct fs_attr a;
+
+	if (w)
+		ops_reply_entry(req, w, fs_make(&w->task, NULL, (fs_ino)dir, ops_name(name), new, &a), &a);
+}
+
+static void op_mknod(fuse_req_t req, fuse_ino_t dir, const char *name, mode_t mode, dev_t rdev)
+{
+	struct fs_new new = new_inode(req, mode);
+
+	new.rdev = (uint32_t)rdev; /* libfuse hands on the kernel's 32-bit encoding as it is */
+	make(req, dir, name, &new);
+}
+
+static void op_mkdir(fuse_req_t req, fuse_ino_t dir, const char *name, mode_t mode)
+{
+	struct fs_new new = new_inode(req, S_IFDIR | (mode & 07777));
+
+	make(req, dir, name, &new);
+}
+
+static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t dir, const char *name)
+{
+	struct fs_new new = new_inode(req, S_IFLNK | 0777);
+	struct fs_name t = ops_name(target);
+
+	new.umask = 0;
+	new.target = t.s;
+	new.target_len = t.len;
+	make(req, dir, name, &new);
+}
+
+static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t dir, const char *name)
+{
+	struct worker *w = ops_worker(req);
+	struct fs_attr a;
+
+	if (w)
+		ops_reply_entry(req, w, fs_link(&w->task, NULL, (fs_ino)ino, (fs_ino)dir, ops_name(name), &a), &a);
+}
+
+static void op_unlink(fuse_req_t req, fuse_ino_t dir, const char *name)
+{
+	struct worker *w = ops_worker(req);
+
+	if (w)
+		ops_reply(req, fs_unlink(&w->task, NULL, (fs_ino)dir, ops_name(name)));
+}
+
+static void op_rmdir(fuse_req_t req, fuse_ino_t dir, const char *name)
+{
+	struct worker *w = ops_worker(req);
+
+	if (w)
+		ops_reply(req, fs_rmdir(&w->task, NULL, (fs_ino)dir, ops_name(name)));
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t olddir, const char *oldname, fuse_ino_t newdir, const char *newname,
+		      unsigned flags)
+{
+	struct worker *w = ops_worker(req);
+
+	if (w)
+		ops_reply(req, fs_rename(&w->task, NULL, (fs_ino)olddir, ops_name(oldname), (fs_ino)newdir,
+					 ops_name(newname), flags));
+}
+
+static void reply_create(fuse_req_t req, struct worker *w, const struct fs_attr *a, struct fuse_file_info *fi)
+{
+	struct fuse_entry_param e;
+
+	ops_entry(a, &e);
+	fi->keep_cache = 1;
+	if (fuse_reply_create(req, &e, fi) < 0)
+		fs_forget(&w->task, a->ino, 1);
+}
+
+/*
+ * A name that has come into being since the kernel looked: ESTALE has it look
+ * again and open what is there, with the permission checks that an opening
+ * takes and a creation does not.
+ */
+static void op_create(fuse_req_t req, fuse_ino_t dir, const char *name, mode_t mode, struct fuse_file_info *fi)
+{
+	struct fs_new new = new_inode(req, S_IFREG | (mode & 07777));
+	struct worker *w = ops_worker(req);
+	struct fs_attr a;
+	int ret;
+
+	if (!w)
+		return;
+	ret = fs_make(&w->task, NULL, (fs_ino)dir, ops_name(name), &new, &a);
+	if (ret == -EEXIST && !(fi->flags & O_EXCL))
+		ret = -ESTALE;
+	if (ret < 0)
+		fuse_reply_err(req, -ret);
+	else
+		reply_create(req, w, &a, fi);
+}
+
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+static void op_tmpfile(fuse_req_t req, fuse_ino_t dir, mode_t mode, struct fuse_file_info *fi)
+{
+	struct fs_new new = new_inode(req, S_IFREG | (mode & 07777));
+	struct worker *w = ops_worker(req);
+	struct fs_attr a;
+	int ret;
+
+	if (!w)
+		return;
+	ret = fs_tmpfile(&w->task, NULL, (fs_ino)dir, &new, 0, &a);
+	if (ret < 0)
+		fuse_reply_err(req, -ret);
+	else
+		reply_create(req, w, &a, fi);
+}
+#endif
+
+void names_fill(struct fuse_lowlevel_ops *ops)
+{
+	ops->lookup = op_lookup;
+	ops->forget = op_forget;
+	ops->forget_multi = op_forget_multi;
+	ops->mknod = op_mknod;
+	ops->mkdir = op_mkdir;
+	ops->symlink = op_symlink;
+	ops->link = op_link;
+	ops->unlink = op_unlink;
+	ops->rmdir = op_rmdir;
+	ops->rename = op_rename;
+	ops->create = op_create;
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+	ops->tmpfile = op_tmpfile;
+#endif
+}

@@ -1,0 +1,147 @@
+/*
+ * The parts of FUSE operations that are common to all: the worker's seat, the
+ * store's attributes in FUSE's terms, answers.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/scope.h"
+#include "daemon/ops.h"
+
+static __thread struct worker *self;
+static pthread_key_t leaving; /* its destructor gives the seat back when a thread ends */
+
+static void leave(void *arg)
+{
+	struct worker *w = arg;
+
+	task_detach(&w->task);
+	free(w);
+	self = NULL;
+}
+
+int ops_prepare(void)
+{
+	return -pthread_key_create(&leaving, leave);
+}
+
+static int read_clock(int clock, struct timespec *ts)
+{
+	return clock_gettime(clock, ts) < 0 ? -errno : 0;
+}
+
+static int take_seat(struct pool *pool)
+{
+	autofree struct worker *w = malloc(sizeof(*w));
+	int ret;
+
+	if (!w)
+		return -ENOMEM;
+	memset(&w->task, 0, sizeof(w->task));
+	ret = task_attach(pool, TASK_KERNEL, &w->task);
+	if (ret < 0)
+		return ret;
+	w->task.clock = read_clock;
+	self = steal(&w);
+	pthread_setspecific(leaving, self);
+	return 0;
+}
+
+struct session *ops_session(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+struct worker *ops_worker(fuse_req_t req)
+{
+	int ret;
+
+	if (likely(self))
+		return self;
+	ret = take_seat(ops_session(req)->pool);
+	if (ret < 0)
+		fuse_reply_err(req, -ret);
+	return self;
+}
+
+void ops_stat(const struct fs_attr *a, struct stat *st)
+{
+	*st = (struct stat){
+	    .st_ino = a->ino,
+	    .st_mode = a->mode,
+	    .st_nlink = a->nlink,
+	    .st_uid = a->uid,
+	    .st_gid = a->gid,
+	    .st_rdev = a->rdev,
+	    .st_size = (off_t)a->size,
+	    .st_blksize = FS_BLOCK_SIZE,
+	    .st_blocks = (blkcnt_t)a->blocks,
+	    .st_atim = a->atime,
+	    .st_mtim = a->mtime,
+	    .st_ctim = a->ctime,
+	};
+}
+
+void ops_entry(const struct fs_attr *a, struct fuse_entry_param *e)
+{
+	*e = (struct fuse_entry_param){
+	    .ino = a->ino,
+	    .generation = a->gen,
+	    .attr_timeout = OPS_FOREVER,
+	    .entry_timeout = OPS_FOREVER,
+	};
+	ops_stat(a, &e->attr);
+}
+
+struct fs_name ops_name(const char *s)
+{
+	return (struct fs_name){.s = s, .len = strlen(s)};
+}
+
+void ops_reply(fuse_req_t req, int ret)
+{
+	fuse_reply_err(req, -ret);
+}
+
+void ops_reply_entry(fuse_req_t req, struct worker *w, int ret, const struct fs_attr *a)
+{
+	struct fuse_entry_param e;
+
+	if (ret < 0) {
+		fuse_reply_err(req, -ret);
+		return;
+	}
+	ops_entry(a, &e);
+	if (fuse_reply_entry(req, &e) < 0)
+		fs_forget(&w->task, a->ino, 1);
+}
+
+void ops_reply_bytes(fuse_req_t req, struct worker *w, int64_t n)
+{
+	if (n < 0)
+		fuse_reply_err(req, (int)-n);
+	else
+		fuse_reply_buf(req, w->buf, (size_t)n);
+}
+
+int ops_kill_suidgid(struct session *s, struct worker *w, fs_ino ino)
+{
+	struct fs_attr a;
+	uint32_t drop;
+	int ret;
+
+	ret = fs_getattr(&w->task, ino, &a);
+	if (ret < 0)
+		return ret;
+	drop = (a.mode & S_ISUID) | ((a.mode & S_IXGRP) ? (a.mode & S_ISGID) : 0);
+	if (likely(!drop) || !S_ISREG(a.mode))
+		return 0;
+	a.mode &= ~drop;
+	ret = fs_setattr(&w->task, NULL, ino, FS_SET_MODE, &a, &a);
+	/* A negative offset: attributes only, for which the kernel takes no lock that this request may hold. */
+	fuse_lowlevel_notify_inval_inode(s->fuse, ino, -1, 0);
+	return ret;
+}

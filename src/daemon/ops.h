@@ -1,0 +1,67 @@
+/* What the files of FUSE operations share; session.c puts them together. */
+#pragma once
+
+#define FUSE_USE_VERSION 314
+
+#include <fuse3/fuse_lowlevel.h>
+
+#include "daemon/session.h"
+#include "daemon/wire.h"
+
+/* Timeout of what the kernel may keep until it is told otherwise: seconds, ten years. */
+#define OPS_FOREVER (10.0 * 365 * 86400)
+#define OPS_BUFFER (1u << 20) /* bytes that one request reads at most */
+#define OPS_LISTED 8192u      /* entries that one readdirplus answers at most */
+
+struct session {
+	struct pool *pool;
+	struct fuse_session *fuse;
+	struct wire wire;
+	unsigned flags;	  /* enum session_flags */
+	bool zero_open;	  /* the kernel opens files without asking */
+	pthread_t runner; /* thread in session_run */
+	int mount_id;
+	uint64_t dev;
+	char mountpoint[];
+};
+
+/* A thread of the session: its seat in the pool, and its memory. */
+struct worker {
+	struct task task;
+	char buf[OPS_BUFFER];
+	fs_ino listed[OPS_LISTED];
+};
+
+/* Once, before any other. 0 or -errno. */
+int ops_prepare(void);
+
+/* The calling thread's; NULL, and the request is answered with an error, where it can have no seat. */
+struct worker *ops_worker(fuse_req_t req);
+struct session *ops_session(fuse_req_t req);
+
+void ops_stat(const struct fs_attr *a, struct stat *st);
+void ops_entry(const struct fs_attr *a, struct fuse_entry_param *e);
+struct fs_name ops_name(const char *s);
+
+/* Answers with the result of a call that returns nothing but success: ret is 0 or -errno. */
+void ops_reply(fuse_req_t req, int ret);
+/*
+ * Answers with the inode that a call gave a kernel reference. Where the
+ * request was given up meanwhile, the kernel has not got that reference.
+ */
+void ops_reply_entry(fuse_req_t req, struct worker *w, int ret, const struct fs_attr *a);
+/* Answers with n bytes of w->buf, or with -n as error. */
+void ops_reply_bytes(fuse_req_t req, struct worker *w, int64_t n);
+
+/*
+ * Drops the set-id bits of a regular file: S_ISUID, and S_ISGID where the group
+ * may execute. Has the kernel forget the mode: its answer to a write or an
+ * opening carries none.
+ */
+int ops_kill_suidgid(struct session *s, struct worker *w, fs_ino ino);
+
+/* Each file fills in its operations. */
+void names_fill(struct fuse_lowlevel_ops *ops);
+void inodes_fill(struct fuse_lowlevel_ops *ops);
+void data_fill(struct fuse_lowlevel_ops *ops);
+void listing_fill(struct fuse_lowlevel_ops *ops);

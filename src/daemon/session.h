@@ -1,0 +1,49 @@
+/*
+ * The kernel's way in: a FUSE session whose operations are calls of the store.
+ * A FUSE node id is an inode number of the store, its generation the inode's.
+ */
+#pragma once
+
+#include "base/compiler.h"
+#include "control/err.h"
+#include "fs/fs.h"
+
+struct session;
+
+enum session_flags {
+	SESSION_NOATIME = 1 << 0, /* reading never changes atime */
+};
+
+struct session_config {
+	struct pool *pool;
+	const char *mountpoint;
+	const char *source;	  /* what the mount table is to show */
+	const char *options;	  /* for libfuse */
+	unsigned flags;		  /* enum session_flags */
+	void (*ready)(void *arg); /* the mount works; from one of the session's threads */
+	void *arg;
+};
+
+/* Mounts. Call session_run at once: whoever enters the mount waits for it. 0, or -errno with a text. */
+int session_open(const struct session_config *config, struct session **out, struct err *err) must_check;
+
+/*
+ * Serves, with threads of its own, until unmounted, aborted or stopped. 0, or
+ * -errno where the connection broke. When it returns, no thread is left.
+ */
+int session_run(struct session *s);
+
+/*
+ * Has session_run return. From any thread but the session's, and again every
+ * few milliseconds until it has: libfuse can miss one. Uses SIGUSR1.
+ */
+void session_stop(struct session *s);
+
+/* Is it still in the mount table? After session_run tells an unmount from an abort. */
+bool session_mounted(const struct session *s);
+
+/* st_dev of the mount. */
+uint64_t session_dev(const struct session *s);
+
+/* Unmounts, lazily if need be, and frees. NULL is fine. */
+void session_close(struct session *s);

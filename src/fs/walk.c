@@ -1,0 +1,201 @@
+/*
+ * Walking paths inside the store.
+ *
+ * Each directory on the way is looked at under its version; its count of
+ * changes, read in the same look, tells later whether the way is still the
+ * same. A symlink's target and what is left of the path are put together in
+ * the caller's room, one half of which is written while the other is read.
+ */
+#include <unistd.h>
+
+#include "fs/look.h"
+
+#define LINKS_MAX 40u /* as Linux's MAXSYMLINKS */
+
+struct walker {
+	struct task *t;
+	const struct fs_cred *cred;
+	struct fs_walk *w;
+	fs_ino at;
+	const char *p, *end;
+	const char *behind; /* the component's end: the slashes that follow it, and the rest */
+	unsigned links;
+	unsigned half; /* of w->link that is free */
+};
+
+static void skip_slashes(struct walker *k)
+{
+	while (k->p < k->end && *k->p == '/')
+		k->p++;
+}
+
+static struct fs_name component(struct walker *k)
+{
+	struct fs_name n = {k->p, 0};
+
+	while (k->p < k->end && *k->p != '/')
+		k->p++;
+	n.len = (size_t)(k->p - n.s);
+	return n;
+}
+
+/* Looks `name` up in directory k->at and remembers having come through. *ino: 0 where there is none. */
+static racy_read int step_down(struct walker *k, struct fs_name name, fs_ino *ino, uint32_t *type)
+{
+	const struct fs *fs = fs_of(k->t);
+	struct look l = {.dir = inode_at(fs, k->at)};
+	uint64_t changes;
+	int err;
+
+	if (!l.dir)
+		return -ESTALE;
+	do {
+		const struct dirent *d;
+
+		err = seq_begin(k->t, &l.dir->meta, &l.seq);
+		if (err)
+			return err;
+		changes = load_relaxed(&l.dir->room.dir.changes);
+		l.cell = 0;
+		l.ino = 0;
+		err = look_in(fs, l.dir, name, &l);
+		if (err != -ESTALE && err != -ENOTDIR && perm_check(fs, k->cred, l.dir, X_OK) != 0)
+			err = -EACCES;
+		else if (!err && name.len > FS_NAME_MAX)
+			err = -ENAMETOOLONG;
+		d = l.cell ? dirent_at(fs, l.cell) : NULL;
+		*ino = l.ino;
+		*type = d ? (uint32_t)load_relaxed(&d->type) << 12 : 0;
+	} while (!seq_valid(&l.dir->meta, l.seq));
+	if (k->w->nvia < FS_WALK_VIA)
+		k->w->via[k->w->nvia] = (struct fs_via){k->at, changes};
+	k->w->nvia = min_of(k->w->nvia + 1, FS_WALK_VIA + 1);
+	return err;
+}
+
+static int step_up(struct walker *k)
+{
+	struct fs_dirent self;
+	fs_ino parent, below;
+	uint32_t type;
+	int err = step_down(k, (struct fs_name){".", 1}, &below, &type); /* for permission and memory of the way */
+
+	if (err && err != -ENOENT)
+		return err;
+	if (k->at == FS_ROOT)
+		return FS_WALK_OUT;
+	err = fs_dirname(k->t, k->at, &parent, &self);
+	if (err && err != -ENOENT)
+		return err;
+	k->at = parent;
+	return 0;
+}
+
+/* The rest of the path becomes the symlink's target and what followed it. */
+static int follow(struct walker *k, fs_ino ino)
+{
+	size_t rest = (size_t)(k->end - k->behind);
+	char *to;
+	int n;
+
+	if (++k->links > LINKS_MAX || !k->w->link)
+		return -ELOOP;
+	to = k->w->link + k->half * (FS_SYMLINK_MAX + 1);
+	n = fs_readlink(k->t, ino, to, FS_SYMLINK_MAX);
+	if (n <= 0)
+		return n ? n : -ENOENT;
+	if ((size_t)n + rest > FS_SYMLINK_MAX)
+		return -ENAMETOOLONG;
+	mem_copy(to + n, k->behind, rest);
+	k->p = to;
+	k->end = to + n + rest;
+	k->half ^= 1;
+	k->w->nvia = FS_WALK_VIA + 1; /* what the link says is not remembered */
+	return *to == '/' ? FS_WALK_OUT : 0;
+}
+
+static int last_dots(struct walker *k, struct fs_name name)
+{
+	int err = name.len == 2 ? step_up(k) : fs_access(k->t, k->cred, k->at, X_OK);
+
+	if (err)
+		return err;
+	k->w->ino = k->at;
+	return 0;
+}
+
+/* The component `name`; `last`: nothing but slashes follows it. */
+static int walk_one(struct walker *k, struct fs_name name, bool last)
+{
+	uint32_t type = 0;
+	fs_ino ino = 0;
+	int err;
+
+	if (last) {
+		k->w->dir = k->at;
+		k->w->last = name;
+		if (k->w->flags & FS_WALK_PARENT)
+			return fs_access(k->t, k->cred, k->at, X_OK);
+	}
+	if (is_dots(name))
+		return last ? last_dots(k, name) : name.len == 2 ? step_up(k) : 0;
+	err = step_down(k, name, &ino, &type);
+	if (err || !ino)
+		return err ? err : -ENOENT;
+	if (S_ISLNK(type) && (!last || k->w->slash || !(k->w->flags & FS_WALK_NOFOLLOW)))
+		return follow(k, ino);
+	if ((!last || k->w->slash) && !is_dir(type))
+		return -ENOTDIR;
+	k->at = ino;
+	k->w->ino = last ? ino : 0;
+	return 0;
+}
+
+int fs_walk(struct task *t, const struct fs_cred *cred, struct fs_walk *w)
+{
+	struct walker k = {.t = t, .cred = cred, .w = w, .at = w->start, .p = w->path, .end = w->path + w->len};
+
+	w->dir = 0;
+	w->ino = 0;
+	w->nvia = 0;
+	w->slash = false;
+	w->last = (struct fs_name){0};
+	skip_slashes(&k);
+	if (k.p == k.end) { /* the start itself */
+		w->ino = w->start;
+		return 0;
+	}
+	while (k.p < k.end) {
+		struct fs_name name = component(&k);
+		int err;
+
+		k.behind = k.p;
+		skip_slashes(&k);
+		w->slash = k.p == k.end && k.p != k.behind;
+		err = walk_one(&k, name, k.p == k.end);
+		if (err) {
+			if (k.p != k.end) /* not at the last component */
+				w->dir = 0;
+			return err;
+		}
+		skip_slashes(&k);
+	}
+	return 0;
+}
+
+racy_read bool fs_walk_holds(struct task *t, const struct fs_via *via, uint32_t n)
+{
+	const struct fs *fs = fs_of(t);
+
+	if (n > FS_WALK_VIA)
+		return false;
+	for (uint32_t k = 0; k < n; k++) {
+		const struct inode *dir = inode_at(fs, via[k].dir);
+
+		/* Under a lock it may be about to change: then the answer is no longer, or not yet, sure. */
+		if (!dir || load_acquire(&dir->room.dir.changes) != via[k].changes ||
+		    !is_dir(load_relaxed(&dir->mode)))
+			return false;
+	}
+	return true;
+}
