@@ -191,7 +191,7 @@ static racy_read int list_once(const struct fs *fs, const struct inode *dir, uin
 	if (!is_dir(load_relaxed(&dir->mode)))
 		return load_relaxed(&dir->mode) ? -ENOTDIR : -ESTALE;
 	if (load_relaxed(&dir->nlink) == 0)
-		return 0; /* removed: nothing in it, not even dots */
+		return -ENOENT; /* removed, as getdents64(2) has it */
 	if (cookie < COOKIE_DOT && k < n)
 		emit_dots(&out[k++], inode_number(fs, dir), COOKIE_DOT);
 	if (cookie < COOKIE_DOTDOT && k < n)
@@ -200,15 +200,12 @@ static racy_read int list_once(const struct fs *fs, const struct inode *dir, uin
 	return more < 0 ? more : k + more;
 }
 
-racy_read int fs_readdir(struct task *t, fs_ino ino, uint64_t cookie, struct fs_dirent *out, int n)
+static racy_read int list_stable(struct task *t, struct inode *dir, uint64_t cookie, struct fs_dirent *out, int n)
 {
 	const struct fs *fs = fs_of(t);
-	struct inode *dir = inode_at(fs, ino);
 	uint64_t seq;
 	int err, got;
 
-	if (!dir)
-		return -ESTALE;
 	for (int tries = 0; tries < READ_TRIES; tries++) {
 		err = seq_begin(t, &dir->meta, &seq);
 		if (err)
@@ -222,6 +219,16 @@ racy_read int fs_readdir(struct task *t, fs_ino ino, uint64_t cookie, struct fs_
 		return err;
 	got = list_once(fs, dir, cookie, out, n);
 	lock_release(t, 0);
+	return got;
+}
+
+int fs_readdir(struct task *t, fs_ino ino, uint64_t cookie, struct fs_dirent *out, int n)
+{
+	struct inode *dir = inode_at(fs_of(t), ino);
+	int got = dir ? list_stable(t, dir, cookie, out, n) : -ESTALE;
+
+	if (got >= 0)
+		inode_accessed(t, dir);
 	return got;
 }
 

@@ -228,7 +228,10 @@ racy_read int fs_readlink(struct task *t, fs_ino ino, char *buf, size_t size)
 		if (!err)
 			mem_copy(buf, from, len);
 	} while (!seq_valid(&i->meta, seq));
-	return err ? err : (int)len;
+	if (err)
+		return err;
+	inode_accessed(t, i);
+	return (int)len;
 }
 
 /* ---- Changing attributes ----------------------------------------------------- */
