@@ -147,7 +147,11 @@ struct acl {
 	uint32_t n;
 	struct acl_entry e[ACL_MAX];
 };
-/* From and to the value of system.posix_acl_*: 0, -EINVAL, -EOPNOTSUPP, -ENOSPC (more than ACL_MAX entries). */
+/* From the value of system.posix_acl_*: 0, -EINVAL, -EOPNOTSUPP, -ENOSPC (more than ACL_MAX entries). */
+int acl_decode(const void *value, size_t size, struct acl *out);
+/* Are these entries, in this order, a list? None are: nothing set. */
+bool acl_valid(const struct acl *a);
+/* Both. */
 int acl_parse(const void *value, size_t size, struct acl *out);
 size_t acl_print(const struct acl *a, void *value);
 /* Permission by the list: 0, -EACCES; -EAGAIN: damaged or torn. */
