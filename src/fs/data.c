@@ -17,7 +17,6 @@
 
 #define STEP_BYTES (1u << 20) /* a write takes effect in steps of this size */
 #define READ_TRIES 3	      /* then a reader waits for its turn */
-#define DAY 86400
 
 static uint64_t block_end(uint64_t off)
 {
@@ -62,33 +61,6 @@ static racy_read int64_t read_once(const struct fs *fs, const struct inode *i, c
 		return -EUCLEAN;
 	mem_copy(buf, i->room.bytes + off, len);
 	return (int64_t)len;
-}
-
-static bool before(const struct inode *i, enum inode_time a, enum inode_time b)
-{
-	int64_t sa = load_relaxed(&i->sec[a]), sb = load_relaxed(&i->sec[b]);
-
-	return sa < sb || (sa == sb && load_relaxed(&i->nsec[a]) <= load_relaxed(&i->nsec[b]));
-}
-
-/* As mount(8) describes relatime: not since the last change, or a day ago. */
-void inode_accessed(struct task *t, struct inode *i)
-{
-	struct fs_time now = time_now(t);
-
-	if (!before(i, TIME_ACCESS, TIME_MODIFY) && !before(i, TIME_ACCESS, TIME_CHANGE) &&
-	    now.sec - load_relaxed(&i->sec[TIME_ACCESS]) < DAY)
-		return;
-	if (now.sec == load_relaxed(&i->sec[TIME_ACCESS]) && now.nsec == load_relaxed(&i->nsec[TIME_ACCESS]))
-		return; /* read and written in the same tick */
-	txn_begin(t);
-	if (txn_lock(t, &i->meta) != 0) {
-		txn_abort(t, 0);
-		return;
-	}
-	set_time(t, i, TIME_ACCESS, now);
-	if (txn_commit(t) == 0)
-		stale_inode(t, i, FS_MARK_ATTR);
 }
 
 int64_t fs_read(struct task *t, fs_ino ino, void *buf, size_t len, int64_t off, unsigned flags)
@@ -659,28 +631,50 @@ racy_read int64_t fs_seek(struct task *t, fs_ino ino, int64_t off, int whence)
 	return at;
 }
 
+/* How much there is to copy, in Linux's order of checks (generic_copy_file_checks). */
+static int64_t copy_room(const struct inode *in, uint64_t in_off, const struct inode *out, uint64_t out_off,
+			 uint64_t len)
+{
+	uint64_t size = load_relaxed(&in->size);
+	int err = regular(in);
+
+	if (!err)
+		err = regular(out);
+	if (err)
+		return err;
+	len = in_off >= size ? 0 : min_of(len, size - in_off);
+	if (out_off >= (uint64_t)FS_SIZE_MAX)
+		return -EFBIG;
+	len = min_of(len, (uint64_t)FS_SIZE_MAX - out_off);
+	if (in == out && in_off < out_off + len && out_off < in_off + len)
+		return -EINVAL;
+	return (int64_t)len;
+}
+
 int64_t fs_copy_range(struct task *t, const struct fs_cred *cred, fs_ino in, int64_t in_off, fs_ino out,
 		      int64_t out_off, uint64_t len)
 {
+	struct inode *from = inode_at(fs_of(t), in), *to = inode_at(fs_of(t), out);
 	char piece[BLOCK_SIZE];
-	uint64_t done = 0;
+	int64_t n = 0, done = 0, room;
 
+	if (!from || !to)
+		return -ESTALE;
 	if (in_off < 0 || out_off < 0 || len > INT64_MAX)
 		return -EINVAL;
-	if (in == out && in_off < out_off + (int64_t)len && out_off < in_off + (int64_t)len)
-		return -EINVAL;
-	while (done < len) {
+	room = copy_room(from, (uint64_t)in_off, to, (uint64_t)out_off, len);
+	while (done < room) {
 		/* To the next block boundary of the target: then every piece is one block there. */
-		uint64_t want = min_of(len - done, BLOCK_SIZE - ((uint64_t)out_off + done) % BLOCK_SIZE);
-		int64_t n = fs_read(t, in, piece, want, in_off + (int64_t)done, 0);
+		uint64_t want = min_of((uint64_t)(room - done), BLOCK_SIZE - (uint64_t)(out_off + done) % BLOCK_SIZE);
 
+		n = fs_read(t, in, piece, want, in_off + done, FS_IO_NOATIME);
 		if (n > 0)
-			n = fs_write(t, cred, out, piece, (size_t)n, out_off + (int64_t)done, 0, NULL);
-		if (n < 0)
-			return done ? (int64_t)done : n;
-		if (n == 0)
+			n = fs_write(t, cred, out, piece, (size_t)n, out_off + done, 0, NULL);
+		if (n <= 0)
 			break;
-		done += (uint64_t)n;
+		done += n;
 	}
-	return (int64_t)done;
+	if (done) /* last, as in Linux: within one file it is later than mtime */
+		inode_accessed(t, from);
+	return room < 0 ? room : done ? done : n;
 }

@@ -191,7 +191,7 @@ static racy_read int list_once(const struct fs *fs, const struct inode *dir, uin
 	if (!is_dir(load_relaxed(&dir->mode)))
 		return load_relaxed(&dir->mode) ? -ENOTDIR : -ESTALE;
 	if (load_relaxed(&dir->nlink) == 0)
-		return -ENOENT; /* removed, as getdents64(2) has it */
+		return -ENOENT; /* removed: nothing in it, not even dots */
 	if (cookie < COOKIE_DOT && k < n)
 		emit_dots(&out[k++], inode_number(fs, dir), COOKIE_DOT);
 	if (cookie < COOKIE_DOTDOT && k < n)
@@ -200,7 +200,7 @@ static racy_read int list_once(const struct fs *fs, const struct inode *dir, uin
 	return more < 0 ? more : k + more;
 }
 
-static racy_read int list_stable(struct task *t, struct inode *dir, uint64_t cookie, struct fs_dirent *out, int n)
+static racy_read int list_dir(struct task *t, struct inode *dir, uint64_t cookie, struct fs_dirent *out, int n)
 {
 	const struct fs *fs = fs_of(t);
 	uint64_t seq;
@@ -225,7 +225,7 @@ static racy_read int list_stable(struct task *t, struct inode *dir, uint64_t coo
 int fs_readdir(struct task *t, fs_ino ino, uint64_t cookie, struct fs_dirent *out, int n)
 {
 	struct inode *dir = inode_at(fs_of(t), ino);
-	int got = dir ? list_stable(t, dir, cookie, out, n) : -ESTALE;
+	int got = dir ? list_dir(t, dir, cookie, out, n) : -ESTALE;
 
 	if (got >= 0)
 		inode_accessed(t, dir);

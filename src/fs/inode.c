@@ -200,6 +200,35 @@ racy_read int fs_access(struct task *t, const struct fs_cred *cred, fs_ino ino, 
 	return err;
 }
 
+#define DAY 86400
+
+static bool before(const struct inode *i, enum inode_time a, enum inode_time b)
+{
+	int64_t sa = load_relaxed(&i->sec[a]), sb = load_relaxed(&i->sec[b]);
+
+	return sa < sb || (sa == sb && load_relaxed(&i->nsec[a]) <= load_relaxed(&i->nsec[b]));
+}
+
+/* As mount(8) describes relatime: not since the last change, or a day ago. */
+void inode_accessed(struct task *t, struct inode *i)
+{
+	struct fs_time now = time_now(t);
+
+	if (!before(i, TIME_ACCESS, TIME_MODIFY) && !before(i, TIME_ACCESS, TIME_CHANGE) &&
+	    now.sec - load_relaxed(&i->sec[TIME_ACCESS]) < DAY)
+		return;
+	if (now.sec == load_relaxed(&i->sec[TIME_ACCESS]) && now.nsec == load_relaxed(&i->nsec[TIME_ACCESS]))
+		return; /* read and written in the same tick */
+	txn_begin(t);
+	if (txn_lock(t, &i->meta) != 0) {
+		txn_abort(t, 0);
+		return;
+	}
+	set_time(t, i, TIME_ACCESS, now);
+	if (txn_commit(t) == 0)
+		stale_inode(t, i, FS_MARK_ATTR);
+}
+
 racy_read int fs_readlink(struct task *t, fs_ino ino, char *buf, size_t size)
 {
 	const struct fs *fs = fs_of(t);
@@ -374,6 +403,16 @@ static int setattr_once(struct task *t, const struct fs_cred *cred, struct inode
 	return txn_commit(t);
 }
 
+/* What it is comes before who may (vfs_truncate); data_resize() looks again. */
+static int may_truncate(struct task *t, const struct fs_cred *cred, const struct inode *i)
+{
+	uint32_t mode = load_relaxed(&i->mode);
+
+	if (mode && !S_ISREG(mode))
+		return is_dir(mode) ? -EISDIR : -EINVAL;
+	return cred ? fs_access(t, cred, inode_number(fs_of(t), i), W_OK) : 0;
+}
+
 int fs_setattr(struct task *t, const struct fs_cred *cred, fs_ino ino, unsigned set, const struct fs_attr *in,
 	       struct fs_attr *out)
 {
@@ -381,9 +420,7 @@ int fs_setattr(struct task *t, const struct fs_cred *cred, fs_ino ino, unsigned 
 	int err = i ? 0 : -ESTALE;
 
 	if (!err && (set & FS_SET_SIZE)) {
-		err = regular(i);
-		if (!err && cred && !(set & FS_SET_OPEN))
-			err = fs_access(t, cred, ino, W_OK);
+		err = set & FS_SET_OPEN ? 0 : may_truncate(t, cred, i);
 		if (!err)
 			err = data_resize(t, cred, i, in->size, set & FS_SET_OPEN);
 		if (!err)

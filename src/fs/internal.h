@@ -91,6 +91,8 @@ static inline void modify(struct task *t, struct inode *i, struct fs_time now)
 	set_time(t, i, TIME_MODIFY, now);
 	set_time(t, i, TIME_CHANGE, now);
 }
+/* It was read: atime as relatime does. Without locks; failing is no error. */
+void inode_accessed(struct task *t, struct inode *i);
 
 /* It was read: atime as relatime does. Failing is no error. */
 void inode_accessed(struct task *t, struct inode *i);
