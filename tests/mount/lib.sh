@@ -39,6 +39,8 @@ M=$T/mnt
 NAME=test-${T##*.}
 CHECK_AT_END=
 mkdir "$M"
+# Where the programs are built with sanitizers: the daemon has no terminal to complain to.
+export ASAN_OPTIONS="${ASAN_OPTIONS-}:log_path=$T/sanitizer" UBSAN_OPTIONS="${UBSAN_OPTIONS-}:log_path=$T/sanitizer"
 
 # What a script has to put right at its end beyond that: it redefines this.
 put_right() {
@@ -53,6 +55,9 @@ at_exit() {
 	put_right
 	if [ "$status" = 0 ] && [ -n "$CHECK_AT_END" ]; then
 		(check_end) || status=1
+	fi
+	if cat "$T"/sanitizer.* 2>/dev/null; then
+		status=1
 	fi
 	[ "$status" = 0 ] || printf '%s: ended with status %s\n' "$TEST" "$status"
 	"$HERE/sweep" "$T"
