@@ -41,6 +41,7 @@ CHECK_AT_END=
 mkdir "$M"
 # Where the programs are built with sanitizers: the daemon has no terminal to complain to.
 export ASAN_OPTIONS="${ASAN_OPTIONS-}:log_path=$T/sanitizer" UBSAN_OPTIONS="${UBSAN_OPTIONS-}:log_path=$T/sanitizer"
+export TSAN_OPTIONS="${TSAN_OPTIONS-}:log_path=$T/sanitizer"
 
 # What a script has to put right at its end beyond that: it redefines this.
 put_right() {
