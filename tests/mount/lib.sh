@@ -110,10 +110,10 @@ mounted() {
 	grep -q " ${1:-$M} " /proc/self/mountinfo
 }
 
-# The processes that have the mount's name as an argument: the daemon.
+# The processes that have the mount's name as an argument, or in their mount options: the daemon.
 daemon_pid() {
 	local f
-	for f in $(grep -lszx -- "${1:-$NAME}" /proc/[0-9]*/cmdline || true); do
+	for f in $(grep -lszE -- "^(.*[,=])?${1:-$NAME}(,.*)?$" /proc/[0-9]*/cmdline || true); do
 		f=${f#/proc/}
 		echo "${f%/cmdline}"
 	done
