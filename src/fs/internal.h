@@ -206,7 +206,7 @@ int dirent_link(struct task *t, struct inode *dir, uint32_t cell, uint64_t item,
 /* Unlinks it into the hand. */
 int dirent_unlink(struct task *t, struct inode *dir, uint32_t cell);
 /* Points the entry to another inode. */
-void dirent_point(struct task *t, uint32_t cell, const struct inode *target);
+void dirent_point(struct task *t, struct inode *dir, uint32_t cell, const struct inode *target);
 
 /* ---- map.c ----------------------------------------------------------------- */
 

@@ -410,7 +410,9 @@ static int tmpfile_prepare(struct task *t, const struct fs_cred *cred, struct lo
 {
 	int err = seq_begin(t, &l->dir->meta, &l->seq);
 
-	if (!err && !is_dir(load_relaxed(&l->dir->mode)))
+	if (err)
+		return err;
+	if (!is_dir(load_relaxed(&l->dir->mode)))
 		err = load_relaxed(&l->dir->mode) ? -ENOTDIR : -ESTALE;
 	if (!err && load_relaxed(&l->dir->nlink) == 0)
 		err = -ENOENT;
