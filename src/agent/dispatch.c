@@ -24,8 +24,8 @@ agent_handler agent_register(unsigned nr, agent_handler h)
 
 bool dispatch_wanted(int nr)
 {
-	/* Not known from the code: the function syscall(), mostly. */
-	return nr == -1 || (nr >= 0 && nr < AGENT_NR && handlers[nr] != NULL);
+	/* Where the number is unknown it is futex or a kill: see docs/agent.md. */
+	return nr == SITE_NR_ANY || (nr >= 0 && nr < AGENT_NR && handlers[nr] != NULL);
 }
 
 void agent_dispatch(struct agent_thread *t, struct agent_regs *r)

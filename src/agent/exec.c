@@ -1,8 +1,6 @@
 /*
- * Whom the agent goes along with: programs of this architecture whose
- * interpreter is glibc's loader, and scripts whose interpreter is one. What
- * is static gets its environment untouched, so does what changes privileges
- * (the loader would drop the agent, but not the variable that configures it).
+ * Whom the agent goes along with: launch/target.h. What does not take it gets
+ * its environment untouched.
  *
  * The call itself is made with the depth at 0 (agent_kernel): an exec that
  * succeeds must leave no signal put off, since the new program would inherit
@@ -10,24 +8,20 @@
  */
 #include "agent/exec.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "agent/mem.h"
 #include "agent/signals.h"
 #include "agent/stats.h"
 #include "agent/user.h"
 #include "base/sys.h"
+#include "launch/target.h"
 
 #define PRELOAD "LD_PRELOAD="
 #define CONFIG "BTFUSE_AGENT="
 #define PAD "BTFUSE_PAD="
-#define LOADER "/lib64/ld-linux-x86-64.so.2"
-#define HEAD 256u /* of a file: ELF header and what we need of the program headers; #! line */
-#define SCRIPT_DEPTH 5
 #define ENV_MAX (1 << 20) /* entries; the kernel allows no more bytes than a quarter of the stack */
 #define ENV_ON_STACK 128
 
@@ -148,89 +142,6 @@ const char *env_take(char **envp, const unsigned long **auxv)
 	return carry.ready ? carry.config + sizeof(CONFIG) - 1 : NULL;
 }
 
-/* --- out: whom does it go along with? --- */
-
-enum kind { TAKES_AGENT, STATIC, PRIVILEGED, UNREADABLE };
-
-static bool changes_privileges(int fd)
-{
-	struct stat st;
-
-	if (sys_call3(SYS_fstat, fd, (long)&st, 0) != 0)
-		return true;
-	if (((st.st_mode & S_ISUID) && st.st_uid != (uid_t)sys_call3(SYS_geteuid, 0, 0, 0)) ||
-	    ((st.st_mode & S_ISGID) && st.st_gid != (gid_t)sys_call3(SYS_getegid, 0, 0, 0)))
-		return true;
-	return sys_call4(SYS_fgetxattr, fd, (long)"security.capability", 0, 0) > 0;
-}
-
-static bool has_loader(int fd, const uint8_t *head, long n)
-{
-	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)(const void *)head;
-	char interp[sizeof(LOADER)];
-
-	if (n < (long)sizeof(*eh) || eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_machine != EM_X86_64 ||
-	    eh->e_phentsize != sizeof(Elf64_Phdr))
-		return false;
-	for (unsigned i = 0; i < min_of(eh->e_phnum, 16u); i++) {
-		Elf64_Phdr ph;
-
-		if (sys_call4(SYS_pread64, fd, (long)&ph, sizeof(ph), (long)(eh->e_phoff + i * sizeof(ph))) !=
-		    sizeof(ph))
-			return false;
-		if (ph.p_type != PT_INTERP)
-			continue;
-		return ph.p_filesz == sizeof(interp) &&
-		       sys_call4(SYS_pread64, fd, (long)interp, sizeof(interp), (long)ph.p_offset) == sizeof(interp) &&
-		       memcmp(interp, LOADER, sizeof(interp)) == 0;
-	}
-	return false;
-}
-
-/* The interpreter of a `#!` line, cut off in place; NULL: none. */
-static const char *interpreter(char *head, long n)
-{
-	long from = 2, to;
-
-	while (from < n && (head[from] == ' ' || head[from] == '\t'))
-		from++;
-	to = from;
-	while (to < n && head[to] != ' ' && head[to] != '\t' && head[to] != '\n' && head[to] != '\0')
-		to++;
-	if (to == from || to == n)
-		return NULL;
-	head[to] = '\0';
-	return head + from;
-}
-
-static enum kind classify(int dir, const char *path, int flags)
-{
-	char head[HEAD];
-
-	for (int depth = 0; depth < SCRIPT_DEPTH; depth++) {
-		long fd = sys_call4(SYS_openat, dir, (long)path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags,
-				    0);
-		bool loader, privileged;
-		long n;
-
-		if (fd < 0)
-			return UNREADABLE;
-		n = sys_call4(SYS_pread64, fd, (long)head, sizeof(head), 0);
-		loader = n >= 4 && memcmp(head, ELFMAG, SELFMAG) == 0 && has_loader((int)fd, (uint8_t *)head, n);
-		privileged = loader && changes_privileges((int)fd);
-		sys_close((int)fd);
-		if (loader)
-			return privileged ? PRIVILEGED : TAKES_AGENT;
-		if (n < 4 || head[0] != '#' || head[1] != '!')
-			return STATIC;
-		path = interpreter(head, n);
-		if (path == NULL)
-			return STATIC;
-		dir = AT_FDCWD, flags = 0;
-	}
-	return STATIC;
-}
-
 /* --- out: the new environment --- */
 
 /* Entries of the program's vector, -EFAULT, -E2BIG. *preload: index of its LD_PRELOAD or -1. */
@@ -286,7 +197,7 @@ static int build_env(char **out, char *const *envp, long n, long preload, char *
 	return 0;
 }
 
-static void count(enum kind k)
+static void count(enum target k)
 {
 	static const enum stats_event events[] = {STATS_EXEC, STATS_EXEC_STATIC, STATS_EXEC_SETUID,
 						  STATS_EXEC_UNREADABLE};
@@ -378,25 +289,25 @@ static void fd_path(char *out, int fd)
 }
 
 /* What is wrong with the path, the kernel reports when the exec is made. */
-static enum kind classify_call(const struct exec_call *x)
+static enum target classify_call(const struct exec_call *x)
 {
 	char first, path[32];
 
 	if (!carry.ready || copy_from_user(&first, x->path, 1) != 0)
-		return UNREADABLE;
+		return TARGET_UNREADABLE;
 	if (first != '\0' || !(x->flags & AT_EMPTY_PATH) || x->dir < 0)
-		return classify(x->dir, x->path, x->flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0);
+		return target_classify(x->dir, x->path, x->flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0);
 	fd_path(path, x->dir);
-	return classify(AT_FDCWD, path, 0);
+	return target_classify(AT_FDCWD, path, 0);
 }
 
 static long exec(struct agent_thread *t, const struct exec_call *x)
 {
 	long preload = -1, n = x->envp == NULL ? 0 : scan_env(x->envp, &preload);
-	enum kind k = n < 0 ? UNREADABLE : classify_call(x);
+	enum target k = n < 0 ? TARGET_UNREADABLE : classify_call(x);
 
 	count(k);
-	if (k != TAKES_AGENT)
+	if (k != TARGET_TAKES_AGENT)
 		return make(t, x, x->envp);
 	return n <= ENV_ON_STACK ? make_small(t, x, n, preload) : make_large(t, x, n, preload);
 }

@@ -27,6 +27,7 @@
 #include "base/sys.h"
 
 #define PAGE 4096ull
+#define STUB_TYPICAL 32u /* a batch has more short ones than long ones */
 #define REACH ((int64_t)0x7fff0000)
 
 void agent_entry(void);
@@ -135,13 +136,16 @@ static bool padding_free(const uint8_t *p)
 	return p[0] == 0x66 || p[0] == 0x90 || p[0] == 0xcc || p[0] == 0x2e || (p[0] == 0x0f && p[1] == 0x1f);
 }
 
-static bool eligible(const struct segment *seg, const struct site *s, patch_choice want, const void *arg)
+static bool fits(const struct segment *seg, const struct site *s)
 {
-	const uint8_t *code;
+	return site_valid(s) && inside(seg, s);
+}
 
-	if (!site_valid(s) || !inside(seg, s) || !want(s, arg))
-		return false;
-	code = seg->base + (s->off - seg->off);
+/* After fits: is the code there what the table says? */
+static bool patchable(const struct segment *seg, const struct site *s)
+{
+	const uint8_t *code = seg->base + (s->off - seg->off);
+
 	if (unchanged(code, s) && (s->kind != SITE_PAD || padding_free(code - s->before + 2 + s->pad)))
 		return true;
 	stats_event(STATS_SITES_CHANGED);
@@ -187,7 +191,7 @@ static uint64_t stubs_add(struct stubs *st, const struct site *s, uint64_t code)
 	return n == 0 ? 0 : (uint64_t)out;
 }
 
-/* What a batch touches. */
+/* What a batch touches, by the table: the code is not read, which would fault it in twice. */
 struct extent {
 	uint32_t count;
 	uint64_t low, high; /* offsets in the segment */
@@ -201,7 +205,7 @@ static struct extent measure(const struct segment *seg, const struct site *sites
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t at = sites[i].off - seg->off;
 
-		if (!eligible(seg, &sites[i], want, arg))
+		if (!fits(seg, &sites[i]) || !want(&sites[i], arg))
 			continue;
 		e.count++;
 		/* The padding is at most 130 bytes away. */
@@ -221,7 +225,7 @@ int patch_fresh(const struct segment *seg, const struct site *sites, uint32_t n,
 
 	if (e.count == 0)
 		return 0;
-	rc = stubs_map(&st, seg, (e.count + 1) * STUB_MAX);
+	rc = stubs_map(&st, seg, sizeof(uint64_t) + e.count * STUB_TYPICAL + STUB_MAX);
 	if (rc != 0)
 		return rc;
 	rc = sys_mprotect(seg->base + e.low, e.high - e.low, PROT_READ | PROT_WRITE);
@@ -233,7 +237,7 @@ int patch_fresh(const struct segment *seg, const struct site *sites, uint32_t n,
 		uint8_t *code = seg->base + (sites[i].off - seg->off);
 		uint64_t stub;
 
-		if (!eligible(seg, &sites[i], want, arg))
+		if (!fits(seg, &sites[i]) || !want(&sites[i], arg) || !patchable(seg, &sites[i]))
 			continue;
 		stub = stubs_add(&st, &sites[i], (uint64_t)code);
 		if (stub == 0)

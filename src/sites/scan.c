@@ -286,8 +286,10 @@ static int16_t hint_nr(const struct text *t, uint64_t at)
 	for (int depth = 0; depth < HINT_DEPTH; depth++) {
 		int64_t p = previous(t, at);
 
-		if (p < 0 || (t->mark[at] & MARK_FUNC) || !decode(t, (uint64_t)p, &in))
-			return -1;
+		if (t->mark[at] & MARK_FUNC)
+			return reg == ZYDIS_REGISTER_RDI ? SITE_NR_ANY : SITE_NR_UNKNOWN;
+		if (p < 0 || !decode(t, (uint64_t)p, &in))
+			return SITE_NR_UNKNOWN;
 		at = (uint64_t)p;
 		if (!writes(&in, reg))
 			continue;
@@ -295,14 +297,14 @@ static int16_t hint_nr(const struct text *t, uint64_t at)
 		    in.op[0].reg.value == in.op[1].reg.value)
 			return 0;
 		if (in.i.mnemonic != ZYDIS_MNEMONIC_MOV)
-			return -1;
+			return SITE_NR_UNKNOWN;
 		if (in.op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
-			return in.op[1].imm.value.u < INT16_MAX ? (int16_t)in.op[1].imm.value.u : -1;
+			return in.op[1].imm.value.u < INT16_MAX ? (int16_t)in.op[1].imm.value.u : SITE_NR_UNKNOWN;
 		if (in.op[1].type != ZYDIS_OPERAND_TYPE_REGISTER)
-			return -1;
+			return SITE_NR_UNKNOWN;
 		reg = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, in.op[1].reg.value);
 	}
-	return -1;
+	return SITE_NR_UNKNOWN;
 }
 
 static int add_site(struct scan_result *r, const struct site *s)

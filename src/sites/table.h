@@ -43,9 +43,14 @@ enum site_kind {
 	SITE_MOVED = 3,
 };
 
+enum site_nr {
+	SITE_NR_UNKNOWN = -1, /* loaded from somewhere */
+	SITE_NR_ANY = -2,     /* the function's first argument: syscall() itself */
+};
+
 struct site {
 	uint32_t off;	/* of the syscall instruction in the file */
-	int16_t nr;	/* number as far as seen; a hint for choosing, -1: unknown */
+	int16_t nr;	/* the number as far as seen, a hint for choosing; or enum site_nr */
 	uint8_t kind;	/* enum site_kind */
 	uint8_t before; /* bytes of the window before the syscall */
 	uint8_t after;	/* bytes of the window after it (SITE_MOVED) */
