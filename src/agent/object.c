@@ -240,3 +240,29 @@ void object_mapped(void *at, size_t len, int fd, uint64_t off)
 	store_release(&known.lock, 0);
 	sys_munmap((void *)(uintptr_t)t.header, table_len);
 }
+
+static bool has_number(const struct site *s, const void *arg)
+{
+	return s->nr == *(const int *)arg;
+}
+
+int agent_patch_number(unsigned nr)
+{
+	int number = (int)nr, done = 0;
+	struct table t;
+	size_t len;
+
+	if (table_map(&t, &len) != 0)
+		return 0;
+	lock_known();
+	for (uint32_t i = 0; i < known.count; i++) {
+		const struct site *sites;
+		int n = table_find(&t, known.object[i].id, known.object[i].id_len, &sites);
+		int rc = n > 0 ? patch_live(&known.object[i].seg, sites, (uint32_t)n, has_number, &number) : 0;
+
+		done += rc > 0 ? rc : 0;
+	}
+	store_release(&known.lock, 0);
+	sys_munmap((void *)(uintptr_t)t.header, len);
+	return done;
+}

@@ -250,3 +250,88 @@ int patch_fresh(const struct segment *seg, const struct site *sites, uint32_t n,
 	sys_mprotect(seg->base + e.low, e.high - e.low, PROT_READ | PROT_EXEC);
 	return done;
 }
+
+/* --- while others run --- */
+
+/* A thread that was stopped anywhere resumes at an instruction that is still there. */
+static bool live_safe(const struct segment *seg, const struct site *s)
+{
+	uint64_t at = s->off - seg->off - s->before;
+
+	/* One page, since pages are exchanged one by one; one instruction, which the usual mov is. */
+	return s->kind == SITE_NEAR && s->before == SITE_JUMP && s->window[0] == 0xb8 &&
+	       at / PAGE == (at + SITE_JUMP - 1) / PAGE;
+}
+
+/* Exchanges the page at offset `at` of the segment by a copy in which its sites jump to stubs. */
+static int exchange_page(const struct segment *seg, uint64_t at, const struct site *sites, const uint64_t *stubs,
+			 uint32_t n)
+{
+	uint8_t *page = seg->base + at;
+	uint8_t *copy = sys_mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long moved;
+
+	if (sys_is_err(copy))
+		return -ENOMEM;
+	memcpy(copy, page, PAGE);
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t window = sites[i].off - seg->off - sites[i].before;
+
+		if (stubs[i] != 0)
+			patch_window(copy + (window - at), (uint64_t)seg->base + window, &sites[i], stubs[i]);
+	}
+	moved = sys_mprotect(copy, PAGE, PROT_READ | PROT_EXEC);
+	if (moved == 0)
+		moved = sys_call6(SYS_mremap, (long)copy, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, (long)page, 0);
+	if (moved != (long)page)
+		sys_munmap(copy, PAGE);
+	return moved == (long)page ? 0 : (int)moved;
+}
+
+#define LIVE_SITES 64u /* of one number in one page */
+
+/* The run of chosen sites that lie in the page of the first one. Returns how many entries it spans. */
+static uint32_t live_run(const struct segment *seg, const struct site *sites, uint32_t n, struct stubs *st,
+			 patch_choice want, const void *arg, int *done)
+{
+	uint64_t stubs[LIVE_SITES] = {0}, at = (sites[0].off - seg->off) & ~(PAGE - 1);
+	uint32_t span = 0;
+	int chosen = 0;
+
+	for (; span < min_of(n, LIVE_SITES) && ((sites[span].off - seg->off) & ~(PAGE - 1)) == at; span++) {
+		const struct site *s = &sites[span];
+
+		if (!fits(seg, s) || !live_safe(seg, s) || !want(s, arg) || !patchable(seg, s))
+			continue;
+		stubs[span] = stubs_add(st, s, (uint64_t)seg->base + (s->off - seg->off));
+		chosen += stubs[span] != 0;
+	}
+	if (chosen == 0)
+		return span;
+	sys_mprotect(st->base, st->size, PROT_READ | PROT_EXEC);
+	if (exchange_page(seg, at, sites, stubs, span) == 0)
+		*done += chosen;
+	return span;
+}
+
+int patch_live(const struct segment *seg, const struct site *sites, uint32_t n, patch_choice want, const void *arg)
+{
+	int done = 0;
+
+	for (uint32_t i = 0; i < n;) {
+		struct stubs st;
+		int before = done;
+
+		if (!want(&sites[i], arg) || !fits(seg, &sites[i])) {
+			i++;
+			continue;
+		}
+		/* Stub pages become executable for good when they are used: one a page of code. */
+		if (stubs_map(&st, seg, LIVE_SITES * STUB_TYPICAL) != 0)
+			return done != 0 ? done : -ENOMEM;
+		i += live_run(seg, &sites[i], n - i, &st, want, arg, &done);
+		if (done == before)
+			sys_munmap(st.base, st.size);
+	}
+	return done;
+}

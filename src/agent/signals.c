@@ -219,27 +219,25 @@ long handle_sigaction(struct agent_thread *t, struct agent_regs *r)
 	return rc;
 }
 
-static bool new_mask(int how, uint64_t old, uint64_t set, uint64_t *out)
+/* What of ours the program will have blocked. */
+static uint64_t next_hidden(int how, uint64_t hidden, uint64_t set)
 {
 	switch (how) {
 	case SIG_BLOCK:
-		*out = old | set;
-		return true;
+		return hidden | (set & OURS);
 	case SIG_UNBLOCK:
-		*out = old & ~set;
-		return true;
+		return hidden & ~set;
 	case SIG_SETMASK:
-		*out = set;
-		return true;
+		return set & OURS;
 	default:
-		return false;
+		return hidden;
 	}
 }
 
 long handle_sigprocmask(struct agent_thread *t, struct agent_regs *r)
 {
 	int how = (int)r->rdi;
-	uint64_t set = 0, seen, next, old;
+	uint64_t set = 0, next, old, hidden = t->hidden_mask;
 	bool change = r->rsi != 0;
 	long rc;
 
@@ -247,16 +245,17 @@ long handle_sigprocmask(struct agent_thread *t, struct agent_regs *r)
 		return AGENT_HAND_ON;
 	if (change && copy_from_user(&set, (void *)r->rsi, sizeof(set)) != 0)
 		return -EFAULT;
-	if (!(set & OURS) && !t->hidden_mask)
+	if (!(set & OURS) && !hidden)
 		return AGENT_HAND_ON;
 	next = how == SIG_UNBLOCK ? set : set & ~OURS;
+	/* Before the call: what it lets through is delivered in it. */
+	if (change)
+		t->hidden_mask = next_hidden(how, hidden, set);
 	rc = agent_kernel(t, SYS_rt_sigprocmask, how, change ? (long)&next : 0, (long)&old, sizeof(old), 0, 0);
 	if (rc != 0)
 		return rc;
-	seen = old | t->hidden_mask;
-	if (change && new_mask(how, seen, set, &next))
-		t->hidden_mask = next & OURS;
-	if (r->rdx != 0 && copy_to_user((void *)r->rdx, &seen, sizeof(seen)) != 0)
+	old |= hidden;
+	if (r->rdx != 0 && copy_to_user((void *)r->rdx, &old, sizeof(old)) != 0)
 		return -EFAULT;
 	return 0;
 }
