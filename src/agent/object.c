@@ -1,0 +1,268 @@
+/*
+ * An object is recognised by the build id in its notes, which lie in its first
+ * page next to the program headers; nothing else of it is looked at.
+ */
+#include "agent/object.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "agent/dispatch.h"
+#include "agent/mem.h"
+#include "agent/stats.h"
+#include "base/atomic.h"
+#include "base/sys.h"
+
+#define PAGE 4096u
+#define OBJECTS 64u
+
+static char table_path[256];
+
+/* What was patched, for patch_live. Written at start and by dlopen, under `lock`. */
+static struct {
+	uint32_t lock;
+	uint32_t count;
+	struct {
+		struct segment seg;
+		uint8_t id[TABLE_ID_MAX];
+		uint32_t id_len;
+	} object[OBJECTS];
+} known;
+
+void object_table(const char *path)
+{
+	size_t n = mem_length(path);
+
+	if (n < sizeof(table_path))
+		memcpy(table_path, path, n + 1);
+}
+
+/* The table, mapped. Unmap `len` bytes at t->header. */
+static int table_map(struct table *t, size_t *len)
+{
+	struct stat st;
+	long fd, rc;
+	void *p;
+
+	if (table_path[0] == '\0')
+		return -ENOENT;
+	fd = sys_call4(SYS_openat, AT_FDCWD, (long)table_path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return (int)fd;
+	rc = sys_call3(SYS_fstat, fd, (long)&st, 0);
+	p = rc < 0 ? NULL : sys_mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, (int)fd, 0);
+	sys_close((int)fd);
+	if (rc < 0 || sys_is_err(p))
+		return -EIO;
+	*len = (size_t)st.st_size;
+	rc = table_open(p, *len, t);
+	if (rc != 0)
+		sys_munmap(p, *len);
+	return (int)rc;
+}
+
+static bool wanted(const struct site *s, const void *arg)
+{
+	return dispatch_wanted(s->nr);
+}
+
+static void remember(const struct segment *seg, const uint8_t *id, uint32_t id_len)
+{
+	uint32_t i = known.count;
+
+	if (i >= OBJECTS)
+		return;
+	known.object[i].seg = *seg;
+	memcpy(known.object[i].id, id, id_len);
+	known.object[i].id_len = id_len;
+	known.count = i + 1;
+}
+
+static int patch_segment(const struct table *t, const struct segment *seg, const uint8_t *id, uint32_t id_len)
+{
+	const struct site *sites;
+	int n = table_find(t, id, id_len, &sites), done;
+
+	stats_event(n < 0 ? STATS_OBJECTS_UNKNOWN : STATS_OBJECTS);
+	if (n <= 0)
+		return 0;
+	remember(seg, id, id_len);
+	done = patch_fresh(seg, sites, (uint32_t)n, wanted, NULL);
+	return done > 0 ? done : 0;
+}
+
+/* The notes and executable segments of an image whose program headers are mapped at `bias` + vaddr. */
+static int patch_image(const struct table *t, uint64_t bias, const Elf64_Phdr *ph, unsigned phnum)
+{
+	const uint8_t *id = NULL;
+	uint32_t id_len = 0;
+	int done = 0;
+
+	for (unsigned i = 0; i < phnum && id_len == 0; i++) {
+		if (ph[i].p_type == PT_NOTE)
+			id_len = note_build_id((const void *)(bias + ph[i].p_vaddr), ph[i].p_memsz, &id);
+	}
+	for (unsigned i = 0; i < phnum && id_len != 0; i++) {
+		struct segment seg = {(uint8_t *)(bias + ph[i].p_vaddr), ph[i].p_offset, ph[i].p_filesz};
+		uint64_t slack = (uint64_t)seg.base & (PAGE - 1);
+
+		if (ph[i].p_type != PT_LOAD || !(ph[i].p_flags & PF_X) || slack != (seg.off & (PAGE - 1)))
+			continue;
+		seg.base -= slack, seg.off -= slack, seg.len += slack;
+		done += patch_segment(t, &seg, id, id_len);
+	}
+	return done;
+}
+
+/* An image that begins with its ELF header at `base`, as shared objects do. */
+static int patch_header(const struct table *t, uint64_t base)
+{
+	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)base;
+
+	if (memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0 || eh->e_phentsize != sizeof(Elf64_Phdr) ||
+	    eh->e_phoff + (uint64_t)eh->e_phnum * sizeof(Elf64_Phdr) > PAGE)
+		return 0;
+	return patch_image(t, base, (const Elf64_Phdr *)(base + eh->e_phoff), eh->e_phnum);
+}
+
+/* The link map, through DT_DEBUG of the program. */
+static const struct link_map *link_map_of(uint64_t bias, const Elf64_Phdr *ph, unsigned phnum)
+{
+	for (unsigned i = 0; i < phnum; i++) {
+		const Elf64_Dyn *d = (const Elf64_Dyn *)(bias + ph[i].p_vaddr);
+
+		if (ph[i].p_type != PT_DYNAMIC)
+			continue;
+		for (; d->d_tag != DT_NULL; d++) {
+			if (d->d_tag == DT_DEBUG && d->d_un.d_ptr != 0)
+				return ((const struct r_debug *)d->d_un.d_ptr)->r_map;
+		}
+	}
+	return NULL;
+}
+
+static uint64_t bias_of(const Elf64_Phdr *ph, unsigned phnum)
+{
+	for (unsigned i = 0; i < phnum; i++) {
+		if (ph[i].p_type == PT_PHDR)
+			return (uint64_t)ph - ph[i].p_vaddr;
+	}
+	return 0;
+}
+
+static unsigned long aux(const unsigned long *auxv, unsigned long type)
+{
+	for (; auxv[0] != AT_NULL; auxv += 2) {
+		if (auxv[0] == type)
+			return auxv[1];
+	}
+	return 0;
+}
+
+extern const char agent_image[] __asm__("__ehdr_start") __attribute__((visibility("hidden")));
+
+int object_patch_all(const unsigned long *auxv)
+{
+	const Elf64_Phdr *ph = (const Elf64_Phdr *)aux(auxv, AT_PHDR);
+	uint64_t vdso = aux(auxv, AT_SYSINFO_EHDR);
+	unsigned phnum = (unsigned)aux(auxv, AT_PHNUM);
+	const struct link_map *m;
+	struct table t;
+	size_t len;
+	int done = 0;
+
+	if (ph == NULL || table_map(&t, &len) != 0)
+		return 0;
+	m = link_map_of(bias_of(ph, phnum), ph, phnum);
+	if (m != NULL)
+		done += patch_image(&t, m->l_addr, ph, phnum);
+	for (m = m != NULL ? m->l_next : NULL; m != NULL; m = m->l_next) {
+		if (m->l_addr != 0 && m->l_addr != vdso && m->l_addr != (uint64_t)agent_image)
+			done += patch_header(&t, m->l_addr);
+	}
+	sys_munmap((void *)(uintptr_t)t.header, len);
+	return done;
+}
+
+/* The build id of an open file, from its first page. */
+static uint32_t file_build_id(int fd, uint8_t *id)
+{
+	uint8_t page[1024]; /* headers and notes of what a linker makes fit */
+	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)(void *)page;
+	const Elf64_Phdr *ph = (const Elf64_Phdr *)(void *)(page + sizeof(*eh));
+	long n = sys_call4(SYS_pread64, fd, (long)page, sizeof(page), 0);
+
+	if (n != sizeof(page) || memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0 || eh->e_phoff != sizeof(*eh) ||
+	    eh->e_ident[EI_CLASS] != ELFCLASS64 || sizeof(*eh) + eh->e_phnum * sizeof(*ph) > sizeof(page))
+		return 0;
+	for (unsigned i = 0; i < eh->e_phnum; i++) {
+		const uint8_t *found;
+		uint32_t len;
+
+		if (ph[i].p_type != PT_NOTE || ph[i].p_offset > sizeof(page) ||
+		    ph[i].p_filesz > sizeof(page) - ph[i].p_offset)
+			continue;
+		len = note_build_id(page + ph[i].p_offset, ph[i].p_filesz, &found);
+		if (len != 0) {
+			memcpy(id, found, len);
+			return len;
+		}
+	}
+	return 0;
+}
+
+static void lock_known(void)
+{
+	uint32_t open = 0;
+
+	while (!cas(&known.lock, &open, 1)) {
+		open = 0;
+		sys_call3(SYS_sched_yield, 0, 0, 0);
+	}
+}
+
+void object_mapped(void *at, size_t len, int fd, uint64_t off)
+{
+	struct segment seg = {at, off, len};
+	uint8_t id[TABLE_ID_MAX];
+	uint32_t id_len = file_build_id(fd, id);
+	struct table t;
+	size_t table_len;
+
+	if (id_len == 0 || table_map(&t, &table_len) != 0)
+		return;
+	lock_known();
+	patch_segment(&t, &seg, id, id_len);
+	store_release(&known.lock, 0);
+	sys_munmap((void *)(uintptr_t)t.header, table_len);
+}
+
+static bool has_number(const struct site *s, const void *arg)
+{
+	return s->nr == *(const int *)arg;
+}
+
+int agent_patch_number(unsigned nr)
+{
+	int number = (int)nr, done = 0;
+	struct table t;
+	size_t len;
+
+	if (table_map(&t, &len) != 0)
+		return 0;
+	lock_known();
+	for (uint32_t i = 0; i < known.count; i++) {
+		const struct site *sites;
+		int n = table_find(&t, known.object[i].id, known.object[i].id_len, &sites);
+		int rc = n > 0 ? patch_live(&known.object[i].seg, sites, (uint32_t)n, has_number, &number) : 0;
+
+		done += rc > 0 ? rc : 0;
+	}
+	store_release(&known.lock, 0);
+	sys_munmap((void *)(uintptr_t)t.header, len);
+	return done;
+}
