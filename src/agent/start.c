@@ -4,10 +4,10 @@
  * there. Whatever is missing, the agent stays away and the program runs as
  * without it, through the kernel.
  */
-#include <elf.h>
 #include <time.h>
 
 #include "agent/agent.h"
+#include "agent/auxv.h"
 #include "agent/calls.h"
 #include "agent/exec.h"
 #include "agent/mem.h"
@@ -23,15 +23,6 @@ void agent_start(int argc, char **argv, char **envp);
 
 __attribute__((weak)) void agent_setup(void)
 {
-}
-
-static unsigned long aux(const unsigned long *auxv, unsigned long type)
-{
-	for (; auxv[0] != AT_NULL; auxv += 2) {
-		if (auxv[0] == type)
-			return auxv[1];
-	}
-	return 0;
 }
 
 /* "<table>[:<statistics>]" */
