@@ -6,13 +6,15 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 "$launcher" -a "$agent" -t "$work/sites" true
-"$calls" >"$work/bare"
-"$launcher" -a "$test_agent" -t "$work/sites" "$calls" >"$work/hooked"
-value() { awk -v k="$2" '$1 == k { print $2 }' "$work/$1"; }
+for _ in 1 2 3; do
+	"$calls" >>"$work/bare"
+	"$launcher" -a "$test_agent" -t "$work/sites" "$calls" >>"$work/hooked"
+done
+value() { awk -v k="$2" '$1 == k { print $2 }' "$work/$1" | sort -n | head -1; }
 awk -v k="$(value bare kernel)" -v b="$(value bare libc)" -v hk="$(value hooked kernel)" -v h="$(value hooked libc)" \
 	-v a="$(value hooked answered)" -v ba="$(value bare answered)" 'BEGIN {
-	printf "a call of the kernel (lseek)             %6.1f ns\n", k
-	printf "added to one that is handed on           %6.1f ns (goal 15)\n", (h - hk) - (b - k)
+	printf "a call of the kernel (umask)             %6.1f ns\n", k
+	printf "added to one that is handed on           %6.1f ns (goal 15)\n", h - b
 	printf "one that is answered in the process      %6.1f ns (by the kernel %.1f)\n", a, ba }'
 
 # The same process tree, each exec with or without the agent; medians, the least in parentheses.

@@ -50,11 +50,11 @@ struct agent_thread {
 	uint32_t refs;	      /* the thread itself, and its parent until it has returned. Atomic. */
 
 	int tid;
-	uint64_t saved_mask;	  /* with `pending`: the mask to go back to */
-	uint64_t hidden_mask;	  /* SIGSEGV, SIGBUS: blocked as the program sees it, open in truth */
-	struct sigtable *signals; /* shared by threads, as the kernel shares handlers */
+	uint64_t saved_mask;	      /* with `pending`: the mask to go back to */
+	uint64_t hidden_mask;	      /* SIGSEGV, SIGBUS: blocked as the program sees it, open in truth */
+	struct sigtable *signals;     /* shared by threads, as the kernel shares handlers */
 	struct sigtable *own_signals; /* mapped for a child that shares memory but not handlers */
-	void *scratch;		  /* of an exec in a child that shares memory: the parent unmaps it */
+	void *scratch;		      /* of an exec in a child that shares memory: the parent unmaps it */
 	size_t scratch_size;
 	void *user; /* for the handlers' owner: survives nothing but this thread; see agent_hooks */
 	uint64_t spare[4];

@@ -71,6 +71,30 @@ static bool wanted(const struct site *s, const void *arg)
 	return dispatch_wanted(s->nr);
 }
 
+/*
+ * The loader has done what it does at start: what only that needs is not worth
+ * a private page each. It goes on to open and map libraries, and to complain.
+ */
+static bool wanted_of_loader(const struct site *s, const void *arg)
+{
+	return dispatch_wanted(s->nr) && s->nr != SYS_arch_prctl && s->nr != SYS_execve && s->nr != SYS_access;
+}
+
+static void lock_known(void)
+{
+	uint32_t open = 0;
+
+	while (!cas(&known.lock, &open, 1)) {
+		open = 0;
+		sys_call3(SYS_sched_yield, 0, 0, 0);
+	}
+}
+
+static void unlock_known(void)
+{
+	store_release(&known.lock, 0);
+}
+
 static void remember(const struct segment *seg, const uint8_t *id, uint32_t id_len)
 {
 	uint32_t i = known.count;
@@ -83,7 +107,8 @@ static void remember(const struct segment *seg, const uint8_t *id, uint32_t id_l
 	known.count = i + 1;
 }
 
-static int patch_segment(const struct table *t, const struct segment *seg, const uint8_t *id, uint32_t id_len)
+static int patch_segment(const struct table *t, const struct segment *seg, const uint8_t *id, uint32_t id_len,
+			 patch_choice choice)
 {
 	const struct site *sites;
 	int n = table_find(t, id, id_len, &sites), done;
@@ -92,7 +117,7 @@ static int patch_segment(const struct table *t, const struct segment *seg, const
 	if (n <= 0)
 		return 0;
 	remember(seg, id, id_len);
-	done = patch_fresh(seg, sites, (uint32_t)n, wanted, NULL);
+	done = patch_fresh(seg, sites, (uint32_t)n, choice, NULL);
 	return done > 0 ? done : 0;
 }
 
@@ -114,7 +139,7 @@ static uint32_t image_id(const struct image *im, const uint8_t **id)
 	return len;
 }
 
-static int patch_image(const struct table *t, const struct image *im)
+static int patch_image(const struct table *t, const struct image *im, patch_choice choice)
 {
 	const uint8_t *id = NULL;
 	uint32_t id_len = image_id(im, &id);
@@ -128,7 +153,7 @@ static int patch_image(const struct table *t, const struct image *im)
 		if (ph->p_type != PT_LOAD || !(ph->p_flags & PF_X) || slack != (seg.off & (PAGE - 1)))
 			continue;
 		seg.base -= slack, seg.off -= slack, seg.len += slack;
-		done += patch_segment(t, &seg, id, id_len);
+		done += patch_segment(t, &seg, id, id_len, choice);
 	}
 	return done;
 }
@@ -199,7 +224,7 @@ static bool is_unknown_libc(const struct table *t, const struct link_map *m)
 	return id_len == 0 || table_find(t, id, id_len, &sites) <= 0;
 }
 
-static int patch_objects(const struct table *t, const struct image *program, uint64_t vdso)
+static int patch_objects(const struct table *t, const struct image *program, uint64_t vdso, uint64_t loader)
 {
 	const struct link_map *m = link_map_of(program), *first = m;
 	int done = 0;
@@ -210,14 +235,14 @@ static int patch_objects(const struct table *t, const struct image *program, uin
 		if (has_image(m, vdso) && is_unknown_libc(t, m))
 			return 0;
 	}
-	done += patch_image(t, program);
+	done += patch_image(t, program, wanted);
 	for (m = first->l_next; m != NULL; m = m->l_next) {
 		struct image im;
 
 		if (!has_image(m, vdso))
 			continue;
 		im = image_at(m->l_addr);
-		done += patch_image(t, &im);
+		done += patch_image(t, &im, m->l_addr == loader ? wanted_of_loader : wanted);
 	}
 	return done;
 }
@@ -232,7 +257,7 @@ int object_patch_all(const unsigned long *auxv)
 	if (program.ph == NULL || table_map(&t, &len) != 0)
 		return 0;
 	program.bias = bias_of(program.ph, program.phnum);
-	done = patch_objects(&t, &program, aux(auxv, AT_SYSINFO_EHDR));
+	done = patch_objects(&t, &program, aux(auxv, AT_SYSINFO_EHDR), aux(auxv, AT_BASE));
 	sys_munmap((void *)(uintptr_t)t.header, len);
 	return done;
 }
@@ -264,16 +289,6 @@ static uint32_t file_build_id(int fd, uint8_t *id)
 	return 0;
 }
 
-static void lock_known(void)
-{
-	uint32_t open = 0;
-
-	while (!cas(&known.lock, &open, 1)) {
-		open = 0;
-		sys_call3(SYS_sched_yield, 0, 0, 0);
-	}
-}
-
 void object_mapped(void *at, size_t len, int fd, uint64_t off)
 {
 	struct segment seg = {at, off, len};
@@ -285,9 +300,30 @@ void object_mapped(void *at, size_t len, int fd, uint64_t off)
 	if (id_len == 0 || table_map(&t, &table_len) != 0)
 		return;
 	lock_known();
-	patch_segment(&t, &seg, id, id_len);
-	store_release(&known.lock, 0);
+	patch_segment(&t, &seg, id, id_len, wanted);
+	unlock_known();
 	sys_munmap((void *)(uintptr_t)t.header, table_len);
+}
+
+void object_unmapped(const void *at, size_t len)
+{
+	const uint8_t *from = at, *to = from + len;
+
+	lock_known();
+	for (uint32_t i = 0; i < known.count;) {
+		const struct segment *seg = &known.object[i].seg;
+
+		if (seg->base < to && seg->base + seg->len > from)
+			known.object[i] = known.object[--known.count];
+		else
+			i++;
+	}
+	unlock_known();
+}
+
+void object_forked(void)
+{
+	unlock_known();
 }
 
 static bool has_number(const struct site *s, const void *arg)
@@ -311,7 +347,7 @@ int agent_patch_number(unsigned nr)
 
 		done += rc > 0 ? rc : 0;
 	}
-	store_release(&known.lock, 0);
+	unlock_known();
 	sys_munmap((void *)(uintptr_t)t.header, len);
 	return done;
 }
