@@ -50,11 +50,11 @@ struct agent_thread {
 	uint32_t refs;	      /* the thread itself, and its parent until it has returned. Atomic. */
 
 	int tid;
-	uint64_t saved_mask;	  /* with `pending`: the mask to go back to */
-	uint64_t hidden_mask;	  /* SIGSEGV, SIGBUS: blocked as the program sees it, open in truth */
-	struct sigtable *signals; /* shared by threads, as the kernel shares handlers */
+	uint64_t saved_mask;	      /* with `pending`: the mask to go back to */
+	uint64_t hidden_mask;	      /* SIGSEGV, SIGBUS: blocked as the program sees it, open in truth */
+	struct sigtable *signals;     /* shared by threads, as the kernel shares handlers */
 	struct sigtable *own_signals; /* mapped for a child that shares memory but not handlers */
-	void *scratch;		  /* of an exec in a child that shares memory: the parent unmaps it */
+	void *scratch;		      /* of an exec in a child that shares memory: the parent unmaps it */
 	size_t scratch_size;
 	void *user; /* for the handlers' owner: survives nothing but this thread; see agent_hooks */
 	uint64_t spare[4];
@@ -93,8 +93,8 @@ typedef long (*agent_handler)(struct agent_thread *t, struct agent_regs *r);
  */
 agent_handler agent_register(unsigned nr, agent_handler h);
 
-/* Called once, before any code is patched: the place for agent_register. Weak; the user-space VFS defines it. */
-void agent_setup(void);
+/* Called once, before any code is patched: the place for agent_register. Weak; the user-space VFS defines it. `config`: the third field of BTFUSE_AGENT. */
+void agent_setup(const char *config);
 
 /*
  * Makes a system call as the program: put-off signals are delivered first,
@@ -126,7 +126,7 @@ struct agent_hooks {
 	void (*parent_cloned)(struct agent_thread *parent, struct agent_thread *child, uint64_t flags, long pid);
 	/* After it: first thing in the child, before any of its code. */
 	void (*child_cloned)(struct agent_thread *child, uint64_t flags);
-	void (*before_exec)(struct agent_thread *t);
+	void (*before_exec)(struct agent_thread *t, bool carries); /* the new program will have the agent too */
 	void (*exec_failed)(struct agent_thread *t);
 	/* The thread ends (exit), or with `whole` the process does (exit_group). */
 	void (*before_exit)(struct agent_thread *t, int whole);

@@ -214,12 +214,12 @@ struct exec_call {
 	int flags;
 };
 
-static long make(struct agent_thread *t, const struct exec_call *x, char *const *envp)
+static long make(struct agent_thread *t, const struct exec_call *x, char *const *envp, bool carries)
 {
 	long ret;
 
 	if (agent_hooks.before_exec != NULL)
-		agent_hooks.before_exec(t);
+		agent_hooks.before_exec(t, carries);
 	stats_process();
 	signal_before_exec(t);
 	if (x->nr == SYS_execve)
@@ -252,8 +252,8 @@ static __attribute__((noinline)) long make_small(struct agent_thread *t, const s
 	char *vector[ENV_ON_STACK + 3], joined[1024];
 
 	if (build_env(vector, x->envp, n, preload, joined, sizeof(joined)) != 0)
-		return make(t, x, x->envp);
-	return make(t, x, vector);
+		return make(t, x, x->envp, false);
+	return make(t, x, vector, true);
 }
 
 static __attribute__((noinline)) long make_large(struct agent_thread *t, const struct exec_call *x, long n,
@@ -263,7 +263,7 @@ static __attribute__((noinline)) long make_large(struct agent_thread *t, const s
 	size_t size;
 	char **vector = map_vector(t, n + 3, &size);
 	bool ok = vector != NULL && build_env(vector, x->envp, n, preload, joined, sizeof(joined)) == 0;
-	long ret = make(t, x, ok ? vector : x->envp);
+	long ret = make(t, x, ok ? vector : x->envp, ok);
 
 	if (vector != NULL)
 		sys_munmap(vector, size);
@@ -308,7 +308,7 @@ static long exec(struct agent_thread *t, const struct exec_call *x)
 
 	count(k);
 	if (k != TARGET_TAKES_AGENT)
-		return make(t, x, x->envp);
+		return make(t, x, x->envp, false);
 	return n <= ENV_ON_STACK ? make_small(t, x, n, preload) : make_large(t, x, n, preload);
 }
 

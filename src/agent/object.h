@@ -20,3 +20,7 @@ int object_patch_all(const unsigned long *auxv);
  * its build and patches it. Called before the program learns of the mapping.
  */
 void object_mapped(void *at, size_t len, int fd, uint64_t off);
+/* The program is about to unmap this: agent_patch_number must not look there again. */
+void object_unmapped(const void *at, size_t len);
+/* In a forked child: another thread of the parent may have held the lock. */
+void object_forked(void);

@@ -4,10 +4,10 @@
  * there. Whatever is missing, the agent stays away and the program runs as
  * without it, through the kernel.
  */
-#include <elf.h>
 #include <time.h>
 
 #include "agent/agent.h"
+#include "agent/auxv.h"
 #include "agent/calls.h"
 #include "agent/exec.h"
 #include "agent/mem.h"
@@ -21,44 +21,54 @@
 
 void agent_start(int argc, char **argv, char **envp);
 
-__attribute__((weak)) void agent_setup(void)
+__attribute__((weak)) void agent_setup(const char *config)
 {
 }
 
-static unsigned long aux(const unsigned long *auxv, unsigned long type)
+static size_t field(const char *s)
 {
-	for (; auxv[0] != AT_NULL; auxv += 2) {
-		if (auxv[0] == type)
-			return auxv[1];
-	}
-	return 0;
-}
-
-/* "<table>[:<statistics>]" */
-static void configure(const char *config)
-{
-	char path[512];
 	size_t n = 0;
 
-	while (config[n] != '\0' && config[n] != ':')
+	while (s[n] != '\0' && s[n] != ':')
 		n++;
-	if (n >= sizeof(path))
-		return;
-	memcpy(path, config, n);
-	path[n] = '\0';
-	object_table(path);
-	if (config[n] == ':')
-		stats_start(config + n + 1);
+	return n;
 }
 
-static bool come_up(const unsigned long *auxv)
+/* One field of the configuration, copied; what follows it. */
+static const char *take_field(const char *s, char *out, size_t size)
+{
+	size_t n = field(s);
+
+	if (n < size) {
+		memcpy(out, s, n);
+		out[n] = '\0';
+	} else {
+		out[0] = '\0';
+	}
+	return s[n] == ':' ? s + n + 1 : s + n;
+}
+
+/* "<table>[:<statistics>[:<for the handlers>]]"; the last is returned. */
+static const char *configure(const char *config)
+{
+	char path[512];
+
+	config = take_field(config, path, sizeof(path));
+	object_table(path);
+	config = take_field(config, path, sizeof(path));
+	if (path[0] != '\0')
+		stats_start(path);
+	return config;
+}
+
+static bool come_up(const unsigned long *auxv, const char *rest)
 {
 	int sites;
 
 	if (!(aux(auxv, AT_HWCAP2) & HWCAP2_WRGSBASE) || thread_start() != 0)
 		return false;
 	calls_register();
-	agent_setup();
+	agent_setup(rest);
 	sites = object_patch_all(auxv);
 	if (sites == 0)
 		return false;
@@ -77,7 +87,7 @@ static uint64_t now(void)
 void agent_start(int argc, char **argv, char **envp)
 {
 	const unsigned long *auxv;
-	const char *config;
+	const char *config, *rest;
 	uint64_t begin = now();
 
 	/* Another C library passes nothing to initialisers. */
@@ -86,7 +96,7 @@ void agent_start(int argc, char **argv, char **envp)
 	config = env_take(envp, &auxv);
 	if (config == NULL)
 		return;
-	configure(config);
-	stats_event(come_up(auxv) ? STATS_STARTED : STATS_PASSIVE);
+	rest = configure(config);
+	stats_event(come_up(auxv, rest) ? STATS_STARTED : STATS_PASSIVE);
 	stats_add(STATS_START_NS, now() - begin);
 }

@@ -14,6 +14,7 @@
 
 #include "agent/dispatch.h"
 #include "agent/mem.h"
+#include "agent/object.h"
 #include "agent/signals.h"
 #include "agent/stats.h"
 #include "agent/user.h"
@@ -228,6 +229,7 @@ static void in_child(struct agent_thread *t)
 		thread_each(drop_other, t);
 		t->refs = 1;
 		signal_forked(t);
+		object_forked();
 		stats_forked();
 	}
 	if (flags & CLONE_CLEAR_SIGHAND)

@@ -387,6 +387,23 @@ int fs_setattr(struct task *t, const struct fs_cred *cred, fs_ino ino, unsigned 
 	return err;
 }
 
+int fs_hold(struct task *t, fs_ino ino, struct fs_attr *out)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+	int err;
+
+	if (!i)
+		return -ESTALE;
+	txn_begin(t);
+	err = txn_lock(t, &i->meta);
+	if (!err)
+		err = inode_alive(i);
+	if (err)
+		return txn_abort(t, err);
+	give(t, i, out);
+	return txn_commit_quiet(t);
+}
+
 void fs_forget(struct task *t, fs_ino ino, uint64_t n)
 {
 	struct inode *i = inode_at(fs_of(t), ino);

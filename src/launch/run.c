@@ -180,7 +180,7 @@ static bool is_known(const struct table *t, const char *path)
 
 static int spawn_scanner(const char *scanner, const char *table, char **missing, int n)
 {
-	char *argv[OBJECTS_MAX + 4] = {(char *)(uintptr_t)scanner, (char *)(uintptr_t)"-o", (char *)(uintptr_t)table};
+	char *argv[OBJECTS_MAX + 4] = {(char *)(uintptr_t)scanner, (char *)(uintptr_t) "-o", (char *)(uintptr_t)table};
 	int rc, status;
 	pid_t pid;
 

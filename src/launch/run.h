@@ -9,13 +9,13 @@
 #include <stdio.h>
 
 struct run_options {
-	const char *agent;     /* libbtfuse-agent.so. NULL: installed, or beside this program in the build tree */
-	const char *scanner;   /* bt-fuse-sites. NULL: likewise */
-	const char *table;     /* the table file. NULL: ~/.cache/bt-fuse/sites */
+	const char *agent;	    /* libbtfuse-agent.so. NULL: installed, or beside this program in the build tree */
+	const char *scanner;	    /* bt-fuse-sites. NULL: likewise */
+	const char *table;	    /* the table file. NULL: ~/.cache/bt-fuse/sites */
 	const char *const *objects; /* ELF files whose sites should be known too; NULL-terminated, or NULL */
-	bool stats;	       /* print what was counted when the program has ended */
-	bool verbose;	       /* with stats: each call, and programs that took no agent */
-	FILE *out;	       /* where to. NULL: stderr */
+	bool stats;		    /* print what was counted when the program has ended */
+	bool verbose;		    /* with stats: each call, and programs that took no agent */
+	FILE *out;		    /* where to. NULL: stderr */
 };
 
 /*

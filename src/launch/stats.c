@@ -22,8 +22,8 @@ struct stats_file *stats_create(char **path)
 	}
 	fd = mkostemp(*path, O_CLOEXEC);
 	p = fd >= 0 && ftruncate(fd, sizeof(struct stats_file)) == 0
-		    ? mmap(NULL, sizeof(struct stats_file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
-		    : MAP_FAILED;
+		? mmap(NULL, sizeof(struct stats_file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+		: MAP_FAILED;
 	if (fd >= 0)
 		close(fd);
 	if (p != MAP_FAILED)
@@ -68,7 +68,8 @@ void stats_print(const struct stats_file *s, bool calls, FILE *out)
 	if (!calls)
 		return;
 	fprintf(out,
-		"bt-fuse: execs with the agent %llu, static or foreign %llu, privileged %llu, unreadable %llu; stayed away %llu\n",
+		"bt-fuse: execs with the agent %llu, static or foreign %llu, privileged %llu, unreadable %llu; stayed "
+		"away %llu\n",
 		(unsigned long long)event(s, STATS_EXEC), (unsigned long long)event(s, STATS_EXEC_STATIC),
 		(unsigned long long)event(s, STATS_EXEC_SETUID), (unsigned long long)event(s, STATS_EXEC_UNREADABLE),
 		(unsigned long long)event(s, STATS_PASSIVE));

@@ -10,9 +10,9 @@
 #define STATS_NR 472
 
 enum stats_event {
-	STATS_STARTED,	  /* agents that came up */
-	STATS_FORKED,	  /* processes made without exec */
-	STATS_EXEC,	  /* execs that carry the agent on */
+	STATS_STARTED,	   /* agents that came up */
+	STATS_FORKED,	   /* processes made without exec */
+	STATS_EXEC,	   /* execs that carry the agent on */
 	STATS_EXEC_STATIC, /* execs of what takes no agent: static, or another architecture or loader */
 	STATS_EXEC_SETUID, /* execs that change privileges */
 	STATS_EXEC_UNREADABLE,

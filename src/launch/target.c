@@ -74,8 +74,8 @@ enum target target_classify(int dir, const char *path, int flags)
 	char head[HEAD];
 
 	for (int depth = 0; depth < SCRIPT_DEPTH; depth++) {
-		long fd = sys_call4(SYS_openat, dir, (long)path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags,
-				    0);
+		long fd =
+		    sys_call4(SYS_openat, dir, (long)path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags, 0);
 		bool loader, privileged;
 		long n;
 

@@ -278,18 +278,26 @@ static void bury_tasks_of(struct pool *pool, uint32_t c)
 	}
 }
 
-int client_resume(struct pool *pool, uint32_t i)
+/*
+ * A dead process that had our pid may have left a seat: then what it had open
+ * becomes ours, and the caller, who sees that we have no such descriptors,
+ * closes it.
+ */
+int client_resume(struct pool *pool)
 {
-	struct client_slot *c;
+	uint32_t pid = (uint32_t)sys_getpid();
 
-	if (i >= POOL_CLIENTS || client_trylock(pool, i) != 0)
-		return -EUCLEAN;
-	c = client_slot(pool, i);
-	if (load_acquire(&c->state) != SLOT_LIVE || c->pid != (uint32_t)sys_getpid())
-		return -EUCLEAN;
-	pool->client = i;
-	bury_tasks_of(pool, i);
-	return 0;
+	for (uint32_t i = 0; i < POOL_CLIENTS; i++) {
+		struct client_slot *c = client_slot(pool, i);
+
+		if (load_acquire(&c->state) != SLOT_LIVE || load_relaxed(&c->pid) != pid ||
+		    client_trylock(pool, i) != 0)
+			continue;
+		pool->client = i;
+		bury_tasks_of(pool, i);
+		return 0;
+	}
+	return -ENOENT;
 }
 
 int client_bury(struct task *t, uint32_t c)

@@ -351,6 +351,12 @@ static const void *part(const uint8_t *image, size_t len, uint64_t off, uint64_t
 	return off <= len && n <= len - off ? image + off : NULL;
 }
 
+/* A table of ELF structures, which begin at multiples of eight. */
+static const void *table_part(const uint8_t *image, size_t len, uint64_t off, uint64_t n)
+{
+	return off % 8 == 0 ? part(image, len, off, n) : NULL;
+}
+
 /* Function starts, from the sorted table of the unwinder: pairs of 32-bit offsets from the section. */
 static void mark_functions(struct text *t, const Elf64_Phdr *ph)
 {
@@ -392,7 +398,7 @@ static int scan_text(struct text *t, const Elf64_Phdr *ph, unsigned phnum, struc
 static int scan_code(const uint8_t *image, size_t len, const Elf64_Ehdr *eh, const Elf64_Phdr *ph,
 		     struct scan_result *r)
 {
-	const Elf64_Shdr *sh = part(image, len, eh->e_shoff, (uint64_t)eh->e_shnum * sizeof(Elf64_Shdr));
+	const Elf64_Shdr *sh = table_part(image, len, eh->e_shoff, (uint64_t)eh->e_shnum * sizeof(Elf64_Shdr));
 	bool sections = sh != NULL && eh->e_shnum != 0 && eh->e_shentsize == sizeof(*sh);
 	unsigned n = sections ? eh->e_shnum : eh->e_phnum;
 
@@ -436,7 +442,7 @@ int scan_image(const uint8_t *image, size_t len, struct scan_result *out)
 	if (eh == NULL || memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0 || eh->e_ident[EI_CLASS] != ELFCLASS64 ||
 	    eh->e_machine != EM_X86_64 || eh->e_phentsize != sizeof(*ph))
 		return -ENOEXEC;
-	ph = part(image, len, eh->e_phoff, (uint64_t)eh->e_phnum * sizeof(*ph));
+	ph = table_part(image, len, eh->e_phoff, (uint64_t)eh->e_phnum * sizeof(*ph));
 	if (ph == NULL)
 		return -ENOEXEC;
 	for (unsigned i = 0; i < eh->e_phnum && r.id_len == 0; i++) {

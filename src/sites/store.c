@@ -80,7 +80,8 @@ static bool write_builds(FILE *f, const struct build *builds, unsigned n)
 		ok = fwrite(&o, sizeof(o), 1, f) == 1;
 	}
 	for (unsigned i = 0; ok && i < n; i++)
-		ok = fwrite(builds[i].sites, sizeof(struct site), builds[i].count, f) == builds[i].count;
+		ok = builds[i].count == 0 ||
+		     fwrite(builds[i].sites, sizeof(struct site), builds[i].count, f) == builds[i].count;
 	return ok;
 }
 

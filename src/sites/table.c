@@ -28,7 +28,8 @@ int table_open(const void *base, size_t len, struct table *t)
 		return -EUCLEAN;
 	if (h->objects > TABLE_OBJECTS_MAX || h->sites > TABLE_SITES_MAX)
 		return -EUCLEAN;
-	need = sizeof(*h) + (uint64_t)h->objects * sizeof(struct table_object) + (uint64_t)h->sites * sizeof(struct site);
+	need =
+	    sizeof(*h) + (uint64_t)h->objects * sizeof(struct table_object) + (uint64_t)h->sites * sizeof(struct site);
 	if (need > len)
 		return -EUCLEAN;
 	t->header = h;
@@ -82,6 +83,8 @@ uint32_t note_build_id(const void *notes, size_t len, const uint8_t **id)
 {
 	const uint8_t *p = notes;
 
+	if ((uintptr_t)p % _Alignof(Elf64_Nhdr) != 0)
+		return 0;
 	while (len >= sizeof(Elf64_Nhdr)) {
 		const Elf64_Nhdr *n = (const Elf64_Nhdr *)(const void *)p;
 		uint64_t name = ((uint64_t)n->n_namesz + 3) & ~3ull;

@@ -33,7 +33,7 @@
 #define TABLE_SITES_MAX (1u << 20)
 
 #define SITE_WINDOW 20u
-#define SITE_JUMP 5u   /* bytes of jmp rel32 */
+#define SITE_JUMP 5u	/* bytes of jmp rel32 */
 #define SITE_SYSCALL 2u /* bytes of syscall */
 
 enum site_kind {
@@ -49,14 +49,14 @@ enum site_nr {
 };
 
 struct site {
-	uint32_t off;	/* of the syscall instruction in the file */
-	int16_t nr;	/* the number as far as seen, a hint for choosing; or enum site_nr */
-	uint8_t kind;	/* enum site_kind */
-	uint8_t before; /* bytes of the window before the syscall */
-	uint8_t after;	/* bytes of the window after it (SITE_MOVED) */
-	uint8_t rip;	/* 1 + offset in the window of a disp32 relative to rip; 0: none */
-	uint8_t rip_end; /* offset in the window of the end of that instruction */
-	int8_t pad;	/* SITE_PAD: from the end of the two-byte jump to the padding */
+	uint32_t off;		     /* of the syscall instruction in the file */
+	int16_t nr;		     /* the number as far as seen, a hint for choosing; or enum site_nr */
+	uint8_t kind;		     /* enum site_kind */
+	uint8_t before;		     /* bytes of the window before the syscall */
+	uint8_t after;		     /* bytes of the window after it (SITE_MOVED) */
+	uint8_t rip;		     /* 1 + offset in the window of a disp32 relative to rip; 0: none */
+	uint8_t rip_end;	     /* offset in the window of the end of that instruction */
+	int8_t pad;		     /* SITE_PAD: from the end of the two-byte jump to the padding */
 	uint8_t window[SITE_WINDOW]; /* the bytes that must be there */
 };
 

@@ -72,8 +72,7 @@ static void expect_kept(const char *name, const struct regs *before, const struc
 
 #define STATUS_FLAGS 0x8d5u /* OF SF ZF AF PF CF */
 
-static void try_site(const char *name, void (*f)(struct regs *), long what, uint64_t flags,
-		     long expected)
+static void try_site(const char *name, void (*f)(struct regs *), long what, uint64_t flags, long expected)
 {
 	struct regs before, after;
 
@@ -120,7 +119,8 @@ static void test_patched(void)
 	EXPECT(sample_sites.near_rip[-7] == 0xe9 && sample_sites.near_rip[0] == 0x0f);
 	EXPECT(sample_sites.pad[-2] == 0xeb && sample_sites.pad[0] == 0x0f);
 	EXPECT(sample_sites.moved[0] == 0xe9);
-	EXPECT(sample_sites.sigreturn[-7] == 0x48 && sample_sites.sigreturn[0] == 0x0f && sample_sites.sigreturn[1] == 0x05);
+	EXPECT(sample_sites.sigreturn[-7] == 0x48 && sample_sites.sigreturn[0] == 0x0f &&
+	       sample_sites.sigreturn[1] == 0x05);
 	EXPECT(call(TEST_DEPTH, 0, 0, 0, 0, 0) == 1);
 }
 
@@ -135,7 +135,7 @@ __attribute__((target("avx512f"))) static void vectors512(void)
 #define GET(n) "vmovdqu64 %%zmm" #n ", " #n "*64(%1)\n"
 #define EACH(m)                                                                                                        \
 	m(0) m(1) m(2) m(3) m(4) m(5) m(6) m(7) m(8) m(9) m(10) m(11) m(12) m(13) m(14) m(15) m(16) m(17) m(18) m(19)  \
-		m(20) m(21) m(22) m(23) m(24) m(25) m(26) m(27) m(28) m(29) m(30) m(31)
+	    m(20) m(21) m(22) m(23) m(24) m(25) m(26) m(27) m(28) m(29) m(30) m(31)
 	struct regs r;
 	fill(&r);
 	__asm__ volatile(EACH(PUT) "mov %2, %%rdi\n call *%3\n" EACH(GET)
@@ -770,43 +770,69 @@ static void test_auxv(void)
 	EXPECT(pages == 1);
 }
 
+static volatile int stop_calling;
+
+static void *call_while_patched(void *arg)
+{
+	long n = 0;
+
+	while (!stop_calling) {
+		if (getsid(0) <= 0 || getpgid(0) <= 0 || getpriority(PRIO_PROCESS, 0) != 0 || alarm(0) != 0)
+			__atomic_fetch_add(&failures, 1, __ATOMIC_SEQ_CST);
+		n++;
+	}
+	return (void *)n;
+}
+
+/* Calls that become interesting while other threads make them. */
 static void test_patch_later(void)
 {
-	long n = call(TEST_PATCH, SYS_getsid, 0, 0, 0, 0);
+	static const int later[] = {SYS_getsid, SYS_getpgid, SYS_getpriority, SYS_alarm};
+	pthread_t t[3];
 
-	EXPECT(n >= 1);
+	stop_calling = 0;
+	for (size_t i = 0; i < array_len(t); i++)
+		pthread_create(&t[i], NULL, call_while_patched, NULL);
+	for (size_t i = 0; i < array_len(later); i++) {
+		usleep(10000);
+		EXPECT(call(TEST_PATCH, later[i], 0, 0, 0, 0) >= 1);
+		usleep(10000);
+		EXPECT(call(TEST_PATCH, later[i], 0, 0, 0, 0) == 0);
+	}
+	stop_calling = 1;
+	for (size_t i = 0; i < array_len(t); i++)
+		pthread_join(t[i], NULL);
 	EXPECT(getsid(0) == syscall(SYS_getsid, 0));
-	EXPECT(call(TEST_PATCH, SYS_getsid, 0, 0, 0, 0) == 0);
 }
 
 static const struct {
 	const char *name;
 	void (*f)(void);
 } tests[] = {
-	{"patched", test_patched},
-	{"registers", test_registers},
-	{"vectors", test_vectors},
-	{"errno", test_errno},
-	{"copies", test_copies},
-	{"copies_blocked", test_copies_blocked},
-	{"signals", test_signals},
-	{"siglongjmp", test_siglongjmp},
-	{"altstack", test_altstack},
-	{"segv_handler", test_segv_handler},
-	{"default_actions", test_default_actions},
-	{"queued", test_queued},
-	{"threads", test_threads},
-	{"fork", test_fork},
-	{"vfork", test_vfork},
-	{"clone", test_clone},
-	{"spawn", test_spawn},
-	{"cancel", test_cancel},
-	{"exec_env", test_exec_env},
-	{"exec_fails", test_exec_fails},
-	{"fexecve", test_fexecve},
-	{"close_all", test_close_all},
-	{"auxv", test_auxv},
-	{"patch_later", test_patch_later},
+    {"patched", test_patched},
+    {"registers", test_registers},
+    {"vectors", test_vectors},
+    {"errno", test_errno},
+    {"copies", test_copies},
+    {"copies_blocked", test_copies_blocked},
+    {"signals", test_signals},
+    {"siglongjmp", test_siglongjmp},
+    {"altstack", test_altstack},
+    {"segv_handler", test_segv_handler},
+    {"default_actions", test_default_actions},
+    {"queued", test_queued},
+    {"threads", test_threads},
+    {"fork", test_fork},
+    {"vfork", test_vfork},
+    {"clone", test_clone},
+    {"spawn", test_spawn},
+    {"cancel", test_cancel},
+    {"exec_env", test_exec_env},
+    {"exec_fails", test_exec_fails},
+    {"fexecve", test_fexecve},
+    {"close_all", test_close_all},
+    {"auxv", test_auxv},
+    {"patch_later", test_patch_later},
 };
 
 int main(int argc, char **argv)

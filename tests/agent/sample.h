@@ -6,7 +6,7 @@
 enum reg { RAX, RBX, RCX, RDX, RSI, RDI, RBP, R8, R9, R10, R11, R12, R13, R14, R15, REGS };
 
 struct regs {
-	uint64_t r[16];	 /* by enum reg */
+	uint64_t r[16]; /* by enum reg */
 	uint64_t flags;
 	uint64_t red[3]; /* what was found in the red zone afterwards */
 };

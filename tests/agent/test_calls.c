@@ -55,7 +55,7 @@ static long answer_getppid(struct agent_thread *t, struct agent_regs *r)
 	return 1;
 }
 
-void agent_setup(void)
+void agent_setup(const char *config)
 {
 	agent_register(TEST_NR, handle_test);
 	agent_register(SYS_getpgrp, answer_getppid);

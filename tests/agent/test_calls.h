@@ -12,6 +12,6 @@ enum test_call {
 	TEST_SPIN,	/* (rounds): stays in the agent */
 	TEST_KERNEL,	/* (nr, a, b, c, d): agent_kernel */
 	TEST_DEPTH,
-	TEST_SELF, /* the thread's page */
+	TEST_SELF,  /* the thread's page */
 	TEST_PATCH, /* (nr): agent_patch_number */
 };

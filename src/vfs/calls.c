@@ -1,0 +1,111 @@
+/* The table of calls. What has no line here names no file, or is passed as it is. */
+#include "vfs/internal.h"
+
+static const vfs_handler handlers[] = {
+	[SYS_open] = call_open,
+	[SYS_openat] = call_openat,
+	[SYS_creat] = call_creat,
+	[SYS_close] = call_close,
+	[SYS_read] = call_read,
+	[SYS_write] = call_write,
+	[SYS_pread64] = call_pread,
+	[SYS_pwrite64] = call_pwrite,
+	[SYS_readv] = call_readv,
+	[SYS_writev] = call_writev,
+	[SYS_preadv] = call_preadv,
+	[SYS_pwritev] = call_pwritev,
+	[SYS_lseek] = call_lseek,
+	[SYS_getdents64] = call_getdents64,
+	[SYS_ftruncate] = call_ftruncate,
+	[SYS_truncate] = call_truncate,
+	[SYS_fallocate] = call_fallocate,
+	[SYS_fsync] = call_fsync,
+	[SYS_fdatasync] = call_fsync,
+	[SYS_syncfs] = call_fsync,
+	[SYS_fadvise64] = call_fadvise,
+	[SYS_readahead] = call_fadvise,
+	[SYS_ioctl] = call_ioctl,
+	[SYS_fcntl] = call_fcntl,
+	[SYS_dup] = call_dup,
+	[SYS_dup2] = call_dup2,
+	[SYS_dup3] = call_dup3,
+	[SYS_fstat] = call_fstat,
+	[SYS_stat] = call_stat,
+	[SYS_lstat] = call_lstat,
+	[SYS_newfstatat] = call_newfstatat,
+	[SYS_statx] = call_statx,
+	[SYS_access] = call_access,
+	[SYS_faccessat] = call_faccessat,
+	[SYS_faccessat2] = call_faccessat2,
+	[SYS_readlink] = call_readlink,
+	[SYS_readlinkat] = call_readlinkat,
+	[SYS_chmod] = call_chmod,
+	[SYS_fchmod] = call_fchmod,
+	[SYS_fchmodat] = call_fchmodat,
+	[SYS_chown] = call_chown,
+	[SYS_lchown] = call_lchown,
+	[SYS_fchown] = call_fchown,
+	[SYS_fchownat] = call_fchownat,
+	[SYS_utimensat] = call_utimensat,
+	[SYS_fstatfs] = call_fstatfs,
+	[SYS_mkdir] = call_mkdir,
+	[SYS_mkdirat] = call_mkdirat,
+	[SYS_mknod] = call_mknod,
+	[SYS_mknodat] = call_mknodat,
+	[SYS_symlink] = call_symlink,
+	[SYS_symlinkat] = call_symlinkat,
+	[SYS_unlink] = call_unlink,
+	[SYS_unlinkat] = call_unlinkat,
+	[SYS_rmdir] = call_rmdir,
+	[SYS_link] = call_link,
+	[SYS_linkat] = call_linkat,
+	[SYS_rename] = call_rename,
+	[SYS_renameat] = call_renameat,
+	[SYS_renameat2] = call_renameat2,
+	[SYS_umask] = call_umask,
+	[SYS_chdir] = call_chdir,
+	[SYS_fchdir] = call_fchdir,
+
+	/* Who the process is. */
+	[SYS_setuid] = call_cred,
+	[SYS_setgid] = call_cred,
+	[SYS_setreuid] = call_cred,
+	[SYS_setregid] = call_cred,
+	[SYS_setresuid] = call_cred,
+	[SYS_setresgid] = call_cred,
+	[SYS_setfsuid] = call_cred,
+	[SYS_setfsgid] = call_cred,
+	[SYS_setgroups] = call_cred,
+	[SYS_capset] = call_cred,
+
+	/* The first argument is a descriptor that has to be real. */
+	[SYS_preadv2] = call_first_fd,
+	[SYS_pwritev2] = call_first_fd,
+	[SYS_getdents] = call_first_fd,
+	[SYS_flock] = call_first_fd,
+	[SYS_sync_file_range] = call_first_fd,
+	[SYS_fgetxattr] = call_first_fd,
+	[SYS_fsetxattr] = call_first_fd,
+	[SYS_flistxattr] = call_first_fd,
+	[SYS_fremovexattr] = call_first_fd,
+	[SYS_openat2] = call_makes_fd,
+	[SYS_name_to_handle_at] = call_first_fd,
+	[SYS_futimesat] = call_first_fd,
+	[SYS_fanotify_mark] = call_first_fd,
+	[SYS_copy_file_range] = call_two_fds,
+	[SYS_sendfile] = call_two_fds,
+	[SYS_splice] = call_two_fds,
+
+	/* The kernel hands out a number. */
+	[SYS_pipe] = call_makes_fd,
+};
+
+long vfs_call(struct vfs_thread *v, const struct vfs_call *c)
+{
+	return vfs_knows(c->nr) ? handlers[c->nr](v, c) : VFS_PASS;
+}
+
+bool vfs_knows(long nr)
+{
+	return (unsigned long)nr < array_len(handlers) && handlers[nr];
+}
