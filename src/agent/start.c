@@ -15,6 +15,7 @@
 #include "agent/signals.h"
 #include "agent/stats.h"
 #include "agent/thread.h"
+#include "agent/vdso.h"
 #include "base/sys.h"
 
 #define HWCAP2_WRGSBASE 2 /* Linux 5.9: the kernel lets user space set the base of %gs */
@@ -97,6 +98,7 @@ void agent_start(int argc, char **argv, char **envp)
 	if (config == NULL)
 		return;
 	rest = configure(config);
+	vdso_found((const void *)aux(auxv, AT_SYSINFO_EHDR));
 	stats_event(come_up(auxv, rest) ? STATS_STARTED : STATS_PASSIVE);
 	stats_add(STATS_START_NS, now() - begin);
 }

@@ -270,7 +270,7 @@ static bool has_separator(const char *path)
  * The environment with what carries the agent at its end, two entries, so that
  * taking it out leaves the rest where it was.
  */
-static char **carry(const char *agent, const char *table, const char *stats)
+static char **carry(const char *agent, const char *table, const char *stats, const char *handlers)
 {
 	char **env, *entry;
 	size_t n = 0, out = 0;
@@ -295,8 +295,8 @@ static char **carry(const char *agent, const char *table, const char *stats)
 	else if (asprintf(&entry, "LD_PRELOAD=%s", agent) < 0)
 		return NULL;
 	env[out++] = entry;
-	if (asprintf(&env[out++], "BTFUSE_AGENT=%s%s%s", table, stats != NULL ? ":" : "", stats != NULL ? stats : "") <
-	    0)
+	if (asprintf(&env[out++], "BTFUSE_AGENT=%s:%s:%s", table, stats != NULL ? stats : "",
+		     handlers != NULL ? handlers : "") < 0)
 		return NULL;
 	return env;
 }
@@ -352,7 +352,7 @@ int run_exec(const struct run_options *o, char **argv)
 		stats = stats_create(&stats_path);
 	if (agent != NULL && table != NULL && !has_separator(agent) && !has_separator(table) &&
 	    prepare(o, table) == 0 && target_classify(AT_FDCWD, program, 0) == TARGET_TAKES_AGENT)
-		env = carry(agent, table, stats_path);
+		env = carry(agent, table, stats_path, o->handlers);
 	else if (o->verbose)
 		fprintf(stderr, "bt-fuse: run %s: without the agent\n", argv[0]);
 	if (env == NULL)

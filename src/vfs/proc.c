@@ -160,7 +160,7 @@ struct task *seat(struct vfs_thread *v, unsigned i)
 		return NULL;
 	t->clock = v->proc->host.clock;
 	t->invalidate = v->proc->host.invalidate;
-	t->arg = v->proc->host.arg;
+	t->arg = &v->proc->mount[i].fs;
 	v->seated |= 1u << i;
 	return t;
 }

@@ -34,9 +34,9 @@ struct vfs_host {
 	long (*call)(void *arg, const struct vfs_call *c);
 	/* Seconds and nanoseconds, see struct task. NULL: a system call. */
 	int (*clock)(int clock, struct timespec *ts);
-	/* Tells the daemon what the kernel must forget; returns when it has. NULL: nobody caches. */
-	void (*invalidate)(void *arg, const struct fs_stale *stale, int n);
-	void *arg; /* for both */
+	/* Tells the daemon of `fs` what the kernel must forget; returns when it has. NULL: nobody caches. */
+	void (*invalidate)(void *fs, const struct fs_stale *stale, int n);
+	void *arg; /* for `call` */
 };
 
 /*
