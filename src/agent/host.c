@@ -139,11 +139,25 @@ static const char *take_number(const char *s, int *n)
 	return *s == ',' ? s + 1 : s;
 }
 
+static agent_handler below[AGENT_NR]; /* the engine's own, where it has one for a call that we look at first */
+
+/* Calls that the engine does something about as well: mmap of code, exec. */
+static long handle_both(struct agent_thread *t, struct agent_regs *r)
+{
+	long ret = handle_vfs(t, r);
+
+	return ret == AGENT_HAND_ON ? below[r->rax](t, r) : ret;
+}
+
 static void register_all(void)
 {
-	for (unsigned nr = 0; nr < AGENT_NR; nr++)
-		if (vfs_knows(nr))
-			agent_register(nr, handle_vfs);
+	for (unsigned nr = 0; nr < AGENT_NR; nr++) {
+		if (!vfs_knows(nr))
+			continue;
+		below[nr] = agent_register(nr, handle_vfs);
+		if (nr == SYS_mmap || nr == SYS_execveat)
+			agent_register(nr, handle_both);
+	}
 	agent_hooks = (struct agent_hooks){before_clone, parent_cloned, child_cloned, before_exec, exec_failed, before_exit};
 }
 
@@ -152,6 +166,8 @@ void agent_setup(const char *config)
 	const struct vfs_host host = {.call = host_call, .clock = vdso_clock(), .invalidate = control_stale};
 	int placeholder, pool, attached = 0;
 
+	/* The stubs of patched code need room within 2 GiB of each library: the pools keep away from there. */
+	pool_place = (uintptr_t)0x100000000000;
 	config = take_number(config, &placeholder);
 	if (placeholder < 0 || vfs_proc_start(&host, placeholder, &first) != 0)
 		return;

@@ -85,6 +85,12 @@ static inline struct pool_header *pool_header(const struct pool *p)
 int pool_format(int fd, uint64_t size, const char *name, const struct pool_region *regions) must_check;
 
 /*
+ * Where pool_map tries to map: 0 leaves it to the kernel. Set once, before
+ * anything is mapped, by who cannot have gigabytes beside its libraries.
+ */
+extern uintptr_t pool_place;
+
+/*
  * Maps the pool and verifies header and geometry. On success *p owns `fd`;
  * it has no client seat yet. -EUCLEAN: not a pool, damaged, or of another
  * version.

@@ -11,6 +11,7 @@
  */
 #include <linux/memfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "vfs/internal.h"
 
@@ -500,4 +501,112 @@ HANDLER(call_two_fds)
 	if (!err)
 		err = fd_materialise(v, (int)c->a[second]);
 	return err ? err : VFS_PASS;
+}
+
+/* Mapped by the kernel, through the mount: what is mapped and what is read there are the same pages. */
+HANDLER(call_mmap)
+{
+	int err = c->a[3] & 0x20 /* MAP_ANONYMOUS */ ? 0 : fd_materialise(v, (int)c->a[4]);
+
+	return err ? err : VFS_PASS;
+}
+
+HANDLER(call_epoll_ctl)
+{
+	int err = fd_materialise(v, (int)c->a[2]);
+
+	return err ? err : VFS_PASS;
+}
+
+/* Descriptors that travel: those in the control messages. */
+static int materialise_rights(struct vfs_thread *v, const struct msghdr *m)
+{
+	struct cmsghdr head;
+	size_t at = 0;
+
+	while (at + sizeof head <= m->msg_controllen) {
+		const char *p = (const char *)m->msg_control + at;
+
+		if (user_copy(&head, p, sizeof head) || head.cmsg_len < sizeof head ||
+		    head.cmsg_len > m->msg_controllen - at)
+			return 0; /* the kernel says what is wrong with it */
+		for (size_t k = sizeof head; head.cmsg_level == SOL_SOCKET && head.cmsg_type == SCM_RIGHTS &&
+					     k + sizeof(int) <= head.cmsg_len;
+		     k += sizeof(int)) {
+			int fd, err;
+
+			err = user_copy(&fd, p + k, sizeof fd) ? 0 : fd_materialise(v, fd);
+			if (err)
+				return err;
+		}
+		at += round_up(head.cmsg_len, sizeof(size_t));
+	}
+	return 0;
+}
+
+HANDLER(call_sendmsg)
+{
+	struct msghdr m;
+	int err = user_copy(&m, (const void *)c->a[1], sizeof m) || !m.msg_control ? 0 : materialise_rights(v, &m);
+
+	return err ? err : VFS_PASS;
+}
+
+void go_passive(struct vfs_thread *v)
+{
+	fd_unpark(v->proc);
+	for (long fd = 0; fd < (long)FS_HANDLES; fd++)
+		fd_materialise(v, fd);
+	v->proc->passive = true;
+}
+
+HANDLER(call_passive)
+{
+	/* Asking whether a filter could be set is not setting one. */
+	if (c->nr != SYS_seccomp || c->a[0] != 2 /* SECCOMP_GET_ACTION_AVAIL */)
+		go_passive(v);
+	return VFS_PASS;
+}
+
+/* Ours are closed here, the rest by the kernel around what is hidden from the program. */
+static long close_span(struct vfs_thread *v, long from, long to, long flags)
+{
+	return from > to ? 0 : kernel_call(v, SYS_close_range, from, to, flags, 0);
+}
+
+static bool is_kept(const struct vfs_proc *p, long fd)
+{
+	bool kept = fd == p->placeholder;
+
+	for (unsigned i = 0; i < p->nmounts; i++)
+		kept |= fd == p->mount[i].fs.pool.fd;
+	return kept;
+}
+
+HANDLER(call_close_range)
+{
+	struct vfs_proc *p = v->proc;
+	unsigned long first = (unsigned)c->a[0], last = (unsigned)c->a[1];
+	unsigned flags = (unsigned)c->a[2];
+	long from = (long)first, err = 0;
+
+	if (first > last || (flags & ~6u))
+		return -EINVAL;
+	fd_unpark(p);
+	for (unsigned long fd = first; fd <= last && fd < FS_HANDLES; fd++) {
+		int store = fd_store(p, (long)fd);
+
+		if (store >= 0 && (flags & 4u /* CLOSE_RANGE_CLOEXEC */)) {
+			fd_own(p, (long)fd, (unsigned)store, true);
+		} else if (store >= 0) {
+			store_release(&p->fd[fd], 0);
+			fs_close(seat(v, (unsigned)store), (uint32_t)fd);
+		}
+		if (is_kept(p, (long)fd)) {
+			err = close_span(v, from, (long)fd - 1, flags);
+			from = (long)fd + 1;
+		}
+	}
+	p->hole = true;
+	return err < 0 ? err : close_span(v, from, (long)last, flags);
 }

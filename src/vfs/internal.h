@@ -35,6 +35,7 @@ struct vfs_proc {
 	struct vfs_host host;
 	struct vmount mount[VFS_MOUNTS];
 	uint32_t nmounts;
+	bool passive; /* something is going on that we cannot follow: all goes to the kernel */
 
 	/* Working directory: in a store, or outside of all of them. */
 	uint32_t cwd_lock;
@@ -158,6 +159,9 @@ bool fd_is_placeholder(const struct vfs_proc *p, int fd);
 /* Puts a real descriptor of the same file in its place. 0 or -errno. */
 int fd_materialise(struct vfs_thread *v, long fd);
 
+/* Everything that is ours becomes real, and nothing new becomes ours. */
+void go_passive(struct vfs_thread *v);
+
 /* ---- handlers: calls.c has the table -------------------------------------------- */
 
 typedef long (*vfs_handler)(struct vfs_thread *v, const struct vfs_call *c);
@@ -190,6 +194,11 @@ HANDLER(call_dup3);
 HANDLER(call_makes_fd);
 HANDLER(call_first_fd);
 HANDLER(call_two_fds);
+HANDLER(call_mmap);
+HANDLER(call_epoll_ctl);
+HANDLER(call_sendmsg);
+HANDLER(call_close_range);
+HANDLER(call_passive);
 HANDLER(call_fstat);
 HANDLER(call_stat);
 HANDLER(call_lstat);

@@ -31,9 +31,51 @@ static int enter(struct vfs_thread *v, unsigned store, fs_ino start, const char 
 	return w->t ? 0 : 1;
 }
 
+static bool starts(const char *s, const char *prefix)
+{
+	while (*prefix)
+		if (*s++ != *prefix++)
+			return false;
+	return true;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return starts(a, b) && starts(b, a);
+}
+
+/* Paths of the kernel's that name a descriptor of this process, -1: it is none. */
+static long named_fd(const char *path)
+{
+	static const char *const dirs[] = {"/proc/self/fd/", "/dev/fd/", "/proc/thread-self/fd/"};
+	static const char *const streams[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
+	long fd = -1;
+
+	for (unsigned i = 0; i < array_len(streams); i++)
+		if (same_text(path, streams[i]))
+			return i;
+	for (unsigned i = 0; i < array_len(dirs) && fd < 0; i++) {
+		const char *p = path;
+
+		if (!starts(path, dirs[i]))
+			continue;
+		for (const char *d = dirs[i]; *d; d++)
+			p++;
+		for (fd = 0; *p >= '0' && *p <= '9' && fd < (long)FS_HANDLES; p++)
+			fd = fd * 10 + (*p - '0');
+	}
+	return fd;
+}
+
 /* An absolute path. 0: in a store. */
 static int classify(struct vfs_thread *v, const char *path, uint32_t len, struct where *w)
 {
+	if (path[1] == 'p' || path[1] == 'd') {
+		long fd = named_fd(path);
+
+		if (fd >= 0)
+			fd_materialise(v, fd);
+	}
 	for (unsigned i = 0; i < v->proc->nmounts; i++) {
 		struct vmount *m = &v->proc->mount[i];
 
@@ -159,6 +201,8 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 	long len = user_copy_string(copy, path, VFS_PATH);
 	int out, err;
 
+	if (unlikely(v->proc->passive))
+		return VFS_PASS;
 	if (len < 0 || len >= (long)VFS_PATH)
 		return len < 0 ? -EFAULT : -ENAMETOOLONG;
 	if (len == 0 && !(flags & LOCATE_EMPTY))
