@@ -101,8 +101,10 @@ static int follow(struct walker *k, fs_ino ino)
 	n = fs_readlink(k->t, ino, to, FS_SYMLINK_MAX);
 	if (n <= 0)
 		return n ? n : -ENOENT;
-	if ((size_t)n + rest > FS_SYMLINK_MAX)
+	if ((size_t)n + 1 + rest > FS_SYMLINK_MAX)
 		return -ENAMETOOLONG;
+	if (rest || k->w->slash)
+		to[n++] = '/';
 	mem_copy(to + n, k->p, rest);
 	k->p = to;
 	k->end = to + n + rest;

@@ -64,6 +64,7 @@ static const vfs_handler handlers[] = {
 	[SYS_renameat2] = call_renameat2,
 	[SYS_umask] = call_umask,
 	[SYS_chdir] = call_chdir,
+	[SYS_getcwd] = call_getcwd,
 	[SYS_fchdir] = call_fchdir,
 
 	/* Who the process is. */

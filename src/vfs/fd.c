@@ -200,7 +200,7 @@ static uint32_t add_number(char *out, uint32_t at, uint32_t n)
 }
 
 /* A directory has one path: put together from its end. */
-static long path_of_dir(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out)
+long path_of_dir(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out)
 {
 	uint32_t at = VFS_PATH - 1;
 	fs_ino parent;
@@ -262,6 +262,22 @@ static long open_real(struct vfs_thread *v, long fd, uint32_t *flags)
 	return real;
 }
 
+/*
+ * `real` becomes `fd`. dup2 and close would do, but for a process that holds
+ * record locks: closing any descriptor of a file drops them (fcntl(2)). Then a
+ * placeholder keeps `real`'s number instead, which is of another file.
+ */
+static void put_in_place(struct vfs_proc *p, long real, long fd, bool exec)
+{
+	sys_call3(SYS_dup3, real, fd, exec ? O_CLOEXEC : 0);
+	if (!load_relaxed(&p->locks)) {
+		sys_close((int)real);
+		return;
+	}
+	sys_fcntl((int)real, F_SETFD, FD_CLOEXEC);
+	hide((int)real);
+}
+
 int fd_materialise(struct vfs_thread *v, long fd)
 {
 	struct vfs_proc *p = v->proc;
@@ -277,8 +293,7 @@ int fd_materialise(struct vfs_thread *v, long fd)
 	if (real < 0)
 		return (int)real;
 	info = load_relaxed(&p->fd[fd]);
-	sys_call3(SYS_dup3, real, fd, info & FD_EXEC ? O_CLOEXEC : 0);
-	sys_close((int)real);
+	put_in_place(p, real, fd, info & FD_EXEC);
 	store_release(&p->fd[fd], 0);
 	fs_close(seat(v, (unsigned)store), (uint32_t)fd);
 	return 0;
@@ -297,6 +312,11 @@ HANDLER(call_close)
 			return -EBADF;
 		store_relaxed(&p->hole, true);
 		return VFS_PASS;
+	}
+	if (unlikely(load_relaxed(&p->locks))) {
+		int err = fd_materialise(v, fd);
+
+		return err ? err : VFS_PASS; /* drops its locks on the file, as it should */
 	}
 	fs_close(seat(v, (unsigned)store), (uint32_t)fd);
 	fd_give_back(p, fd);
@@ -453,6 +473,8 @@ HANDLER(call_fcntl)
 			break;
 		return fs_set_flags(seat(v, (unsigned)store), (uint32_t)fd, STATUS_FLAGS, (uint32_t)c->a[2]);
 	}
+	if (cmd == F_SETLK || cmd == F_SETLKW)
+		store_relaxed(&p->locks, true);
 	err = fd_materialise(v, fd);
 	return err ? err : VFS_PASS;
 }

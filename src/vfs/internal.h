@@ -35,6 +35,7 @@ struct vfs_proc {
 	struct vfs_host host;
 	struct vmount mount[VFS_MOUNTS];
 	uint32_t nmounts;
+	bool locks;   /* it has asked for record locks: closing any descriptor of a file drops them */
 	bool passive; /* something is going on that we cannot follow: all goes to the kernel */
 
 	/* Working directory: in a store, or outside of all of them. */
@@ -156,6 +157,8 @@ void fd_give_back(struct vfs_proc *p, long fd);
 void fd_unpark(struct vfs_proc *p);
 /* Has the kernel one of our placeholders there? */
 bool fd_is_placeholder(const struct vfs_proc *p, int fd);
+/* The path of a directory of a store, through the mount, into `out` (VFS_PATH). -ENOENT: removed. */
+long path_of_dir(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out);
 /* Puts a real descriptor of the same file in its place. 0 or -errno. */
 int fd_materialise(struct vfs_thread *v, long fd);
 
@@ -235,4 +238,5 @@ HANDLER(call_renameat2);
 HANDLER(call_umask);
 HANDLER(call_chdir);
 HANDLER(call_fchdir);
+HANDLER(call_getcwd);
 HANDLER(call_cred);

@@ -272,6 +272,26 @@ static long go(struct vfs_thread *v, const struct vfs_call *c, int store, fs_ino
 	return ret;
 }
 
+/* The kernel would give the name that it knew; ours may have been changed since. */
+HANDLER(call_getcwd)
+{
+	struct vfs_proc *p = v->proc;
+	struct task *t = p->cwd_store < 0 ? NULL : seat(v, (unsigned)p->cwd_store);
+	size_t size = (size_t)c->a[1], n = 0;
+	long err;
+
+	if (!t || p->passive)
+		return VFS_PASS;
+	err = path_of_dir(v, &p->mount[p->cwd_store], t, p->cwd_ino, v->path[0]);
+	if (err)
+		return err;
+	while (v->path[0][n++])
+		;
+	if (n > size)
+		return -ERANGE;
+	return user_copy((void *)c->a[0], v->path[0], n) ? -EFAULT : (long)n;
+}
+
 HANDLER(call_chdir)
 {
 	struct where w;
