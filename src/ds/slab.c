@@ -258,7 +258,7 @@ static int64_t trim_run(struct task *t, const struct slab *s, uint32_t *page)
 	err = txn_lock(t, &s->ctl->lock);
 	if (err)
 		return txn_abort(t, err);
-	for (; n < TRIM_BATCH && i + n < s->ctl->frontier; n++) {
+	for (; n < TRIM_BATCH && i + n < min_of(s->ctl->frontier, s->npages); n++) {
 		struct slab_page *p = &s->pages[i + n];
 
 		if (p->arena != SLAB_NO_ARENA || !p->committed)

@@ -50,29 +50,62 @@ static bool has_named(const struct acl *a)
 	return false;
 }
 
-int acl_parse(const void *value, size_t size, struct acl *out)
+static bool known_tag(uint16_t tag)
+{
+	return tag == ACL_USER_OBJ || tag == ACL_USER || tag == ACL_GROUP_OBJ || tag == ACL_GROUP || tag == ACL_MASK ||
+	       tag == ACL_OTHER;
+}
+
+int acl_decode(const void *value, size_t size, struct acl *out)
 {
 	const unsigned char *p = value;
 	uint32_t version;
-	uint16_t last = 0;
 
-	if (size < 4 || (size - 4) % 8)
+	out->n = 0;
+	if (size == 0)
+		return 0;
+	if (size < 4)
 		return -EINVAL;
 	__builtin_memcpy(&version, p, 4);
 	if (version != POSIX_ACL_XATTR_VERSION)
 		return -EOPNOTSUPP;
-	out->n = (uint32_t)((size - 4) / 8);
-	if (out->n > ACL_MAX)
+	if ((size - 4) % 8)
+		return -EINVAL;
+	if ((size - 4) / 8 > ACL_MAX)
 		return -ENOSPC;
+	out->n = (uint32_t)((size - 4) / 8);
 	for (uint32_t i = 0; i < out->n; i++) {
-		__builtin_memcpy(&out->e[i], p + 4 + 8 * i, 8);
-		if (!entry_ok(&out->e[i], last))
+		struct acl_entry *e = &out->e[i];
+		bool named;
+
+		__builtin_memcpy(e, p + 4 + 8 * i, 8);
+		named = e->tag == ACL_USER || e->tag == ACL_GROUP;
+		if (!known_tag(e->tag) || (named && e->id == (uint32_t)-1))
 			return -EINVAL;
-		last = out->e[i].tag;
+		if (!named) /* the kernel reads it back like this, whatever was set */
+			e->id = (uint32_t)-1;
 	}
-	if (last != ACL_OTHER || (has_named(out) && !entry_of(out, ACL_MASK)))
-		return out->n ? -EINVAL : 0;
 	return 0;
+}
+
+bool acl_valid(const struct acl *list)
+{
+	struct acl *a = (struct acl *)(uintptr_t)list;
+	uint16_t last = 0;
+
+	for (uint32_t i = 0; i < a->n; i++) {
+		if (!entry_ok(&a->e[i], last))
+			return false;
+		last = a->e[i].tag;
+	}
+	return a->n == 0 || (last == ACL_OTHER && (!has_named(a) || entry_of(a, ACL_MASK)));
+}
+
+int acl_parse(const void *value, size_t size, struct acl *out)
+{
+	int err = acl_decode(value, size, out);
+
+	return err ? err : acl_valid(out) ? 0 : -EINVAL;
 }
 
 size_t acl_print(const struct acl *a, void *value)

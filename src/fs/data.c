@@ -21,20 +21,10 @@
 
 #define STEP_BYTES (1u << 20) /* a write takes effect in steps of this size */
 #define READ_TRIES 3	      /* then a reader waits for its turn */
-#define DAY 86400
 
 static uint64_t block_end(uint64_t off)
 {
 	return (off / BLOCK_SIZE + 1) * BLOCK_SIZE;
-}
-
-static int regular(const struct inode *i)
-{
-	uint32_t mode = load_relaxed(&i->mode);
-
-	if (S_ISREG(mode))
-		return 0;
-	return mode == 0 ? -ESTALE : is_dir(mode) ? -EISDIR : -EINVAL;
 }
 
 /* ---- Reading ------------------------------------------------------------------ */
@@ -78,37 +68,12 @@ static racy_read int64_t read_once(const struct fs *fs, const struct inode *i, c
 	return user_copy(buf, i->room.bytes + off, len) ? -EFAULT : (int64_t)len;
 }
 
-static bool before(const struct inode *i, enum inode_time a, enum inode_time b)
-{
-	int64_t sa = load_relaxed(&i->sec[a]), sb = load_relaxed(&i->sec[b]);
-
-	return sa < sb || (sa == sb && load_relaxed(&i->nsec[a]) <= load_relaxed(&i->nsec[b]));
-}
-
-/* As mount(8) describes relatime: not since the last change, or a day ago. */
-static void accessed(struct task *t, struct inode *i)
-{
-	struct fs_time now = time_now(t);
-
-	if (!before(i, TIME_ACCESS, TIME_MODIFY) && !before(i, TIME_ACCESS, TIME_CHANGE) &&
-	    now.sec - load_relaxed(&i->sec[TIME_ACCESS]) < DAY)
-		return;
-	txn_begin(t);
-	if (txn_lock(t, &i->meta) != 0) {
-		txn_abort(t, 0);
-		return;
-	}
-	set_time(t, i, TIME_ACCESS, now);
-	if (txn_commit(t) == 0)
-		stale_inode(t, i, FS_MARK_ATTR);
-}
-
 int64_t fs_read(struct task *t, fs_ino ino, void *buf, size_t len, int64_t off, unsigned flags)
 {
 	const struct fs *fs = fs_of(t);
 	struct inode *i = inode_at(fs, ino);
 	int64_t n = 0;
-	uint64_t seq;
+	uint64_t seq = 0;
 	int err, tries = 0;
 
 	if (!i || off < 0)
@@ -117,13 +82,12 @@ int64_t fs_read(struct task *t, fs_ino ino, void *buf, size_t len, int64_t off, 
 		err = tries++ < READ_TRIES ? seq_begin(t, &i->data, &seq) : lock_acquire(t, &i->data);
 		if (err)
 			return err;
-		seq = tries > READ_TRIES ? i->data : seq;
 		n = read_once(fs, i, buf, len, (uint64_t)off);
 	} while (tries <= READ_TRIES && !seq_valid(&i->data, seq));
 	if (tries > READ_TRIES)
 		lock_release(t, 0);
 	if (n >= 0 && !(flags & FS_IO_NOATIME))
-		accessed(t, i);
+		inode_accessed(t, i);
 	return n;
 }
 
@@ -158,15 +122,21 @@ static int zero_gap(struct task *t, struct inode *i, uint64_t to)
 	return size % BLOCK_SIZE ? zero_in_block(t, i, size, min_of(to, block_end(size))) : 0;
 }
 
-/* Size, times and set-id bits after a write that ended at `end`. In the open transaction, under both locks. */
-static void written(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t end)
+/* In the open transaction. */
+static void drop_setid(struct task *t, const struct fs_cred *cred, struct inode *i)
 {
 	uint32_t mode = kill_setid(cred, i, i->mode);
 
-	if (end > i->size)
-		txn_set(t, &i->size, end);
 	if (mode != i->mode)
 		txn_set(t, &i->mode, mode);
+}
+
+/* Size, times and set-id bits after a write that ended at `end`. In the open transaction, under both locks. */
+static void written(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t end)
+{
+	if (end > i->size)
+		txn_set(t, &i->size, end);
+	drop_setid(t, cred, i);
 	modify(t, i, time_now(t));
 }
 
@@ -400,7 +370,7 @@ int64_t fs_write(struct task *t, const struct fs_cred *cred, fs_ino ino, const v
 	if (err)
 		return err;
 	n = len ? write_locked(&a, flags) : regular(i);
-	unlock_data(t, n > 0);
+	unlock_data(t, len > 0); /* one that failed may have changed the mapping, too */
 	hand_settle(t);
 	if (end)
 		*end = (int64_t)a.off + max_of(n, 0);
@@ -421,6 +391,8 @@ int data_trim(struct task *t, struct inode *i)
 
 		txn_begin(t);
 		err = txn_lock(t, &i->meta);
+		if (!err && !(i->flags & INODE_TRIM))
+			return txn_abort(t, 0); /* by now it is another inode of the same number */
 		more = err ? err : map_cut(t, i, (uint32_t)div_up(i->size, BLOCK_SIZE), UINT64_MAX);
 		if (more < 0)
 			return txn_abort(t, more);
@@ -458,13 +430,9 @@ static int resize_locked(struct task *t, const struct fs_cred *cred, struct inod
 	err = txn_lock(t, &i->meta);
 	if (err)
 		return txn_abort(t, err);
-	if (size != i->size || always) {
-		uint32_t mode = kill_setid(cred, i, i->mode);
-
-		if (mode != i->mode)
-			txn_set(t, &i->mode, mode);
+	drop_setid(t, cred, i);
+	if (size != i->size || always)
 		modify(t, i, time_now(t));
-	}
 	txn_set(t, &i->size, size);
 	if (trim) {
 		txn_set(t, &i->flags, i->flags | INODE_TRIM);
@@ -675,28 +643,50 @@ racy_read int64_t fs_seek(struct task *t, fs_ino ino, int64_t off, int whence)
 	return at;
 }
 
+/* How much there is to copy, in Linux's order of checks (generic_copy_file_checks). */
+static int64_t copy_room(const struct inode *in, uint64_t in_off, const struct inode *out, uint64_t out_off,
+			 uint64_t len)
+{
+	uint64_t size = load_relaxed(&in->size);
+	int err = regular(in);
+
+	if (!err)
+		err = regular(out);
+	if (err)
+		return err;
+	len = in_off >= size ? 0 : min_of(len, size - in_off);
+	if (out_off >= (uint64_t)FS_SIZE_MAX)
+		return -EFBIG;
+	len = min_of(len, (uint64_t)FS_SIZE_MAX - out_off);
+	if (in == out && in_off < out_off + len && out_off < in_off + len)
+		return -EINVAL;
+	return (int64_t)len;
+}
+
 int64_t fs_copy_range(struct task *t, const struct fs_cred *cred, fs_ino in, int64_t in_off, fs_ino out,
 		      int64_t out_off, uint64_t len)
 {
+	struct inode *from = inode_at(fs_of(t), in), *to = inode_at(fs_of(t), out);
 	char piece[BLOCK_SIZE];
-	uint64_t done = 0;
+	int64_t n = 0, done = 0, room;
 
+	if (!from || !to)
+		return -ESTALE;
 	if (in_off < 0 || out_off < 0 || len > INT64_MAX)
 		return -EINVAL;
-	if (in == out && in_off < out_off + (int64_t)len && out_off < in_off + (int64_t)len)
-		return -EINVAL;
-	while (done < len) {
+	room = copy_room(from, (uint64_t)in_off, to, (uint64_t)out_off, len);
+	while (done < room) {
 		/* To the next block boundary of the target: then every piece is one block there. */
-		uint64_t want = min_of(len - done, BLOCK_SIZE - ((uint64_t)out_off + done) % BLOCK_SIZE);
-		int64_t n = fs_read(t, in, piece, want, in_off + (int64_t)done, 0);
+		uint64_t want = min_of((uint64_t)(room - done), BLOCK_SIZE - (uint64_t)(out_off + done) % BLOCK_SIZE);
 
+		n = fs_read(t, in, piece, want, in_off + done, FS_IO_NOATIME);
 		if (n > 0)
-			n = fs_write(t, cred, out, piece, (size_t)n, out_off + (int64_t)done, 0, NULL);
-		if (n < 0)
-			return done ? (int64_t)done : n;
-		if (n == 0)
+			n = fs_write(t, cred, out, piece, (size_t)n, out_off + done, 0, NULL);
+		if (n <= 0)
 			break;
-		done += (uint64_t)n;
+		done += n;
 	}
-	return (int64_t)done;
+	if (done) /* last, as in Linux: within one file it is later than mtime */
+		inode_accessed(t, from);
+	return room < 0 ? room : done ? done : n;
 }

@@ -12,6 +12,8 @@
 #define COOKIE_DOT 1u
 #define COOKIE_DOTDOT 2u
 
+#define READ_TRIES 3 /* then a listing waits for its turn */
+
 int name_check(struct fs_name name)
 {
 	if (name.len == 0)
@@ -55,7 +57,7 @@ racy_read int64_t dir_find(const struct fs *fs, const struct inode *dir, struct 
 			return cell;
 		cell = tree_next(&fs->cells, (uint32_t)cell);
 	}
-	return cell;
+	return min_of(cell, 0);
 }
 
 int dirent_take(struct task *t, struct fs_name name, uint32_t *cell, uint64_t *item)
@@ -138,6 +140,8 @@ void dirent_point(struct task *t, uint32_t cell, const struct inode *target)
 
 	txn_set(t, &d->ino, inode_number(fs, target));
 	txn_set(t, &d->type, (uint8_t)(target->mode >> 12));
+	if (t->flags & TASK_KERNEL && !d->known)
+		txn_set(t, &d->known, 1);
 	turn_paths(t, inode_at(fs, d->dir));
 }
 
@@ -179,33 +183,53 @@ static racy_read int list(const struct fs *fs, const struct inode *dir, uint64_t
 	return cell < 0 ? -EUCLEAN : k;
 }
 
-racy_read int fs_readdir(struct task *t, fs_ino ino, uint64_t cookie, struct fs_dirent *out, int n)
+static racy_read int list_once(const struct fs *fs, const struct inode *dir, uint64_t cookie, struct fs_dirent *out,
+			       int n)
+{
+	int k = 0, more;
+
+	if (!is_dir(load_relaxed(&dir->mode)))
+		return load_relaxed(&dir->mode) ? -ENOTDIR : -ESTALE;
+	if (load_relaxed(&dir->nlink) == 0)
+		return -ENOENT; /* removed: nothing in it, not even dots */
+	if (cookie < COOKIE_DOT && k < n)
+		emit_dots(&out[k++], inode_number(fs, dir), COOKIE_DOT);
+	if (cookie < COOKIE_DOTDOT && k < n)
+		emit_dots(&out[k++], load_relaxed(&dir->room.dir.parent), COOKIE_DOTDOT);
+	more = list(fs, dir, cookie, out + k, n - k);
+	return more < 0 ? more : k + more;
+}
+
+static racy_read int list_dir(struct task *t, struct inode *dir, uint64_t cookie, struct fs_dirent *out, int n)
 {
 	const struct fs *fs = fs_of(t);
-	struct inode *dir = inode_at(fs, ino);
 	uint64_t seq;
-	int err, k;
+	int err, got;
 
-	if (!dir)
-		return -ESTALE;
-	do {
-		k = 0;
+	for (int tries = 0; tries < READ_TRIES; tries++) {
 		err = seq_begin(t, &dir->meta, &seq);
 		if (err)
 			return err;
-		if (!is_dir(load_relaxed(&dir->mode))) {
-			err = load_relaxed(&dir->mode) ? -ENOTDIR : -ESTALE;
-			continue;
-		}
-		if (load_relaxed(&dir->nlink) == 0)
-			continue; /* removed: nothing in it, not even dots */
-		if (cookie < COOKIE_DOT && k < n)
-			emit_dots(&out[k++], ino, COOKIE_DOT);
-		if (cookie < COOKIE_DOTDOT && k < n)
-			emit_dots(&out[k++], load_relaxed(&dir->room.dir.parent), COOKIE_DOTDOT);
-		err = list(fs, dir, cookie, out + k, n - k);
-	} while (!seq_valid(&dir->meta, seq));
-	return err < 0 ? err : k + err;
+		got = list_once(fs, dir, cookie, out, n);
+		if (seq_valid(&dir->meta, seq))
+			return got;
+	}
+	err = lock_acquire(t, &dir->meta); /* it changes faster than it can be listed */
+	if (err)
+		return err;
+	got = list_once(fs, dir, cookie, out, n);
+	lock_release(t, 0);
+	return got;
+}
+
+int fs_readdir(struct task *t, fs_ino ino, uint64_t cookie, struct fs_dirent *out, int n)
+{
+	struct inode *dir = inode_at(fs_of(t), ino);
+	int got = dir ? list_dir(t, dir, cookie, out, n) : -ESTALE;
+
+	if (got >= 0)
+		inode_accessed(t, dir);
+	return got;
 }
 
 racy_read int fs_dirname(struct task *t, fs_ino ino, fs_ino *parent, struct fs_dirent *out)

@@ -199,13 +199,17 @@ static int claim_kernel(struct fs *fs)
 
 static int settle_in(struct fs *fs, unsigned flags)
 {
+	uint64_t me = fs->pool.client + 1;
 	struct task t;
 	int err = flags & FS_ATTACH_KERNEL ? claim_kernel(fs) : 0;
 
-	if (!err)
-		err = task_attach(&fs->pool, 0, &t);
 	if (err)
 		return err;
+	err = task_attach(&fs->pool, 0, &t);
+	if (err) {
+		cas(&pool_header(&fs->pool)->kernel_client, &me, 0);
+		return err;
+	}
 	fs_reap_dead(&t);
 	task_detach(&t);
 	return 0;
@@ -304,11 +308,12 @@ void fs_detach(struct fs *fs)
 	struct task t;
 	uint64_t me = fs->pool.client + 1;
 
+	/* Without a task's seat nothing can be let go: then it is as after a death, and others clear up. */
 	if (task_attach(&fs->pool, 0, &t) == 0) {
 		open_drop_all(&t, fs->pool.client);
 		task_detach(&t);
+		cas(&pool_header(&fs->pool)->kernel_client, &me, 0);
+		client_detach(&fs->pool);
 	}
-	cas(&pool_header(&fs->pool)->kernel_client, &me, 0);
-	client_detach(&fs->pool);
 	pool_unmap(&fs->pool);
 }

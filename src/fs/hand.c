@@ -26,7 +26,10 @@ static int reap(struct task *t, fs_ino ino)
 	if (!i)
 		return -EUCLEAN;
 	txn_begin(t);
-	err = txn_lock(t, &i->meta);
+	/* The data word too: who still has the number may be reading or resizing. */
+	err = txn_lock(t, &i->data);
+	if (!err)
+		err = txn_lock(t, &i->meta);
 	if (!err && i->mode == 0)
 		err = -EUCLEAN;
 	if (err)
@@ -39,8 +42,10 @@ static int reap(struct task *t, fs_ino ino)
 		err = map_cut(t, i, 0, UINT64_MAX);
 		if (err < 0)
 			return txn_abort(t, err);
-		if (err == 0)
-			txn_set(t, &i->flags, i->flags | INODE_INLINE);
+		if (err == 0) { /* as when it was new */
+			txn_set(t, &i->size, 0);
+			txn_set(t, &i->flags, (i->flags & ~(uint32_t)INODE_TRIM) | INODE_INLINE);
+		}
 		return txn_commit(t);
 	}
 	return reap_free(t, i);

@@ -67,7 +67,19 @@ int lock_inodes(struct task *t, const fs_ino *inos, int n)
 
 int inode_alive(const struct inode *i)
 {
-	return load_relaxed(&i->mode) ? 0 : -ESTALE;
+	if (!load_relaxed(&i->mode))
+		return -ESTALE;
+	/* With nothing left that refers to it, it is in the hand of somebody who takes it apart. */
+	return load_relaxed(&i->nlink) || load_relaxed(&i->nopen) || load_relaxed(&i->kref) ? 0 : -ESTALE;
+}
+
+int regular(const struct inode *i)
+{
+	uint32_t mode = load_relaxed(&i->mode);
+
+	if (S_ISREG(mode))
+		return 0;
+	return mode == 0 ? -ESTALE : is_dir(mode) ? -EISDIR : -EINVAL;
 }
 
 static uint64_t attr_size(const struct inode *i)
@@ -188,6 +200,35 @@ racy_read int fs_access(struct task *t, const struct fs_cred *cred, fs_ino ino, 
 	return err;
 }
 
+#define DAY 86400
+
+static bool before(const struct inode *i, enum inode_time a, enum inode_time b)
+{
+	int64_t sa = load_relaxed(&i->sec[a]), sb = load_relaxed(&i->sec[b]);
+
+	return sa < sb || (sa == sb && load_relaxed(&i->nsec[a]) <= load_relaxed(&i->nsec[b]));
+}
+
+/* As mount(8) describes relatime: not since the last change, or a day ago. */
+void inode_accessed(struct task *t, struct inode *i)
+{
+	struct fs_time now = time_now(t);
+
+	if (!before(i, TIME_ACCESS, TIME_MODIFY) && !before(i, TIME_ACCESS, TIME_CHANGE) &&
+	    now.sec - load_relaxed(&i->sec[TIME_ACCESS]) < DAY)
+		return;
+	if (now.sec == load_relaxed(&i->sec[TIME_ACCESS]) && now.nsec == load_relaxed(&i->nsec[TIME_ACCESS]))
+		return; /* read and written in the same tick */
+	txn_begin(t);
+	if (txn_lock(t, &i->meta) != 0) {
+		txn_abort(t, 0);
+		return;
+	}
+	set_time(t, i, TIME_ACCESS, now);
+	if (txn_commit(t) == 0)
+		stale_inode(t, i, FS_MARK_ATTR);
+}
+
 racy_read int fs_readlink(struct task *t, fs_ino ino, char *buf, size_t size)
 {
 	const struct fs *fs = fs_of(t);
@@ -216,7 +257,10 @@ racy_read int fs_readlink(struct task *t, fs_ino ino, char *buf, size_t size)
 		if (!err)
 			mem_copy(buf, from, len);
 	} while (!seq_valid(&i->meta, seq));
-	return err ? err : (int)len;
+	if (err)
+		return err;
+	inode_accessed(t, i);
+	return (int)len;
 }
 
 /* ---- Changing attributes ----------------------------------------------------- */
@@ -261,12 +305,13 @@ static uint32_t new_mode(const struct fs_cred *cred, const struct inode *i, unsi
 			mode &= ~(uint32_t)S_ISGID;
 	}
 	/*
-	 * chown takes the set-id bits of what can be executed, whoever does it. A
-	 * mode from a kernel (no cred) that comes with it has been through that.
+	 * chown takes the set-id bits, whoever does it; as to setgid without group
+	 * execution see kill_setid(). A mode from a kernel (no cred) that comes with
+	 * it has been through that.
 	 */
 	if ((cred || !(set & FS_SET_MODE)) && (set & (FS_SET_UID | FS_SET_GID)) && !is_dir(mode)) {
 		mode &= ~(uint32_t)S_ISUID;
-		if (mode & S_IXGRP)
+		if ((mode & S_IXGRP) || (cred && !cred_in_group(cred, i->gid) && !cred_can(cred, FS_CAP_FSETID)))
 			mode &= ~(uint32_t)S_ISGID;
 	}
 	return mode;
@@ -358,6 +403,16 @@ static int setattr_once(struct task *t, const struct fs_cred *cred, struct inode
 	return txn_commit(t);
 }
 
+/* What it is comes before who may (vfs_truncate); data_resize() looks again. */
+static int may_truncate(struct task *t, const struct fs_cred *cred, const struct inode *i)
+{
+	uint32_t mode = load_relaxed(&i->mode);
+
+	if (mode && !S_ISREG(mode))
+		return is_dir(mode) ? -EISDIR : -EINVAL;
+	return cred ? fs_access(t, cred, inode_number(fs_of(t), i), W_OK) : 0;
+}
+
 int fs_setattr(struct task *t, const struct fs_cred *cred, fs_ino ino, unsigned set, const struct fs_attr *in,
 	       struct fs_attr *out)
 {
@@ -365,23 +420,21 @@ int fs_setattr(struct task *t, const struct fs_cred *cred, fs_ino ino, unsigned 
 	int err = i ? 0 : -ESTALE;
 
 	if (!err && (set & FS_SET_SIZE)) {
-		err = cred && !(set & FS_SET_OPEN) ? fs_access(t, cred, ino, W_OK) : 0;
+		err = set & FS_SET_OPEN ? 0 : may_truncate(t, cred, i);
 		if (!err)
 			err = data_resize(t, cred, i, in->size, set & FS_SET_OPEN);
-		set &= ~(unsigned)(FS_SET_SIZE | FS_SET_OPEN);
-		if (!err && !set)
-			err = out ? fs_getattr(t, ino, out) : 0;
-		if (!err && !set)
+		if (!err)
 			stale_inode(t, i, FS_MARK_ATTR | FS_MARK_DATA);
 	}
-	if (err || !(set & ~(unsigned)FS_SET_OPEN))
-		return err;
+	set &= ~(unsigned)(FS_SET_SIZE | FS_SET_OPEN);
+	if (err || !set)
+		return err || !out ? err : fs_getattr(t, ino, out);
+	if (t->flags & TASK_KERNEL)
+		fetch_or(&i->marks, FS_MARK_ATTR); /* before the look, as in fs_getattr() */
 	do {
 		err = setattr_once(t, cred, i, set, in, out);
 		hand_settle(t);
 	} while (err == -EAGAIN);
-	if (!err && (t->flags & TASK_KERNEL))
-		fetch_or(&i->marks, FS_MARK_ATTR);
 	if (!err)
 		stale_inode(t, i, FS_MARK_ATTR);
 	return err;
@@ -404,9 +457,18 @@ int fs_hold(struct task *t, fs_ino ino, struct fs_attr *out)
 	return txn_commit_quiet(t);
 }
 
+/* The kernel holds nothing of the inode any more, nor a name in it. Under its lock. */
+static void unmark(struct inode *i)
+{
+	store_relaxed(&i->marks, 0);
+	for (unsigned k = 0; k < array_len(i->room.dir.absent) && is_dir(i->mode); k++)
+		store_relaxed(&i->room.dir.absent[k], 0);
+}
+
 void fs_forget(struct task *t, fs_ino ino, uint64_t n)
 {
 	struct inode *i = inode_at(fs_of(t), ino);
+	uint64_t had;
 
 	if (!i)
 		return;
@@ -415,11 +477,13 @@ void fs_forget(struct task *t, fs_ino ino, uint64_t n)
 		txn_abort(t, 0);
 		return;
 	}
-	txn_set(t, &i->kref, i->kref - min_of(i->kref, n));
-	if (i->kref == 0) {
-		store_relaxed(&i->marks, 0);
+	had = i->kref;
+	if (had)
+		txn_set(t, &i->kref, had - min_of(had, n));
+	if (i->kref == 0)
+		unmark(i);
+	if (had && i->kref == 0) /* and not for one that is in somebody's hand already */
 		maybe_reap(t, i);
-	}
 	if (txn_commit_quiet(t) == 0)
 		hand_settle(t);
 }

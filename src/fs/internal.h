@@ -26,7 +26,7 @@ static inline struct inode *inode_at(const struct fs *fs, fs_ino ino)
 
 static inline fs_ino inode_number(const struct fs *fs, const struct inode *i)
 {
-	return slab_index(&fs->inodes, i);
+	return (fs_ino)(i - (const struct inode *)(const void *)fs->inodes.base); /* a shift: each stat asks */
 }
 
 static inline bool is_dir(uint32_t mode)
@@ -91,11 +91,18 @@ static inline void modify(struct task *t, struct inode *i, struct fs_time now)
 	set_time(t, i, TIME_MODIFY, now);
 	set_time(t, i, TIME_CHANGE, now);
 }
+/* It was read: atime as relatime does. Without locks; failing is no error. */
+void inode_accessed(struct task *t, struct inode *i);
+
+/* It was read: atime as relatime does. Failing is no error. */
+void inode_accessed(struct task *t, struct inode *i);
 
 /* Locks the meta words of up to 4 inodes in order; 0 stands for none, doubles are locked once. */
 int lock_inodes(struct task *t, const fs_ino *inos, int n) must_check;
-/* An inode that is in use, -ESTALE otherwise. Its lock is held. */
+/* Something refers to the inode: 0, -ESTALE otherwise. Under its lock, or to be validated. */
 int inode_alive(const struct inode *i);
+/* A regular file: 0, -EISDIR, -EINVAL, -ESTALE otherwise. */
+int regular(const struct inode *i);
 /* The inode's attributes. Under its lock, or to be validated. */
 void fill_attr(const struct fs *fs, const struct inode *i, struct fs_attr *out);
 /* Fills *out and, for a task of the daemon, counts a kernel reference. Under the inode's lock. */
@@ -142,7 +149,11 @@ struct acl {
 	uint32_t n;
 	struct acl_entry e[ACL_MAX];
 };
-/* From and to the value of system.posix_acl_*: 0, -EINVAL, -EOPNOTSUPP, -ENOSPC (more than ACL_MAX entries). */
+/* From the value of system.posix_acl_*: 0, -EINVAL, -EOPNOTSUPP, -ENOSPC (more than ACL_MAX entries). */
+int acl_decode(const void *value, size_t size, struct acl *out);
+/* Are these entries, in this order, a list? None are: nothing set. */
+bool acl_valid(const struct acl *a);
+/* Both. */
 int acl_parse(const void *value, size_t size, struct acl *out);
 size_t acl_print(const struct acl *a, void *value);
 /* Permission by the list: 0, -EACCES; -EAGAIN: damaged or torn. */
@@ -222,7 +233,7 @@ uint32_t map_span(const struct inode *i, uint32_t b);
 
 /* ---- data.c ------------------------------------------------------------------ */
 
-/* Drops the mapping beyond the end. Under the data lock (or of a dead inode). */
+/* Drops the mapping beyond the end of an inode with INODE_TRIM. Under the data lock. */
 int data_trim(struct task *t, struct inode *i);
 /* New size of a regular file. In no transaction. `always`: the times change even if the size does not. */
 int data_resize(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t size, bool always);

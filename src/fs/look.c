@@ -5,11 +5,15 @@ racy_read int look_in(const struct fs *fs, struct inode *dir, struct fs_name nam
 {
 	const struct dirent *d;
 	int64_t cell;
+	int err;
 
 	if (!is_dir(load_relaxed(&dir->mode)))
 		return load_relaxed(&dir->mode) ? -ENOTDIR : -ESTALE;
 	if (load_relaxed(&dir->nlink) == 0)
 		return -ENOENT;
+	err = name_check(name);
+	if (err)
+		return err;
 	cell = dir_find(fs, dir, name);
 	if (cell < 0)
 		return (int)cell;
@@ -27,11 +31,11 @@ racy_read int look_in(const struct fs *fs, struct inode *dir, struct fs_name nam
 int look(struct task *t, fs_ino dir, struct fs_name name, struct look *l)
 {
 	const struct fs *fs = fs_of(t);
-	int err = name_check(name);
+	int err;
 
 	*l = (struct look){.dir = inode_at(fs, dir)};
-	if (err || !l->dir)
-		return err ? err : -ESTALE;
+	if (!l->dir)
+		return -ESTALE;
 	do {
 		int seq_err = seq_begin(t, &l->dir->meta, &l->seq);
 

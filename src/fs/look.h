@@ -18,10 +18,13 @@ int look(struct task *t, fs_ino dir, struct fs_name name, struct look *l);
 /* The same in the middle of a look: l->seq is set, and the caller validates it. */
 int look_in(const struct fs *fs, struct inode *dir, struct fs_name name, struct look *l);
 
-/* Under the directory's lock: is it still what was looked at? */
-static inline bool still(const struct look *l)
+/* Under the directory's lock: is it still what was looked at? That the kernel came to know it changes no version. */
+static inline bool still(const struct task *t, struct look *l)
 {
-	return (l->dir->meta ^ l->seq) / LOCK_VERSION == 0;
+	if ((l->dir->meta ^ l->seq) / LOCK_VERSION)
+		return false;
+	l->known = l->cell && dirent_at(fs_of(t), l->cell)->known;
+	return true;
 }
 
 /* "." or ".." */

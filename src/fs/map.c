@@ -329,7 +329,8 @@ static uint32_t spill_data(struct task *t, const uint32_t *e, uint32_t left)
 		left--;
 		if (!b)
 			continue;
-		while (left && (e[left - 1] & ~MAP_UNWRITTEN) == b - 1) {
+		/* Block 0 is no block but a hole. */
+		while (left && b > 1 && (e[left - 1] & ~MAP_UNWRITTEN) == b - 1) {
 			b--;
 			left--;
 			n++;

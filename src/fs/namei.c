@@ -15,6 +15,24 @@
 
 /* ---- lookup ------------------------------------------------------------------ */
 
+/* Answers the kernel with an inode: a reference is counted. */
+static int refer(struct task *t, fs_ino ino, struct fs_attr *out)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+	int err;
+
+	if (!i)
+		return -ESTALE;
+	txn_begin(t);
+	err = txn_lock(t, &i->meta);
+	if (!err)
+		err = inode_alive(i);
+	if (err)
+		return txn_abort(t, err);
+	give(t, i, out);
+	return txn_commit_quiet(t);
+}
+
 static int lookup_dots(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name,
 		       struct fs_attr *out)
 {
@@ -27,7 +45,9 @@ static int lookup_dots(struct task *t, const struct fs_cred *cred, fs_ino dir, s
 		if (err == -ENOENT)
 			err = 0; /* a removed directory still knows its parent */
 	}
-	return err ? err : fs_getattr(t, parent, out);
+	if (err)
+		return err;
+	return t->flags & TASK_KERNEL ? refer(t, parent, out) : fs_getattr(t, parent, out);
 }
 
 /* Without a lock: entry, then attributes, then the entry again. */
@@ -67,7 +87,7 @@ static int lookup_kernel(struct task *t, const struct fs_cred *cred, fs_ino dir,
 		err = lock_inodes(t, (fs_ino[]){dir, l.ino}, 2);
 		if (err)
 			return txn_abort(t, err);
-		if (still(&l))
+		if (still(t, &l))
 			break;
 		txn_abort(t, 0);
 	}
@@ -136,7 +156,7 @@ static int inherit(struct task *t, const struct fs_cred *cred, const struct look
 		h->gid = load_relaxed(&l->dir->gid);
 		if (is_dir(h->mode))
 			h->mode |= S_ISGID;
-		else if (cred && (h->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+		else if (cred && (new->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && /* before the umask */
 			 !cred_in_group(cred, h->gid) && !(cred->caps & FS_CAP_FSETID))
 			h->mode &= ~(uint32_t)S_ISGID;
 	}
@@ -274,7 +294,7 @@ static int make_once(struct task *t, const struct fs_cred *cred, struct look *l,
 		return err;
 	txn_begin(t);
 	err = lock_inodes(t, (fs_ino[]){inode_number(fs_of(t), l->dir), m.ino}, 2);
-	if (!err && !still(l))
+	if (!err && !still(t, l))
 		err = -EAGAIN;
 	if (!err)
 		err = make_link(t, l->dir, &m);
@@ -305,11 +325,12 @@ int fs_make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_na
 		return -EEXIST;
 	do {
 		err = look(t, dir, name, &l);
-		if (!err)
-			err = make_allowed(fs_of(t), cred, &l, new);
+		if (err)
+			return err;
+		err = make_allowed(fs_of(t), cred, &l, new);
 		if (!err)
 			err = finish(t, make_once(t, cred, &l, name, new, out));
-		else if (l.dir && !seq_valid(&l.dir->meta, l.seq))
+		else if (!seq_valid(&l.dir->meta, l.seq))
 			err = -EAGAIN;
 	} while (err == -EAGAIN);
 	if (!err) {
@@ -350,7 +371,7 @@ static int link_once(struct task *t, const struct fs_cred *cred, struct look *l,
 		return err;
 	txn_begin(t);
 	err = lock_inodes(t, (fs_ino[]){inode_number(fs, l->dir), ino}, 2);
-	if (!err && !still(l))
+	if (!err && !still(t, l))
 		err = -EAGAIN;
 	if (!err)
 		err = link_allowed(fs, cred, l, i);
@@ -470,7 +491,7 @@ static int remove_once(struct task *t, const struct fs_cred *cred, struct look *
 
 	txn_begin(t);
 	err = lock_inodes(t, (fs_ino[]){inode_number(fs, l->dir), l->ino}, 2);
-	if (!err && !still(l))
+	if (!err && !still(t, l))
 		err = -EAGAIN;
 	if (!err)
 		err = remove_allowed(fs, cred, l, victim, want_dir);

@@ -28,6 +28,7 @@ static int table_grow(struct fs *fs, uint32_t client, uint32_t handle)
 
 	if (handle >= FS_HANDLES)
 		return -EBADF;
+	used = round_up(used, POOL_PAGE / sizeof(uint32_t)); /* the rest of a page in use has its memory */
 	if (handle < used)
 		return 0;
 	return pool_commit(&fs->pool, pool_off(&fs->pool, handle_at(fs, client, used)),
@@ -88,12 +89,12 @@ static int may_open(const struct fs *fs, const struct fs_cred *cred, const struc
 
 	if (err)
 		return err;
+	if (!is_dir(i->mode) && (flags & O_DIRECTORY))
+		return -ENOTDIR;
 	if (S_ISLNK(i->mode))
 		return -ELOOP;
 	if (is_dir(i->mode) && (acc != O_RDONLY || (flags & O_TRUNC)))
 		return -EISDIR;
-	if (!is_dir(i->mode) && (flags & O_DIRECTORY))
-		return -ENOTDIR;
 	if (flags & O_TRUNC)
 		mask |= W_OK;
 	err = perm_check(fs, cred, i, mask);
@@ -355,27 +356,35 @@ static int lock_offset(struct task *t, uint32_t handle, struct open_file **f)
 int64_t fs_read_next(struct task *t, uint32_t handle, void *buf, size_t len)
 {
 	struct open_file *f;
+	struct inode *i;
+	uint32_t flags;
 	int64_t n = lock_offset(t, handle, &f);
 
 	if (n)
 		return n;
-	if ((f->flags & O_ACCMODE) == O_WRONLY)
+	i = inode_at(fs_of(t), f->ino);
+	flags = f->flags;
+	if ((flags & O_ACCMODE) == O_WRONLY)
 		n = -EBADF;
 	else
-		n = fs_read(t, f->ino, buf, len, (int64_t)f->pos, f->flags & O_NOATIME ? FS_IO_NOATIME : 0);
+		n = fs_read(t, f->ino, buf, len, (int64_t)f->pos, FS_IO_NOATIME);
 	if (n > 0)
 		store_relaxed(&f->pos, f->pos + (uint64_t)n);
 	lock_release(t, 0);
+	if (n >= 0 && !(flags & O_NOATIME)) /* not under the lock: the kernel may have to be told */
+		inode_accessed(t, i);
 	return n;
 }
 
 int64_t fs_write_next(struct task *t, const struct fs_cred *cred, uint32_t handle, const void *buf, size_t len)
 {
 	struct open_file *f;
+	struct inode *i;
 	int64_t end = 0, n = lock_offset(t, handle, &f);
 
 	if (n)
 		return n;
+	i = inode_at(fs_of(t), f->ino);
 	if ((f->flags & O_ACCMODE) == O_RDONLY)
 		n = -EBADF;
 	else
@@ -384,6 +393,8 @@ int64_t fs_write_next(struct task *t, const struct fs_cred *cred, uint32_t handl
 	if (n > 0)
 		store_relaxed(&f->pos, (uint64_t)end);
 	lock_release(t, 0);
+	if (n > 0)
+		stale_inode(t, i, FS_MARK_ATTR | FS_MARK_DATA); /* fs_write() could not, under the lock */
 	return n;
 }
 

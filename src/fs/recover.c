@@ -36,18 +36,20 @@ static int clear_up(struct task *t, uint32_t i)
 {
 	struct pool *pool = t->pool;
 	uint64_t kernel = i + 1;
+	int err = 0;
 
-	client_bury(t, i); /* before the life lock: with it the dead would look alive to us */
+	client_bury(t, i); /* before the life lock: with it the dead looks alive to other processes */
 	if (client_trylock(pool, i) != 0)
 		return 0;
 	/* An embryo's child may have come just now: then the lock was not to be had. */
 	if (load_acquire(&client_slot(pool, i)->state) != SLOT_FREE) {
+		client_bury(t, i); /* again: it may have looked alive while somebody else tried the life lock */
 		open_drop_all(t, i);
 		cas(&pool_header(pool)->kernel_client, &kernel, 0);
-		store_release(&client_slot(pool, i)->state, SLOT_FREE);
+		err = client_free(t, i);
 	}
 	client_unlock(pool, i);
-	return 1;
+	return err == 0;
 }
 
 int fs_reap_dead(struct task *t)
@@ -64,13 +66,9 @@ int fs_reap_dead(struct task *t)
 /* Lets go what the kernel referred to. */
 static void forget_one(struct task *t, struct inode *i)
 {
-	if (!load_relaxed(&i->mode))
-		return;
-	if (load_relaxed(&i->kref))
+	/* The root is marked without being counted, and so is a directory of which only names were asked. */
+	if (load_relaxed(&i->kref) || load_relaxed(&i->marks) || is_dir(load_relaxed(&i->mode)))
 		fs_forget(t, inode_number(fs_of(t), i), UINT64_MAX);
-	store_relaxed(&i->marks, 0);
-	for (unsigned k = 0; k < array_len(i->room.dir.absent) && is_dir(i->mode); k++)
-		store_relaxed(&i->room.dir.absent[k], 0);
 }
 
 int fs_forget_all(struct task *t)

@@ -2,9 +2,9 @@
  * rename(2), with RENAME_NOREPLACE and RENAME_EXCHANGE.
  *
  * Both names are looked at without locks, then up to four inodes are locked in
- * order. A directory that gets another parent needs the rename lock besides:
- * under it no directory moves, so that its way up to the root stands still
- * while we see that it does not go into itself.
+ * order. Where a directory could come to lie in itself, the rename lock is needed
+ * besides: under it no directory gets another parent, so that the ways up to the
+ * root stand still while we look.
  */
 #include "fs/look.h"
 
@@ -30,13 +30,12 @@ static bool same_dir(const struct rename *r)
 	return r->from.dir == r->to.dir;
 }
 
-/* Does some directory change its parent? */
-static bool moves_dir(const struct rename *r)
+/* Could one of the two be a directory that holds the other's parent? */
+static bool could_loop(const struct rename *r)
 {
 	if (same_dir(r))
 		return false;
-	return is_dir(load_relaxed(&r->src->mode)) ||
-	       ((r->flags & RENAME_EXCHANGE) && r->dst && is_dir(load_relaxed(&r->dst->mode)));
+	return is_dir(load_relaxed(&r->src->mode)) || (r->dst && is_dir(load_relaxed(&r->dst->mode)));
 }
 
 /* Is `dir` the same as `top`, or somewhere under it? Under the rename lock. */
@@ -156,16 +155,27 @@ static int change(struct task *t, struct rename *r)
 	return err;
 }
 
-static int lock_all(struct task *t, const struct rename *r)
+/* Without locks: are the directories still what was looked at? */
+static bool unmoved(const struct rename *r)
 {
-	int err = moves_dir(r) ? txn_lock(t, &fs_ctl(fs_of(t))->rename_lock) : 0;
+	return seq_valid(&r->from.dir->meta, r->from.seq) && seq_valid(&r->to.dir->meta, r->to.seq);
+}
 
-	if (!err && moves_dir(r))
+static int lock_all(struct task *t, struct rename *r)
+{
+	bool check = could_loop(r);
+	int err = check ? txn_lock(t, &fs_ctl(fs_of(t))->rename_lock) : 0;
+
+	if (!err && check) {
 		err = check_loop(t, r);
+		/* From a directory that is removed meanwhile the way leads anywhere. */
+		if (err && !unmoved(r))
+			err = -EAGAIN;
+	}
 	if (err)
 		return err;
 	err = lock_inodes(t, (fs_ino[]){number(t, r->from.dir), number(t, r->to.dir), r->from.ino, r->to.ino}, 4);
-	if (!err && (!still(&r->from) || !still(&r->to)))
+	if (!err && (!still(t, &r->from) || !still(t, &r->to)))
 		err = -EAGAIN;
 	return err;
 }
@@ -178,17 +188,17 @@ static int rename_once(struct task *t, const struct fs_cred *cred, struct rename
 		return err;
 	txn_begin(t);
 	err = lock_all(t, r);
-	if (!err)
-		err = allowed(fs_of(t), cred, r);
-	/* Two names of one inode: nothing to do (POSIX), once it is known to be allowed. */
+	/* Two names of one inode: nothing to do (POSIX), whoever asks (vfs_rename). */
 	if (!err && r->src == r->dst)
 		return txn_abort(t, 0);
+	if (!err)
+		err = allowed(fs_of(t), cred, r);
 	if (!err)
 		err = change(t, r);
 	return err ? txn_abort(t, err) : txn_commit(t);
 }
 
-/* Looks at both names. -EAGAIN is for rename_once to find. */
+/* Looks at both names. -EAGAIN: a directory changed before all was seen, or rename_once will find so. */
 static int look_both(struct task *t, const struct fs_cred *cred, struct rename *r, fs_ino olddir,
 		     struct fs_name oldname, fs_ino newdir, struct fs_name newname)
 {
@@ -197,8 +207,9 @@ static int look_both(struct task *t, const struct fs_cred *cred, struct rename *
 
 	if (!err)
 		err = look(t, newdir, newname, &r->to);
-	if (!err)
-		err = perm_check(fs, cred, r->from.dir, 1);
+	if (err)
+		return err;
+	err = perm_check(fs, cred, r->from.dir, 1);
 	if (!err)
 		err = perm_check(fs, cred, r->to.dir, 1);
 	if (!err && !r->from.cell)
@@ -208,7 +219,7 @@ static int look_both(struct task *t, const struct fs_cred *cred, struct rename *
 	if (!err && (r->flags & RENAME_NOREPLACE) && r->to.cell)
 		err = -EEXIST;
 	if (err)
-		return err;
+		return unmoved(r) ? err : -EAGAIN;
 	r->src = inode_at(fs, r->from.ino);
 	r->dst = r->to.cell ? inode_at(fs, r->to.ino) : NULL;
 	return 0;

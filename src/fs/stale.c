@@ -12,6 +12,8 @@ void stale_inode(struct task *t, struct inode *i, unsigned marks)
 
 	if (t->flags & TASK_KERNEL || likely(!(load_relaxed(&i->marks) & marks)))
 		return;
+	if (t->slot->nheld) /* the mark stays until whoever holds the lock has let go and asks again */
+		return;
 	s.marks = fetch_and(&i->marks, ~(uint32_t)marks) & marks;
 	if (s.marks && t->invalidate)
 		t->invalidate(t->arg, &s, 1);

@@ -18,6 +18,7 @@ struct walker {
 	struct fs_walk *w;
 	fs_ino at;
 	const char *p, *end;
+	const char *behind; /* the component's end: the slashes that follow it, and the rest */
 	unsigned links;
 	unsigned half; /* of w->link that is free */
 };
@@ -60,6 +61,8 @@ static racy_read int step_down(struct walker *k, struct fs_name name, fs_ino *in
 		err = look_in(fs, l.dir, name, &l);
 		if (err != -ESTALE && err != -ENOTDIR && perm_check(fs, k->cred, l.dir, X_OK) != 0)
 			err = -EACCES;
+		else if (!err && name.len > FS_NAME_MAX)
+			err = -ENAMETOOLONG;
 		d = l.cell ? dirent_at(fs, l.cell) : NULL;
 		*ino = l.ino;
 		*type = d ? (uint32_t)load_relaxed(&d->type) << 12 : 0;
@@ -91,7 +94,7 @@ static int step_up(struct walker *k)
 /* The rest of the path becomes the symlink's target and what followed it. */
 static int follow(struct walker *k, fs_ino ino)
 {
-	size_t rest = (size_t)(k->end - k->p);
+	size_t rest = (size_t)(k->end - k->behind);
 	char *to;
 	int n;
 
@@ -101,11 +104,9 @@ static int follow(struct walker *k, fs_ino ino)
 	n = fs_readlink(k->t, ino, to, FS_SYMLINK_MAX);
 	if (n <= 0)
 		return n ? n : -ENOENT;
-	if ((size_t)n + 1 + rest > FS_SYMLINK_MAX)
+	if ((size_t)n + rest > FS_SYMLINK_MAX)
 		return -ENAMETOOLONG;
-	if (rest || k->w->slash)
-		to[n++] = '/';
-	mem_copy(to + n, k->p, rest);
+	mem_copy(to + n, k->behind, rest);
 	k->p = to;
 	k->end = to + n + rest;
 	k->half ^= 1;
@@ -115,7 +116,7 @@ static int follow(struct walker *k, fs_ino ino)
 
 static int last_dots(struct walker *k, struct fs_name name)
 {
-	int err = name.len == 2 ? step_up(k) : 0;
+	int err = name.len == 2 ? step_up(k) : fs_access(k->t, k->cred, k->at, X_OK);
 
 	if (err)
 		return err;
@@ -166,11 +167,11 @@ int fs_walk(struct task *t, const struct fs_cred *cred, struct fs_walk *w)
 	}
 	while (k.p < k.end) {
 		struct fs_name name = component(&k);
-		const char *behind = k.p;
 		int err;
 
+		k.behind = k.p;
 		skip_slashes(&k);
-		w->slash = k.p == k.end && k.p != behind;
+		w->slash = k.p == k.end && k.p != k.behind;
 		err = walk_one(&k, name, k.p == k.end);
 		if (err) {
 			if (k.p != k.end) /* not at the last component */

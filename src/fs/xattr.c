@@ -256,15 +256,34 @@ int xattr_reap(struct task *t)
 
 /* ---- Permissions ------------------------------------------------------------------- */
 
+static int check_name(const char *name)
+{
+	size_t len = name_len(name);
+
+	return len == 0 || len > FS_XATTR_NAME_MAX ? -ERANGE : 0;
+}
+
+/* Only the name space, "user." and nothing behind it. */
+static bool is_bare(const char *name)
+{
+	size_t len = name_len(name), dot = 0;
+
+	while (dot < len && name[dot] != '.')
+		dot++;
+	return dot + 1 >= len;
+}
+
 /* As xattr(7) says. `write`: set or remove. */
-static int allowed(const struct fs *fs, const struct fs_cred *cred, const struct inode *i, const char *name,
-		   bool write)
+static int space_allowed(const struct fs *fs, const struct fs_cred *cred, const struct inode *i, const char *name,
+			 bool write)
 {
 	uint32_t mode = i->mode;
+	int err;
 
 	switch (space_of(name)) {
-	case SPACE_NONE:
-		return -EOPNOTSUPP;
+	case SPACE_NONE: /* Linux asks for the permission before the handler, but not for its own names */
+		err = starts(name, "system.") ? 0 : perm_check(fs, cred, i, write ? W_OK : R_OK);
+		return err ? err : -EOPNOTSUPP;
 	case SPACE_USER:
 		if (!S_ISREG(mode) && !is_dir(mode))
 			return write ? -EPERM : -ENODATA;
@@ -275,12 +294,18 @@ static int allowed(const struct fs *fs, const struct fs_cred *cred, const struct
 		return cred_can(cred, FS_CAP_SYS_ADMIN) ? 0 : write ? -EPERM : -ENODATA;
 	case SPACE_SECURITY:
 		return write && !cred_can(cred, FS_CAP_SYS_ADMIN) ? -EPERM : 0;
-	case SPACE_ACL:
-		if (S_ISLNK(mode))
-			return -EOPNOTSUPP;
-		return write && !is_owner(cred, i) ? -EPERM : 0;
+	case SPACE_ACL: /* writing: acl_allowed() */
+		return S_ISLNK(mode) ? -EOPNOTSUPP : 0;
 	}
 	return -EOPNOTSUPP;
+}
+
+static int allowed(const struct fs *fs, const struct fs_cred *cred, const struct inode *i, const char *name,
+		   bool write)
+{
+	int err = space_allowed(fs, cred, i, name, write);
+
+	return err ? err : is_bare(name) ? -EINVAL : 0;
 }
 
 /* ---- The calls -------------------------------------------------------------------- */
@@ -366,15 +391,17 @@ racy_read int fs_listxattr(struct task *t, const struct fs_cred *cred, fs_ino in
 	return n;
 }
 
-/* What setting an access ACL does to the mode. Under the lock. */
-static void follow_mode(struct task *t, const struct fs_cred *cred, struct inode *i, uint32_t perms)
+/* Has the inode as many attributes as find() passes? */
+static bool list_full(const struct fs *fs, const struct inode *i)
 {
-	uint32_t mode = (i->mode & ~0777u) | perms;
+	unsigned n = 0;
 
-	if (cred && !cred_in_group(cred, i->gid) && !(cred->caps & FS_CAP_FSETID))
-		mode &= ~(uint32_t)S_ISGID;
-	if (mode != i->mode)
-		txn_set(t, &i->mode, mode);
+	for (uint32_t cell = i->xattr; cell && n < XATTRS_MAX; n++) {
+		const struct xattr *x = xattr_at(fs, cell);
+
+		cell = x ? x->next : 0;
+	}
+	return n >= XATTRS_MAX - 1;
 }
 
 /* A change of one attribute, parsed and built: `cell` 0 removes it. */
@@ -385,8 +412,35 @@ struct change {
 	int flags; /* XATTR_CREATE, XATTR_REPLACE */
 	bool sets_mode;
 	uint32_t perms;
-	bool quiet; /* that nothing was there to remove is no error */
+	bool acl;     /* that nothing was there to remove is no error */
+	bool invalid; /* an ACL that is none: judged after the permission, as Linux does */
 };
+
+/*
+ * posix_acl's order of checks in Linux. 1: nothing to do, a default list is
+ * taken off what can have none.
+ */
+static int acl_allowed(const struct fs_cred *cred, const struct inode *i, const struct change *c)
+{
+	if (S_ISLNK(i->mode))
+		return -EOPNOTSUPP;
+	if (is_name(c->name, ACL_DEFAULT) && !is_dir(i->mode))
+		return c->cell || c->invalid ? -EACCES : 1;
+	if (!is_owner(cred, i))
+		return -EPERM;
+	return c->invalid ? -EINVAL : 0;
+}
+
+/* What setting or removing an access ACL does to the mode. Under the lock. */
+static void follow_mode(struct task *t, const struct fs_cred *cred, struct inode *i, const struct change *c)
+{
+	uint32_t mode = c->sets_mode ? (i->mode & ~0777u) | c->perms : i->mode;
+
+	if (cred && !cred_in_group(cred, i->gid) && !(cred->caps & FS_CAP_FSETID))
+		mode &= ~(uint32_t)S_ISGID;
+	if (mode != i->mode)
+		txn_set(t, &i->mode, mode);
+}
 
 static int change_locked(struct task *t, const struct fs_cred *cred, struct inode *i, const struct change *c)
 {
@@ -394,21 +448,21 @@ static int change_locked(struct task *t, const struct fs_cred *cred, struct inod
 	bool was;
 
 	if (!err)
-		err = allowed(fs_of(t), cred, i, c->name, true);
-	if (!err && is_name(c->name, ACL_DEFAULT) && !is_dir(i->mode))
-		err = c->cell ? -EACCES : c->quiet ? 0 : -ENODATA;
+		err = c->acl ? acl_allowed(cred, i, c) : allowed(fs_of(t), cred, i, c->name, true);
 	if (err)
-		return err;
+		return min_of(err, 0);
 	was = xattr_unlink(t, i, c->name, c->len);
 	if (was && (c->flags & XATTR_CREATE))
 		return -EEXIST;
-	if (!was && ((c->flags & XATTR_REPLACE) || (!c->cell && !c->quiet)))
+	if (!was && ((c->flags & XATTR_REPLACE) || (!c->cell && !c->acl)))
 		return -ENODATA;
+	if (!was && c->cell && list_full(fs_of(t), i))
+		return -ENOSPC;
 	if (c->cell)
 		xattr_link(t, i, c->cell);
-	if (c->sets_mode)
-		follow_mode(t, cred, i, c->perms);
-	if (space_of(c->name) == SPACE_ACL)
+	if (is_name(c->name, ACL_ACCESS))
+		follow_mode(t, cred, i, c);
+	if (c->acl)
 		turn_paths(t, i);
 	touch(t, i, time_now(t));
 	return 0;
@@ -430,47 +484,42 @@ static int change(struct task *t, const struct fs_cred *cred, fs_ino ino, const 
 	return err;
 }
 
-/* An ACL is checked, and what its mode bits say alone is not kept as a list. */
-static int prepare_acl(struct change *c, const void *value, size_t *size)
+/* An ACL is built from what its value means; what its mode bits say alone is not kept as a list. */
+static int build_acl(struct task *t, struct change *c, const void *value, size_t size)
 {
+	char printed[ACL_VALUE_MAX];
 	struct acl acl;
-	bool access = is_name(c->name, ACL_ACCESS);
-	int err = acl_parse(value, *size, &acl);
+	int err = acl_decode(value, size, &acl);
 
 	if (err)
 		return err;
-	c->quiet = true;
-	if (acl.n == 0) {
-		*size = 0;
-	} else if (access) {
+	c->flags = 0;
+	c->invalid = !acl_valid(&acl);
+	if (acl.n == 0 || c->invalid)
+		return 0;
+	if (is_name(c->name, ACL_ACCESS)) {
 		c->sets_mode = true;
 		if (acl_mode(&acl, &c->perms))
-			*size = 0;
+			return 0;
 	}
-	return 0;
+	return xattr_build(t, c->name, c->len, printed, acl_print(&acl, printed), &c->cell);
 }
 
 int fs_setxattr(struct task *t, const struct fs_cred *cred, fs_ino ino, const char *name, const void *value,
 		size_t size, int flags)
 {
-	struct change c = {.name = name, .len = name_len(name), .flags = flags};
-	bool acl = space_of(name) == SPACE_ACL;
-	int err = 0;
+	struct change c = {.name = name, .len = name_len(name), .flags = flags, .acl = space_of(name) == SPACE_ACL};
+	int err = check_name(name);
 
 	if (!inode_at(fs_of(t), ino))
 		return -ESTALE;
-	if (c.len > FS_XATTR_NAME_MAX || c.len == 0)
-		return -ERANGE;
+	if (err)
+		return err;
 	if (size > FS_XATTR_SIZE_MAX)
 		return -E2BIG;
 	if (flags & ~(XATTR_CREATE | XATTR_REPLACE))
 		return -EINVAL;
-	if (space_of(name) == SPACE_NONE)
-		return -EOPNOTSUPP;
-	if (acl)
-		err = prepare_acl(&c, value, &size);
-	if (!err && !(acl && size == 0))
-		err = xattr_build(t, name, c.len, value, size, &c.cell);
+	err = c.acl ? build_acl(t, &c, value, size) : xattr_build(t, name, c.len, value, size, &c.cell);
 	if (err) {
 		hand_settle(t);
 		return err;
@@ -480,11 +529,12 @@ int fs_setxattr(struct task *t, const struct fs_cred *cred, fs_ino ino, const ch
 
 int fs_removexattr(struct task *t, const struct fs_cred *cred, fs_ino ino, const char *name)
 {
-	struct change c = {.name = name, .len = name_len(name), .quiet = space_of(name) == SPACE_ACL};
+	struct change c = {.name = name, .len = name_len(name), .acl = space_of(name) == SPACE_ACL};
+	int err = check_name(name);
 
 	if (!inode_at(fs_of(t), ino))
 		return -ESTALE;
-	if (c.len > FS_XATTR_NAME_MAX || c.len == 0)
-		return -ERANGE;
+	if (err)
+		return err;
 	return change(t, cred, ino, &c);
 }

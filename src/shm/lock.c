@@ -40,6 +40,8 @@ static int owner_look(struct task *t, uint64_t *word, uint64_t w)
 
 cold int lock_wait(struct task *t, uint64_t *word, uint64_t seen)
 {
+	int err;
+
 	for (int i = 0; i < SPINS; i++) {
 		cpu_relax();
 		if (load_relaxed(word) != seen)
@@ -50,9 +52,9 @@ cold int lock_wait(struct task *t, uint64_t *word, uint64_t seen)
 			return 0;
 		seen |= LOCK_WAITERS;
 	}
-	if (futex_wait(futex_half(word), (uint32_t)seen, LOCK_PATIENCE_NS) == -ETIMEDOUT)
-		return owner_look(t, word, seen);
-	return 0;
+	err = futex_wait(futex_half(word), (uint32_t)seen, LOCK_PATIENCE_NS);
+	/* A program whose timer interrupts every wait must find the dead as well. */
+	return err == -ETIMEDOUT || err == -EINTR ? owner_look(t, word, seen) : 0;
 }
 
 static void held_push(struct task *t, uint64_t *word)
@@ -90,30 +92,7 @@ static int take(struct task *t, uint64_t *word)
 	}
 }
 
-/* Stands back while somebody else has the pool frozen. */
-static int gate(struct task *t, uint64_t *word)
-{
-	uint64_t *freeze = &pool_header(t->pool)->freeze;
-	uint64_t w;
-
-	while (unlikely((w = load_acquire(freeze)) & LOCK_OWNER) && (w & LOCK_OWNER) != t->id && word != freeze) {
-		int err;
-
-		lock_release(t, 0);
-		err = lock_wait(t, freeze, w);
-		if (err)
-			return err;
-		held_push(t, word);
-		err = take(t, word);
-		if (err) {
-			held_pop(t);
-			return err;
-		}
-	}
-	return 0;
-}
-
-int lock_acquire(struct task *t, uint64_t *word)
+int lock_acquire_past_freeze(struct task *t, uint64_t *word)
 {
 	int err;
 
@@ -121,12 +100,43 @@ int lock_acquire(struct task *t, uint64_t *word)
 	held_push(t, word);
 	step(t);
 	err = take(t, word);
-	if (unlikely(err)) {
+	if (unlikely(err))
 		held_pop(t);
-		return err;
-	}
 	step(t);
-	return t->slot->nheld == 1 ? gate(t, word) : 0;
+	return err;
+}
+
+static bool frozen_by_other(struct task *t, uint64_t *freeze, uint64_t *w)
+{
+	*w = load_acquire(freeze);
+	return (*w & LOCK_OWNER) && (*w & LOCK_OWNER) != t->id;
+}
+
+/* Stands back while somebody else has the pool frozen. */
+static int gate(struct task *t, uint64_t *word)
+{
+	uint64_t *freeze = &pool_header(t->pool)->freeze;
+	uint64_t w;
+
+	while (word != freeze && unlikely(frozen_by_other(t, freeze, &w))) {
+		int err = 0;
+
+		lock_release(t, 0);
+		while (!err && frozen_by_other(t, freeze, &w))
+			err = lock_wait(t, freeze, w);
+		if (!err)
+			err = lock_acquire_past_freeze(t, word);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int lock_acquire(struct task *t, uint64_t *word)
+{
+	int err = lock_acquire_past_freeze(t, word);
+
+	return !err && t->slot->nheld == 1 ? gate(t, word) : err;
 }
 
 static void unlock_word(uint64_t *word, uint64_t changed)
@@ -154,13 +164,21 @@ void lock_break(uint64_t *word, uint32_t owner)
 		unlock_word(word, LOCK_VERSION);
 }
 
-/* Waits until the task in slot `i` holds nothing; buries it when it is dead. */
+/* Is the task in no transaction? So is one that waits to freeze the pool itself. */
+static bool idle(const struct pool *pool, const struct task_slot *s)
+{
+	uint32_t n = load_acquire(&s->nheld);
+
+	return n == 0 || (n == 1 && load_relaxed(&s->held[0]) == pool_off(pool, &pool_header(pool)->freeze));
+}
+
+/* Waits until the task in slot `i` is idle; buries it when it is dead. */
 static void wait_idle(struct task *t, uint32_t i)
 {
 	struct task_slot *s = task_slot(t->pool, i);
 	uint32_t tries = 0;
 
-	while (load_acquire(&s->nheld)) {
+	while (!idle(t->pool, s)) {
 		uint64_t seat = load_acquire(&s->seat);
 
 		if (seat_state(seat) != SLOT_LIVE || seat_client(seat) >= POOL_CLIENTS)

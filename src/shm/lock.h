@@ -36,6 +36,8 @@
 #define LOCK_PATIENCE_NS 2000000u
 
 int lock_acquire(struct task *t, uint64_t *word) must_check;
+/* The same while the pool is frozen: for a burial, which is what the freezer may be waiting for. */
+int lock_acquire_past_freeze(struct task *t, uint64_t *word) must_check;
 /* Releases the lock taken last. `changed`: LOCK_VERSION, or 0 where nothing was. */
 void lock_release(struct task *t, uint64_t changed);
 

@@ -60,29 +60,18 @@ bool client_alive(struct pool *pool, uint32_t i)
 	return life_lock(pool, i, F_GETLK, F_WRLCK, &fl) != 0 || fl.l_type != F_UNLCK;
 }
 
-int client_trylock(struct pool *pool, uint32_t i)
-{
-	struct flock fl;
-
-	return life_lock(pool, i, F_SETLK, F_WRLCK, &fl);
-}
-
-void client_unlock(struct pool *pool, uint32_t i)
-{
-	struct flock fl;
-
-	life_lock(pool, i, F_SETLK, F_UNLCK, &fl);
-}
-
 /* Threads of one process do not exclude each other by record locks: this does. */
-static void local_lock(struct pool *pool)
+static bool local_trylock(struct pool *pool)
 {
 	uint32_t free = 0;
 
-	while (!cas(&pool->local_lock, &free, 1)) {
+	return cas(&pool->local_lock, &free, 1);
+}
+
+static void local_lock(struct pool *pool)
+{
+	while (!local_trylock(pool))
 		futex_wait(&pool->local_lock, 1, 1000000);
-		free = 0;
-	}
 }
 
 static void local_unlock(struct pool *pool)
@@ -91,14 +80,36 @@ static void local_unlock(struct pool *pool)
 	futex_wake(&pool->local_lock, 1);
 }
 
+int client_trylock(struct pool *pool, uint32_t i)
+{
+	struct flock fl;
+	int err = local_trylock(pool) ? 0 : -EAGAIN;
+
+	if (err)
+		return err;
+	err = life_lock(pool, i, F_SETLK, F_WRLCK, &fl);
+	if (err)
+		local_unlock(pool);
+	return err;
+}
+
+void client_unlock(struct pool *pool, uint32_t i)
+{
+	struct flock fl;
+
+	life_lock(pool, i, F_SETLK, F_UNLCK, &fl);
+	local_unlock(pool);
+}
+
 static bool client_claim(struct pool *pool, uint32_t i)
 {
 	struct client_slot *c = client_slot(pool, i);
+	struct flock fl;
 
-	if (load_acquire(&c->state) != SLOT_FREE || client_trylock(pool, i) != 0)
+	if (load_acquire(&c->state) != SLOT_FREE || life_lock(pool, i, F_SETLK, F_WRLCK, &fl) != 0)
 		return false;
 	if (load_acquire(&c->state) != SLOT_FREE) {
-		client_unlock(pool, i);
+		life_lock(pool, i, F_SETLK, F_UNLCK, &fl);
 		return false;
 	}
 	c->pid = (uint32_t)sys_getpid();
@@ -126,9 +137,10 @@ int client_attach(struct pool *pool)
 void client_detach(struct pool *pool)
 {
 	struct client_slot *c = client_slot(pool, pool->client);
+	struct flock fl;
 
 	store_release(&c->state, SLOT_FREE);
-	client_unlock(pool, pool->client);
+	life_lock(pool, pool->client, F_SETLK, F_UNLCK, &fl);
 	pool->client = POOL_CLIENTS;
 }
 
@@ -136,8 +148,9 @@ static bool make_one(struct pool *pool, uint32_t i)
 {
 	struct client_slot *c = client_slot(pool, i);
 	bool made = false;
+	struct flock fl;
 
-	if (load_acquire(&c->state) != SLOT_FREE || client_trylock(pool, i) != 0)
+	if (load_acquire(&c->state) != SLOT_FREE || life_lock(pool, i, F_SETLK, F_WRLCK, &fl) != 0)
 		return false;
 	if (load_acquire(&c->state) == SLOT_FREE) {
 		c->guardian = pool->client;
@@ -148,7 +161,7 @@ static bool make_one(struct pool *pool, uint32_t i)
 		store_release(&c->state, SLOT_EMBRYO);
 		made = true;
 	}
-	client_unlock(pool, i);
+	life_lock(pool, i, F_SETLK, F_UNLCK, &fl);
 	return made;
 }
 
@@ -178,8 +191,12 @@ int client_take(struct pool *pool, uint32_t i)
 	struct flock fl;
 
 	/* Waits for one who takes us for dead, and is about to see that we are not. */
-	if (life_lock(pool, i, F_SETLKW, F_WRLCK, &fl) != 0 || load_acquire(&c->state) != SLOT_EMBRYO)
+	if (life_lock(pool, i, F_SETLKW, F_WRLCK, &fl) != 0)
 		return -EUCLEAN;
+	if (load_acquire(&c->state) != SLOT_EMBRYO) {
+		life_lock(pool, i, F_SETLK, F_UNLCK, &fl);
+		return -EUCLEAN;
+	}
 	pool->local_lock = 0; /* as fork copied it: the thread that held it is not here */
 	pool->client = i;
 	c->pid = (uint32_t)sys_getpid();
@@ -289,9 +306,10 @@ int client_resume(struct pool *pool)
 
 	for (uint32_t i = 0; i < POOL_CLIENTS; i++) {
 		struct client_slot *c = client_slot(pool, i);
+		struct flock fl;
 
 		if (load_acquire(&c->state) != SLOT_LIVE || load_relaxed(&c->pid) != pid ||
-		    client_trylock(pool, i) != 0)
+		    life_lock(pool, i, F_SETLK, F_WRLCK, &fl) != 0)
 			continue;
 		pool->client = i;
 		bury_tasks_of(pool, i);
@@ -303,14 +321,30 @@ int client_resume(struct pool *pool)
 int client_bury(struct task *t, uint32_t c)
 {
 	struct pool *pool = t->pool;
+	struct client_slot *slot = client_slot(pool, c);
 
-	if (client_alive(pool, c) || lock_acquire(t, &client_slot(pool, c)->reaper) != 0)
+	/* Who died while burying is buried first, and so on: as deep as there is room for locks. */
+	if (client_alive(pool, c) || t->slot->nheld >= TASK_HELD - 1 ||
+	    lock_acquire_past_freeze(t, &slot->reaper) != 0)
 		return 0;
-	if (client_alive(pool, c)) {
+	/* Under the reaper lock a dead client's seat is not freed, so that nobody new can come to sit in it. */
+	if (load_acquire(&slot->state) != SLOT_LIVE || client_alive(pool, c)) {
 		lock_release(t, 0);
 		return 0;
 	}
 	bury_tasks_of(pool, c);
 	lock_release(t, 0);
 	return 1;
+}
+
+int client_free(struct task *t, uint32_t c)
+{
+	struct client_slot *slot = client_slot(t->pool, c);
+	int err = lock_acquire_past_freeze(t, &slot->reaper);
+
+	if (err)
+		return err;
+	store_release(&slot->state, SLOT_FREE);
+	lock_release(t, 0);
+	return 0;
 }

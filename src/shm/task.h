@@ -58,7 +58,8 @@ static inline uint32_t seat_client(uint64_t seat)
 
 struct client_slot {
 	uint64_t reaper; /* lock word: who rolls back this client's tasks */
-	uint32_t state;	 /* SLOT_FREE, or another until all that it held is released; by the life lock's holder */
+	/* SLOT_FREE, or another until all that it held is released. By the life lock's holder; under reaper if it died. */
+	uint32_t state;
 	uint32_t pid;	 /* to show, never to prove life */
 	uint32_t handles; /* highest handle in use + 1: see fs/open.c */
 	uint32_t guardian; /* SLOT_EMBRYO: the client that made it */
@@ -140,8 +141,9 @@ int client_resume(struct pool *pool) must_check;
 /* Does the process of client `i` live? Of an embryo: its guardian, and the child if its pid is known. Asks the kernel. */
 bool client_alive(struct pool *pool, uint32_t i);
 /*
- * Life lock of client `i`, for who clears up after it: nobody else in another
- * process has it, or the client lives (-EAGAIN). Released by client_unlock.
+ * Life lock of client `i`, for who clears up after it. -EAGAIN: the client
+ * lives, another process clears up, or another thread of this one does. To be
+ * released by client_unlock.
  */
 int client_trylock(struct pool *pool, uint32_t i);
 void client_unlock(struct pool *pool, uint32_t i);
@@ -157,6 +159,8 @@ int task_inherit(struct task *t, uint32_t i, struct task *heir);
  * it was dead.
  */
 int client_bury(struct task *t, uint32_t i);
+/* Frees the seat of a dead client when all that it held is released. Under its life lock. 0 or -EUCLEAN. */
+int client_free(struct task *t, uint32_t i);
 
 static inline struct client_slot *client_slot(const struct pool *p, uint32_t i)
 {

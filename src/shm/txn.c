@@ -26,7 +26,8 @@ bool txn_log(struct task *t, const void *word, enum undo_kind kind, uint64_t old
 static void undo_one(struct pool *pool, const struct undo_entry *e)
 {
 	uint64_t off = e->where >> 3;
-	uint64_t len = (e->where & 7) == UNDO_ZERO ? e->old * 4 : 1u << (e->where & 3);
+	uint64_t words = min_of(e->old, pool->size);
+	uint64_t len = (e->where & 7) == UNDO_ZERO ? words * 4 : 1u << (e->where & 3);
 	void *p = pool->base + off;
 
 	if (off < POOL_PAGE || off >= pool->size || len > pool->size - off)
@@ -45,7 +46,7 @@ static void undo_one(struct pool *pool, const struct undo_entry *e)
 		store_relaxed((uint64_t *)p, e->old);
 		break;
 	case UNDO_ZERO:
-		for (uint64_t i = 0; i < e->old; i++)
+		for (uint64_t i = 0; i < words; i++)
 			store_relaxed((uint32_t *)p + i, 0);
 		break;
 	}
