@@ -137,6 +137,7 @@ static void written(struct task *t, const struct fs_cred *cred, struct inode *i,
 	if (end > i->size)
 		txn_set(t, &i->size, end);
 	drop_setid(t, cred, i);
+	drop_caps(t, i);
 	modify(t, i, time_now(t));
 }
 
@@ -147,7 +148,7 @@ static bool needs_written(struct task *t, const struct fs_cred *cred, const stru
 
 	return end > i->size || i->sec[TIME_MODIFY] != now.sec || i->nsec[TIME_MODIFY] != now.nsec ||
 	       i->sec[TIME_CHANGE] != now.sec || i->nsec[TIME_CHANGE] != now.nsec ||
-	       kill_setid(cred, i, i->mode) != i->mode;
+	       kill_setid(cred, i, i->mode) != i->mode || (i->flags & INODE_CAPS);
 }
 
 static int written_txn(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t end)

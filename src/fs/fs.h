@@ -416,6 +416,7 @@ int fs_removexattr(struct task *t, const struct fs_cred *cred, fs_ino ino, const
 enum fs_mark {
 	FS_MARK_ATTR = 1 << 0,	/* attributes, ACLs */
 	FS_MARK_DATA = 1 << 1,	/* pages */
+	FS_MARK_MAPPED = 1 << 3, /* may be mapped shared and writable through the mount: its pages are the truth */
 	FS_MARK_NAMES = 1 << 2, /* directory: entries, also that a name is absent */
 };
 
@@ -425,6 +426,14 @@ struct fs_stale {
 	uint8_t len;	/* FS_MARK_NAMES: the name in directory `ino` */
 	char name[FS_NAME_MAX + 1];
 };
+
+/*
+ * A client that has the kernel map a file shared and writable marks it before:
+ * from then on what is written there is in the kernel's pages first, and all
+ * reading and writing has to go through the kernel until it forgets the inode.
+ */
+int fs_mark_mapped(struct task *t, fs_ino ino);
+bool fs_is_mapped(struct task *t, fs_ino ino);
 
 /* Marks pages as held: the daemon, before it lets the kernel keep pages at open. */
 int fs_mark_data(struct task *t, fs_ino ino);

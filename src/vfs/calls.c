@@ -68,6 +68,8 @@ static const vfs_handler handlers[] = {
 	[SYS_fchdir] = call_fchdir,
 
 	/* Who the process is. */
+	[SYS_setrlimit] = call_limits,
+	[SYS_prlimit64] = call_limits,
 	[SYS_setuid] = call_cred,
 	[SYS_setgid] = call_cred,
 	[SYS_setreuid] = call_cred,

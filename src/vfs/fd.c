@@ -263,37 +263,63 @@ static long open_real(struct vfs_thread *v, long fd, uint32_t *flags)
 }
 
 /*
- * `real` becomes `fd`. dup2 and close would do, but for a process that holds
- * record locks: closing any descriptor of a file drops them (fcntl(2)). Then a
- * placeholder keeps `real`'s number instead, which is of another file.
+ * A process that holds record locks must not close any other descriptor of the
+ * file: that drops them (fcntl(2)). So the real one has to come out of open at
+ * the right number by itself: all lower ones are filled meanwhile.
  */
-static void put_in_place(struct vfs_proc *p, long real, long fd, bool exec)
+#define FILL 64
+
+struct filler {
+	int fd[FILL];
+	int n;
+};
+
+static void fill_below(const struct vfs_proc *p, long fd, struct filler *f)
 {
-	sys_call3(SYS_dup3, real, fd, exec ? O_CLOEXEC : 0);
-	if (!load_relaxed(&p->locks)) {
-		sys_close((int)real);
+	for (f->n = 0; f->n < FILL; f->n++) {
+		int got = sys_fcntl(p->placeholder, F_DUPFD, 0);
+
+		if (got > fd)
+			sys_close(got);
+		if (got < 0 || got > fd)
+			break;
+		f->fd[f->n] = got;
+	}
+	sys_close((int)fd); /* a placeholder, which locks nothing */
+}
+
+static void put_in_place(long real, long fd, bool exec)
+{
+	if (real == fd) {
+		sys_fcntl((int)fd, F_SETFD, exec ? FD_CLOEXEC : 0);
 		return;
 	}
-	sys_fcntl((int)real, F_SETFD, FD_CLOEXEC);
-	hide((int)real);
+	sys_call3(SYS_dup3, real, fd, exec ? O_CLOEXEC : 0);
+	sys_close((int)real);
 }
 
 int fd_materialise(struct vfs_thread *v, long fd)
 {
 	struct vfs_proc *p = v->proc;
 	int store = fd_store(p, fd);
+	struct filler f = {.n = 0};
 	uint32_t flags = 0;
-	uint8_t info;
 	long real;
 
 	if (store < 0)
 		return 0;
 	fd_unpark(p);
+	if (unlikely(load_relaxed(&p->locks)))
+		fill_below(p, fd, &f);
 	real = open_real(v, fd, &flags);
+	if (real >= 0)
+		put_in_place(real, fd, load_relaxed(&p->fd[fd]) & FD_EXEC);
+	else if (load_relaxed(&p->locks))
+		sys_call3(SYS_dup3, p->placeholder, fd, 0);
+	while (f.n)
+		sys_close(f.fd[--f.n]);
 	if (real < 0)
 		return (int)real;
-	info = load_relaxed(&p->fd[fd]);
-	put_in_place(p, real, fd, info & FD_EXEC);
 	store_release(&p->fd[fd], 0);
 	fs_close(seat(v, (unsigned)store), (uint32_t)fd);
 	return 0;
@@ -528,8 +554,16 @@ HANDLER(call_two_fds)
 /* Mapped by the kernel, through the mount: what is mapped and what is read there are the same pages. */
 HANDLER(call_mmap)
 {
-	int err = c->a[3] & 0x20 /* MAP_ANONYMOUS */ ? 0 : fd_materialise(v, (int)c->a[4]);
+	long fd = (int)c->a[4];
+	int store = c->a[3] & MAP_ANONYMOUS ? -1 : fd_store(v->proc, fd), err;
+	int64_t ino;
 
+	if (store < 0)
+		return VFS_PASS;
+	ino = fs_handle(seat(v, (unsigned)store), (uint32_t)fd, NULL);
+	if (ino > 0 && (c->a[3] & MAP_TYPE) != MAP_PRIVATE)
+		fs_mark_mapped(seat(v, (unsigned)store), (fs_ino)ino);
+	err = fd_materialise(v, fd);
 	return err ? err : VFS_PASS;
 }
 

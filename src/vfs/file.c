@@ -108,12 +108,29 @@ HANDLER(call_creat)
 
 /* ---- read, write ------------------------------------------------------------------ */
 
+/* Mapped through the mount, or a limit that the kernel enforces: from here on by a real descriptor. */
+static struct task *hand_over(struct vfs_thread *v, long fd)
+{
+	fd_materialise(v, fd);
+	return NULL;
+}
+
 /* The store's task for an owned descriptor, NULL where it is not ours. */
 static struct task *owner(struct vfs_thread *v, long fd)
 {
 	int store = fd_store(v->proc, fd);
+	struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
+	int64_t ino = t ? fs_handle(t, (uint32_t)fd, NULL) : 0;
 
-	return store < 0 ? NULL : seat(v, (unsigned)store);
+	return t && unlikely(ino > 0 && fs_is_mapped(t, (fs_ino)ino)) ? hand_over(v, fd) : t;
+}
+
+/* The same for what may make the file larger. */
+static struct task *grower(struct vfs_thread *v, long fd)
+{
+	if (unlikely(v->proc->limited) && fd_store(v->proc, fd) >= 0)
+		return hand_over(v, fd);
+	return owner(v, fd);
 }
 
 static size_t io_len(long n)
@@ -130,7 +147,7 @@ HANDLER(call_read)
 
 HANDLER(call_write)
 {
-	struct task *t = owner(v, (int)c->a[0]);
+	struct task *t = grower(v, (int)c->a[0]);
 
 	return t ? fs_write_next(t, cred(v), (uint32_t)c->a[0], (const void *)c->a[1], io_len(c->a[2])) : VFS_PASS;
 }
@@ -166,7 +183,7 @@ HANDLER(call_pread)
 
 HANDLER(call_pwrite)
 {
-	struct task *t = owner(v, (int)c->a[0]);
+	struct task *t = grower(v, (int)c->a[0]);
 
 	return t ? write_at(t, cred(v), (uint32_t)c->a[0], (const void *)c->a[1], io_len(c->a[2]), c->a[3])
 		 : VFS_PASS;
@@ -188,7 +205,7 @@ static int64_t piece(struct vfs_thread *v, struct task *t, uint32_t fd, const st
  */
 static long vector(struct vfs_thread *v, const struct vfs_call *c, int64_t off, bool write)
 {
-	struct task *t = owner(v, (int)c->a[0]);
+	struct task *t = write ? grower(v, (int)c->a[0]) : owner(v, (int)c->a[0]);
 	struct iovec one = {0}, io;
 	long n = c->a[2], filled = 0;
 	int err;
@@ -320,7 +337,7 @@ static int64_t writable(struct task *t, uint32_t fd, int otherwise)
 
 HANDLER(call_ftruncate)
 {
-	struct task *t = owner(v, (int)c->a[0]);
+	struct task *t = grower(v, (int)c->a[0]);
 	struct fs_attr a = {.size = (uint64_t)c->a[1]};
 	int64_t ino;
 
@@ -340,13 +357,15 @@ HANDLER(call_truncate)
 
 	if (c->a[1] < 0)
 		return -EINVAL;
+	if (v->proc->limited)
+		return VFS_PASS;
 	err = locate(v, AT_FDCWD, (const char *)c->a[0], 0, 0, &w);
 	return err ? err : fs_setattr(w.t, cred(v), w.w.ino, FS_SET_SIZE, &a, NULL);
 }
 
 HANDLER(call_fallocate)
 {
-	struct task *t = owner(v, (int)c->a[0]);
+	struct task *t = grower(v, (int)c->a[0]);
 	int64_t ino;
 
 	if (!t)

@@ -35,6 +35,7 @@ struct vfs_proc {
 	struct vfs_host host;
 	struct vmount mount[VFS_MOUNTS];
 	uint32_t nmounts;
+	bool limited; /* RLIMIT_FSIZE is set: what could grow a file is the kernel's, with its signal */
 	bool locks;   /* it has asked for record locks: closing any descriptor of a file drops them */
 	bool passive; /* something is going on that we cannot follow: all goes to the kernel */
 
@@ -202,6 +203,7 @@ HANDLER(call_epoll_ctl);
 HANDLER(call_sendmsg);
 HANDLER(call_close_range);
 HANDLER(call_passive);
+HANDLER(call_limits);
 HANDLER(call_fstat);
 HANDLER(call_stat);
 HANDLER(call_lstat);

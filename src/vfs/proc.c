@@ -1,6 +1,7 @@
 /* The process: stores attached, seats of its threads, who it is, where it is. */
 #include <linux/capability.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "vfs/internal.h"
 
@@ -29,6 +30,22 @@ static uint32_t find_umask(void)
 	return mask;
 }
 
+static bool is_limited(void)
+{
+	struct rlimit r = {.rlim_cur = RLIM_INFINITY};
+
+	sys_call3(SYS_getrlimit, RLIMIT_FSIZE, (long)&r, 0);
+	return r.rlim_cur != RLIM_INFINITY;
+}
+
+HANDLER(call_limits)
+{
+	long ret = kernel_call(v, c->nr, c->a[0], c->a[1], c->a[2], c->a[3]);
+
+	v->proc->limited = is_limited();
+	return ret;
+}
+
 int vfs_proc_start(const struct vfs_host *host, int placeholder, struct vfs_proc **out)
 {
 	struct vfs_proc *p = map_zeros(sizeof *p);
@@ -38,6 +55,7 @@ int vfs_proc_start(const struct vfs_host *host, int placeholder, struct vfs_proc
 	p->host = *host;
 	p->placeholder = placeholder;
 	p->umask = find_umask();
+	p->limited = is_limited();
 	find_cwd(p);
 	*out = p;
 	return 0;
