@@ -17,12 +17,12 @@
 #endif
 
 #ifdef MEM_UNDER_TSAN
-racy_read __attribute__((noinline)) static void mem_copy(void *dst, const void *src, size_t n)
+racy_read __attribute__((noinline, unused)) static void mem_copy(void *dst, const void *src, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		((volatile char *)dst)[i] = ((const volatile char *)src)[i];
 }
-racy_read __attribute__((noinline)) static void mem_zero(void *dst, size_t n)
+racy_read __attribute__((noinline, unused)) static void mem_zero(void *dst, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		((volatile char *)dst)[i] = 0;

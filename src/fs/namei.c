@@ -220,6 +220,7 @@ static int fill_target(struct task *t, struct inode *i, const struct fs_new *new
 	for (unsigned k = 0; k < INODE_ROOM / 8; k++)
 		store_relaxed(&i->room.words[k], 0);
 	store_relaxed(&i->room.map[0], *block);
+	store_relaxed(&i->nblocks, 1);
 	store_relaxed(&i->flags, 0);
 	return 0;
 }
