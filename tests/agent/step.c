@@ -1,5 +1,5 @@
 /*
- * A signal at every instruction. The child makes caught calls: answered,
+ * A signal at every instruction. The child makes one caught call: answered,
  * handed on, through a moved syscall, through agent_kernel; the parent lets it
  * go k instructions by ptrace, sends a signal, and lets it run to its end; for
  * all k. The handler makes caught calls itself and returns, or leaves by
@@ -20,7 +20,7 @@
 #include "tests/agent/sample.h"
 #include "tests/agent/test_calls.h"
 
-#define STEPS 900 /* a little more than calls() takes */
+#define STEPS 1000 /* more than a call takes */
 
 static volatile int got;
 static sigjmp_buf jump;
@@ -60,51 +60,55 @@ static int changed(const struct regs *before, const struct regs *after)
 	return after->red[0] != 0x11111111 || after->red[1] != 0x22222222 || after->red[2] != 0x33333333 ? 30 : 0;
 }
 
-static int one(void (*f)(struct regs *), long what, long want)
-{
-	struct regs before, after;
+static const struct {
+	const char *name;
+	void (*f)(struct regs *);
+	long what, want;
+} kinds[] = {
+    {"answered", near_mov, TEST_ANSWER, 0x77},
+    {"handed on", near_mov, TEST_HAND_ON, -ENOSYS},
+    {"padding", pad, TEST_ANSWER, 0x77},
+    {"moved, answered", moved, TEST_ANSWER, 0x77},
+    {"moved, handed on", moved, TEST_HAND_ON, -ENOSYS},
+    {"by the handler", near_mov, TEST_KERNEL, -EBADF},
+};
 
-	fill(&before, what);
-	after = before;
-	f(&after);
-	if ((long)after.r[RAX] != want)
-		return 40;
-	return changed(&before, &after);
+static int result(const struct regs *before, const struct regs *after, long want)
+{
+	return (long)after->r[RAX] != want ? 40 : changed(before, after);
 }
 
-static int calls(void)
-{
-	int rc = one(near_mov, TEST_ANSWER, 0x77);
-
-	rc = rc != 0 ? rc : one(near_mov, TEST_HAND_ON, -ENOSYS);
-	rc = rc != 0 ? rc : one(pad, TEST_ANSWER, 0x77);
-	rc = rc != 0 ? rc : one(moved, TEST_ANSWER, 0x77);
-	rc = rc != 0 ? rc : one(moved, TEST_HAND_ON, -ENOSYS);
-	if (rc == 0 && syscall(TEST_NR, TEST_KERNEL, SYS_getpid, 0, 0, 0, 0) != sys_getpid())
-		rc = 50;
-	return rc;
-}
-
-static int child(void)
+static int child(int kind)
 {
 	struct sigaction sa = {.sa_handler = handler};
+	struct regs before, after;
 	sigset_t mask;
-	int rc;
+	volatile int rc = 0;
 
+	fill(&before, kinds[kind].what);
+	if (kinds[kind].what == TEST_KERNEL) {
+		before.r[RSI] = SYS_close;
+		before.r[RDX] = (uint64_t)-1;
+	}
+	after = before;
 	sigaction(SIGUSR1, &sa, NULL);
 	sys_call3(SYS_ptrace, PTRACE_TRACEME, 0, 0);
-	rc = calls(); /* symbols are bound now */
-	if (rc == 0 && sigsetjmp(jump, 1) == 0) {
+	if (sigsetjmp(jump, 1) == 0) {
 		sys_call3(SYS_kill, sys_getpid(), SIGSTOP, 0);
-		rc = calls();
+		kinds[kind].f(&after);
+		rc = result(&before, &after, kinds[kind].want);
 	}
-	sys_call3(SYS_getppid, 0, 0, 0); /* what was sent last arrives here */
+	/* The parent steps no further than here, so the signal has come, and not by the next call's grace. */
+	sys_call3(SYS_kill, sys_getpid(), SIGSTOP, 0);
+	if (rc == 0 && got != 1)
+		rc = 80 + (got & 15);
 	sigprocmask(SIG_SETMASK, NULL, &mask);
 	if (sigismember(&mask, SIGUSR1) || sigismember(&mask, SIGTERM))
 		rc = 60;
-	if (rc == 0)
-		rc = calls();
-	return rc != 0 ? rc : got == 1 ? 0 : 70 + (got & 7);
+	/* All is as before. */
+	after = before;
+	kinds[kind].f(&after);
+	return rc != 0 ? rc : result(&before, &after, kinds[kind].want);
 }
 
 static int wait_child(pid_t pid)
@@ -115,51 +119,64 @@ static int wait_child(pid_t pid)
 	return status;
 }
 
-/* Returns the exit status, -1 where the child ended within k steps. */
-static int try_at(int k)
+/* Returns the exit status, -1 where k steps are more than there are. */
+static int try_at(int kind, int k)
 {
 	pid_t pid = fork();
 	int status;
 
 	if (pid == 0)
-		_exit(child());
+		_exit(child(kind));
 	status = wait_child(pid);
 	for (int i = 0; i < k && WIFSTOPPED(status); i++) {
 		ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL);
 		status = wait_child(pid);
+		if (WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP) {
+			kill(pid, SIGKILL);
+			wait_child(pid);
+			return -1;
+		}
 	}
 	if (!WIFSTOPPED(status))
-		return -1;
+		return -2;
 	ptrace(PTRACE_CONT, pid, NULL, (void *)(long)SIGUSR1);
 	status = wait_child(pid);
 	while (WIFSTOPPED(status)) {
 		int sig = WSTOPSIG(status);
 
 		/* Queued again by the agent, it stops here once more. */
-		ptrace(PTRACE_CONT, pid, NULL, (void *)(long)(sig == SIGTRAP ? 0 : sig));
+		ptrace(PTRACE_CONT, pid, NULL, (void *)(long)(sig == SIGTRAP || sig == SIGSTOP ? 0 : sig));
 		status = wait_child(pid);
 	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int main(int argc, char **argv)
+static int try_kind(int kind)
 {
 	int failures = 0, k;
 
-	for (int round = 0; round < 2; round++) {
-		jumps = round == 1;
-		for (k = 0; k < STEPS; k++) {
-			int rc = try_at(k);
+	for (k = 0; k < STEPS; k++) {
+		int rc = try_at(kind, k);
 
-			if (rc == -1)
-				break;
-			if (rc != 0) {
-				fprintf(stderr, "signal after %d instructions%s: %d\n", k, jumps ? ", jumping" : "",
-					rc);
-				failures++;
-			}
+		if (rc == -1)
+			break;
+		if (rc != 0) {
+			fprintf(stderr, "%s%s: signal after %d instructions: %d\n", kinds[kind].name,
+				jumps ? ", jumping" : "", k, rc);
+			failures++;
 		}
-		printf("%d instructions%s\n", k, jumps ? ", jumping" : "");
+	}
+	printf("%s%s: %d instructions\n", kinds[kind].name, jumps ? ", jumping" : "", k);
+	return failures + (k < 60 || k == STEPS);
+}
+
+int main(int argc, char **argv)
+{
+	int failures = 0;
+
+	for (jumps = 0; jumps < 2; jumps++) {
+		for (int kind = 0; kind < (int)(sizeof(kinds) / sizeof(*kinds)); kind++)
+			failures += try_kind(kind);
 	}
 	return failures != 0;
 }
