@@ -49,9 +49,19 @@ static char *beside(const char *name)
 	return NULL;
 }
 
+/* The program may change its directory before its children look for these. */
+static char *absolute(const char *path)
+{
+	char cwd[PATH_MAX], *joined;
+
+	if (path[0] == '/' || getcwd(cwd, sizeof(cwd)) == NULL)
+		return strdup(path);
+	return asprintf(&joined, "%s/%s", cwd, path) < 0 ? NULL : joined;
+}
+
 static char *locate(const char *given, const char *const *names)
 {
-	char *found = given != NULL ? strdup(given) : NULL;
+	char *found = given != NULL ? absolute(given) : NULL;
 
 	for (; found == NULL && *names != NULL; names++)
 		found = beside(*names);
@@ -81,7 +91,7 @@ static char *table_path(const struct run_options *o)
 	int n;
 
 	if (o->table != NULL)
-		return strdup(o->table);
+		return absolute(o->table);
 	if (cache != NULL && cache[0] == '/')
 		n = asprintf(&path, "%s/bt-fuse", cache);
 	else if (home != NULL && home[0] == '/')
