@@ -129,6 +129,7 @@ static void drop_setid(struct task *t, const struct fs_cred *cred, struct inode 
 
 	if (mode != i->mode)
 		txn_set(t, &i->mode, mode);
+	drop_caps(t, i);
 }
 
 /* Size, times and set-id bits after a write that ended at `end`. In the open transaction, under both locks. */
@@ -137,7 +138,6 @@ static void written(struct task *t, const struct fs_cred *cred, struct inode *i,
 	if (end > i->size)
 		txn_set(t, &i->size, end);
 	drop_setid(t, cred, i);
-	drop_caps(t, i);
 	modify(t, i, time_now(t));
 }
 
