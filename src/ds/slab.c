@@ -1,6 +1,7 @@
 /* Slabs: see slab.h. */
 #include <errno.h>
 
+#include "base/bits.h"
 #include "ds/list.h"
 #include "ds/slab.h"
 
@@ -330,7 +331,7 @@ static int check_arena(const struct slab *s, uint32_t a, struct slab_fault *f)
 			continue;
 		partial += p->free != 0;
 		empty += p->free == ~0ull;
-		used += SLAB_UNITS - (uint32_t)__builtin_popcountll(p->free);
+		used += SLAB_UNITS - bits_count(p->free);
 		if (p->free != ~0ull && !p->committed)
 			return fault(f, "a slab page is in use without memory", i);
 	}

@@ -164,6 +164,22 @@ enum fs_attach_flags {
 int fs_attach(int fd, unsigned flags, struct fs *fs) must_check;
 void fs_detach(struct fs *fs);
 
+#define FS_MOUNT_PATH 1024u /* bytes of a mount point's path, its end included */
+
+/* For the daemon: where the file system is mounted, and its control socket. Paths that do not fit leave it unknown. */
+void fs_set_mounted(struct fs *fs, const char *path, uint64_t st_dev, const char *control);
+/* Where it is: the path into `path` (FS_MOUNT_PATH bytes), its length returned; -ENOENT. */
+int fs_mounted_at(const struct fs *fs, char *path, uint64_t *st_dev);
+/* Path of the control socket, in the pool: at most 107 bytes and an end. "" where there is none. */
+const char *fs_control_path(const struct fs *fs);
+
+/*
+ * A name in the root that leads to inode N whatever links it has, for
+ * descriptors that have to be opened again through the mount: the daemon
+ * answers it to its own user. It is in no listing.
+ */
+#define FS_BY_NUMBER ".bt-fuse-inode-"
+
 /* task_attach() and task_detach() of shm/task.h give a thread its seat. */
 
 /*
@@ -171,6 +187,9 @@ void fs_detach(struct fs *fs);
  * to is let go (its mount is dead), unlinked inodes are freed. O(inodes).
  */
 int fs_forget_all(struct task *t);
+
+/* One more kernel reference to an inode that is named by number (FS_BY_NUMBER); fills *out. -ESTALE. */
+int fs_hold(struct task *t, fs_ino ino, struct fs_attr *out);
 
 /* Rolls back and releases what dead clients held. Returns how many there were. */
 int fs_reap_dead(struct task *t);
@@ -339,9 +358,11 @@ void fs_fork_child_is(struct task *t, uint32_t seat, int pid);
 int fs_fork_child(struct fs *fs, uint32_t seat) must_check;
 /*
  * exec. The new image maps the pool of `fd` again and goes on in the seat of
- * its process, which kept its life lock. -EUCLEAN if that is not its own.
+ * its process, which kept its life lock. -ENOENT where it had none.
  */
-int fs_exec_resume(int fd, uint32_t seat, struct fs *fs) must_check;
+int fs_exec_resume(int fd, struct fs *fs) must_check;
+/* One more than the highest handle of this client. */
+uint32_t fs_handles(const struct fs *fs);
 
 /* ---- Data -------------------------------------------------------------- */
 
@@ -395,6 +416,7 @@ int fs_removexattr(struct task *t, const struct fs_cred *cred, fs_ino ino, const
 enum fs_mark {
 	FS_MARK_ATTR = 1 << 0,	/* attributes, ACLs */
 	FS_MARK_DATA = 1 << 1,	/* pages */
+	FS_MARK_MAPPED = 1 << 3, /* may be mapped shared and writable through the mount: its pages are the truth */
 	FS_MARK_NAMES = 1 << 2, /* directory: entries, also that a name is absent */
 };
 
@@ -404,6 +426,14 @@ struct fs_stale {
 	uint8_t len;	/* FS_MARK_NAMES: the name in directory `ino` */
 	char name[FS_NAME_MAX + 1];
 };
+
+/*
+ * A client that has the kernel map a file shared and writable marks it before:
+ * from then on what is written there is in the kernel's pages first, and all
+ * reading and writing has to go through the kernel until it forgets the inode.
+ */
+int fs_mark_mapped(struct task *t, fs_ino ino);
+bool fs_is_mapped(struct task *t, fs_ino ino);
 
 /* Marks pages as held: the daemon, before it lets the kernel keep pages at open. */
 int fs_mark_data(struct task *t, fs_ino ino);

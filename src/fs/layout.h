@@ -45,6 +45,7 @@ enum inode_flags {
 	INODE_TRIM = 1 << 1,	   /* mapping beyond the end is to be dropped before the file may grow */
 	INODE_ACL = 1 << 2,	   /* has an access ACL */
 	INODE_DEFAULT_ACL = 1 << 3,
+	INODE_CAPS = 1 << 5, /* has security.capability, which a write or chown takes away */
 	INODE_TMPFILE = 1 << 4, /* made without a name: may still get one */
 };
 

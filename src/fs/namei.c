@@ -163,6 +163,14 @@ static int inherit(struct task *t, const struct fs_cred *cred, const struct look
 	return listed ? inherit_acl(t, l->dir, l->seq, new, h) : 0;
 }
 
+/* An empty directory, whose count of changes is none that an earlier life of the inode had: see fs_walk. */
+static void dir_fill(struct inode *i)
+{
+	for (unsigned k = 0; k < INODE_ROOM / 8; k++)
+		store_relaxed(&i->room.words[k], 0);
+	store_relaxed(&i->room.dir.changes, (i->gen + 1) << 32);
+}
+
 /* Fills a fresh inode of the hand: nothing leads to it yet, so nothing is logged. */
 static void inode_fill(struct task *t, struct inode *i, const struct fs_cred *cred, const struct fs_new *new,
 		       const struct heritage *h)
@@ -185,8 +193,7 @@ static void inode_fill(struct task *t, struct inode *i, const struct fs_cred *cr
 		store_relaxed(&i->nsec[k], now.nsec);
 	}
 	if (is_dir(h->mode))
-		for (unsigned k = 0; k < INODE_ROOM / 8; k++)
-			store_relaxed(&i->room.words[k], 0);
+		dir_fill(i);
 }
 
 /* A symlink's target: into the inode, or into a block of the hand. */

@@ -271,6 +271,11 @@ int fs_fork_child(struct fs *fs, uint32_t seat)
 	return client_take(&fs->pool, seat);
 }
 
+uint32_t fs_handles(const struct fs *fs)
+{
+	return handles_used(fs, fs->pool.client);
+}
+
 uint32_t open_each(const struct fs *fs, uint32_t client, void (*f)(void *arg, uint32_t file), void *arg)
 {
 	uint32_t n = 0;
@@ -415,8 +420,10 @@ static int64_t seek_target(struct task *t, const struct open_file *f, int64_t of
 	base = seek_base(t, f, whence);
 	if (base < 0)
 		return base;
-	/* Beyond the largest file is -EINVAL, as lseek(2) has it for what no file can have. */
-	if (off < -base || off > FS_SIZE_MAX - base)
+	if (off < -base)
+		return -EINVAL;
+	/* Beyond the largest file is -EINVAL, as lseek(2) has it; in a directory the offset is a cookie. */
+	if (off > FS_SIZE_MAX - base && (whence == SEEK_END || fs_readdir(t, f->ino, 0, NULL, 0) == -ENOTDIR))
 		return -EINVAL;
 	return base + off;
 }

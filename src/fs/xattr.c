@@ -193,6 +193,8 @@ static void set_flags(struct task *t, struct inode *i, const struct xattr *x, bo
 		bit = INODE_ACL;
 	if (x->len == sizeof ACL_DEFAULT - 1 && mem_equal(x->name, ACL_DEFAULT, x->len))
 		bit = INODE_DEFAULT_ACL;
+	if (x->len == sizeof CAPABILITY - 1 && mem_equal(x->name, CAPABILITY, x->len))
+		bit = INODE_CAPS;
 	flags = there ? i->flags | bit : i->flags & ~bit;
 	if (flags != i->flags)
 		txn_set(t, &i->flags, flags);

@@ -13,9 +13,11 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
 
+uintptr_t pool_place;
+
 static int map(int fd, uint64_t size, char **base)
 {
-	void *p = sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	void *p = sys_mmap((void *)pool_place, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 
 	if (sys_is_err(p))
 		return (int)(long)p;

@@ -136,9 +136,9 @@ int client_take(struct pool *pool, uint32_t i) must_check;
 /*
  * exec: goes on in the seat that this process had before. What its former
  * threads left (they died with the old image, perhaps in the middle of a
- * transaction) is rolled back. -EUCLEAN: it is not this process's seat.
+ * transaction) is rolled back. -ENOENT: it had none.
  */
-int client_resume(struct pool *pool, uint32_t i) must_check;
+int client_resume(struct pool *pool) must_check;
 /* Does the process of client `i` live? Of an embryo: its guardian, and the child if its pid is known. Asks the kernel. */
 bool client_alive(struct pool *pool, uint32_t i);
 /*
