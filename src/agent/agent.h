@@ -93,7 +93,8 @@ typedef long (*agent_handler)(struct agent_thread *t, struct agent_regs *r);
  */
 agent_handler agent_register(unsigned nr, agent_handler h);
 
-/* Called once, before any code is patched: the place for agent_register. Weak; the user-space VFS defines it. `config`: the third field of BTFUSE_AGENT. */
+/* Called once, before any code is patched: the place for agent_register. Weak; the user-space VFS defines it. `config`:
+ * the third field of BTFUSE_AGENT. */
 void agent_setup(const char *config);
 
 /*

@@ -63,8 +63,10 @@ static int connected(const struct fs *fs)
 
 static void tell(const struct fs *fs, const struct fs_stale *s)
 {
-	struct control_stale req = {.head = {CONTROL_MAGIC, CONTROL_VERSION, CONTROL_STALE, 0}, .ino = s->ino,
-				    .marks = s->marks, .len = s->len};
+	struct control_stale req = {.head = {CONTROL_MAGIC, CONTROL_VERSION, CONTROL_STALE, 0},
+				    .ino = s->ino,
+				    .marks = s->marks,
+				    .len = s->len};
 	struct control_head reply;
 	int sock = connected(fs);
 	long n;

@@ -158,7 +158,8 @@ static void register_all(void)
 		if (nr == SYS_mmap || nr == SYS_execveat)
 			agent_register(nr, handle_both);
 	}
-	agent_hooks = (struct agent_hooks){before_clone, parent_cloned, child_cloned, before_exec, exec_failed, before_exit};
+	agent_hooks =
+	    (struct agent_hooks){before_clone, parent_cloned, child_cloned, before_exec, exec_failed, before_exit};
 }
 
 void agent_setup(const char *config)

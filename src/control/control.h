@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include <limits.h>
+#include <linux/limits.h>
 #include <stdint.h>
 
 #define CONTROL_MAGIC 0x4c544342u /* "BCTL" */

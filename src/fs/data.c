@@ -34,8 +34,8 @@ static racy_read int64_t read_mapped(const struct fs *fs, const struct inode *i,
 	for (uint64_t done = 0; done < len;) {
 		uint64_t at = off + done, in = at % BLOCK_SIZE, n, left;
 		uint32_t run = 1;
-		int64_t e = map_get(fs, i, (uint32_t)(at / BLOCK_SIZE),
-				    (uint32_t)div_up(len - done + in, BLOCK_SIZE), &run);
+		int64_t e =
+		    map_get(fs, i, (uint32_t)(at / BLOCK_SIZE), (uint32_t)div_up(len - done + in, BLOCK_SIZE), &run);
 
 		if (e < 0)
 			return e;

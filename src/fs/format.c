@@ -9,7 +9,7 @@
 #define INODES_MAX (1u << 26)
 #define BLOCKS_MIN 16u
 #define BLOCKS_MAX (1u << 31)
-#define FILE_PAGES 16384u /* a million open files */
+#define FILE_PAGES 16384u  /* a million open files */
 #define CELLS_PER_INODE 6u /* the longest name takes five, and something for attributes and open files */
 
 struct geometry {

@@ -364,9 +364,9 @@ static int build_acl(struct task *t, struct inode *i, uint32_t mode, uint64_t *s
 		err = seq_begin(t, &i->meta, seq);
 		if (err)
 			return err;
-		n = load_relaxed(&i->flags) & INODE_ACL ? xattr_read(fs_of(t), i, ACL_ACCESS, sizeof ACL_ACCESS - 1,
-								     value, sizeof value)
-							: -ENODATA;
+		n = load_relaxed(&i->flags) & INODE_ACL
+			? xattr_read(fs_of(t), i, ACL_ACCESS, sizeof ACL_ACCESS - 1, value, sizeof value)
+			: -ENODATA;
 	} while (!seq_valid(&i->meta, *seq));
 	if (n == -ENODATA)
 		return 0;

@@ -388,8 +388,7 @@ int64_t fs_write_next(struct task *t, const struct fs_cred *cred, uint32_t handl
 	if ((f->flags & O_ACCMODE) == O_RDONLY)
 		n = -EBADF;
 	else
-		n = fs_write(t, cred, f->ino, buf, len, (int64_t)f->pos, f->flags & O_APPEND ? FS_IO_APPEND : 0,
-			     &end);
+		n = fs_write(t, cred, f->ino, buf, len, (int64_t)f->pos, f->flags & O_APPEND ? FS_IO_APPEND : 0, &end);
 	if (n > 0)
 		store_relaxed(&f->pos, (uint64_t)end);
 	lock_release(t, 0);

@@ -16,7 +16,7 @@ struct run_options {
 	bool stats;		    /* print what was counted when the program has ended */
 	bool verbose;		    /* with stats: each call, and programs that took no agent */
 	FILE *out;		    /* where to. NULL: stderr */
-	const char *handlers;  /* what the agent's handlers are told: see agent/host.c. NULL: nothing */
+	const char *handlers;	    /* what the agent's handlers are told: see agent/host.c. NULL: nothing */
 };
 
 /*

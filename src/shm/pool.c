@@ -79,8 +79,7 @@ static bool header_ok(const struct pool_header *h, uint64_t size)
 	for (unsigned i = 0; i < POOL_REGIONS; i++) {
 		const struct pool_region *r = &h->region[i];
 
-		if (r->off > size || r->len > size - r->off || r->off % POOL_PAGE ||
-		    (r->len && r->off < POOL_PAGE))
+		if (r->off > size || r->len > size - r->off || r->off % POOL_PAGE || (r->len && r->off < POOL_PAGE))
 			return false;
 		for (unsigned k = 0; k < i; k++)
 			if (overlap(r, &h->region[k]))

@@ -34,7 +34,7 @@ struct pool_header {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t header_size;
-	uint64_t size; /* bytes of the whole pool */
+	uint64_t size;	 /* bytes of the whole pool */
 	uint64_t secret; /* key of the name hash */
 	int64_t created; /* seconds since the epoch */
 	char name[64];
@@ -48,7 +48,7 @@ struct pool_header {
 	char control[108]; /* path of the daemon's socket */
 
 	/* Written under `freeze`'s own rules: see lock.h. */
-	uint64_t freeze cache_aligned; /* lock word: its owner holds up every transaction */
+	uint64_t freeze cache_aligned;	      /* lock word: its owner holds up every transaction */
 	uint64_t kernel_client cache_aligned; /* 1 + index of the daemon's client, 0: none. Atomic. */
 	uint64_t epoch;			      /* atomic counter: first sequence numbers of new lock words */
 	uint64_t rollbacks;		      /* atomic counter */
@@ -59,8 +59,8 @@ struct pool_header {
 struct pool {
 	char *base;
 	uint64_t size;
-	int fd; /* owned */
-	uint32_t client; /* index of this process's seat */
+	int fd;		     /* owned */
+	uint32_t client;     /* index of this process's seat */
 	uint32_t local_lock; /* futex: threads of this process that take or give seats */
 	struct pool_region region[POOL_REGIONS];
 	uint64_t secret;

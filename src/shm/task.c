@@ -193,11 +193,11 @@ int client_take(struct pool *pool, uint32_t i)
 static void task_fill(struct task *t, struct pool *pool, unsigned flags, uint32_t i)
 {
 	*t = (struct task){
-		.pool = pool,
-		.slot = task_slot(pool, i),
-		.id = i + 1,
-		.flags = flags,
-		.arena = i,
+	    .pool = pool,
+	    .slot = task_slot(pool, i),
+	    .id = i + 1,
+	    .flags = flags,
+	    .arena = i,
 	};
 }
 

@@ -17,19 +17,19 @@ static uint64_t dev_of(uint32_t rdev)
 static int stat_out(const struct vmount *m, const struct fs_attr *a, void *to)
 {
 	struct stat st = {
-		.st_dev = m->dev,
-		.st_ino = a->ino,
-		.st_nlink = a->nlink,
-		.st_mode = a->mode,
-		.st_uid = a->uid,
-		.st_gid = a->gid,
-		.st_rdev = dev_of(a->rdev),
-		.st_size = (off_t)a->size,
-		.st_blksize = FS_BLOCK_SIZE,
-		.st_blocks = (blkcnt_t)a->blocks,
-		.st_atim = a->atime,
-		.st_mtim = a->mtime,
-		.st_ctim = a->ctime,
+	    .st_dev = m->dev,
+	    .st_ino = a->ino,
+	    .st_nlink = a->nlink,
+	    .st_mode = a->mode,
+	    .st_uid = a->uid,
+	    .st_gid = a->gid,
+	    .st_rdev = dev_of(a->rdev),
+	    .st_size = (off_t)a->size,
+	    .st_blksize = FS_BLOCK_SIZE,
+	    .st_blocks = (blkcnt_t)a->blocks,
+	    .st_atim = a->atime,
+	    .st_mtim = a->mtime,
+	    .st_ctim = a->ctime,
 	};
 
 	return user_copy(to, &st, sizeof st) ? -EFAULT : 0;
@@ -44,30 +44,29 @@ static int statx_out(const struct vmount *m, const struct fs_attr *a, void *to)
 {
 	uint64_t rdev = dev_of(a->rdev);
 	struct statx st = {
-		.stx_mask = STATX_BASIC_STATS,
-		.stx_blksize = FS_BLOCK_SIZE,
-		.stx_nlink = a->nlink,
-		.stx_uid = a->uid,
-		.stx_gid = a->gid,
-		.stx_mode = (uint16_t)a->mode,
-		.stx_ino = a->ino,
-		.stx_size = a->size,
-		.stx_blocks = a->blocks,
-		.stx_atime = stamp(a->atime),
-		.stx_mtime = stamp(a->mtime),
-		.stx_ctime = stamp(a->ctime),
-		.stx_rdev_major = (uint32_t)(rdev >> 8 & 0xfff),
-		.stx_rdev_minor = (uint32_t)((rdev & 0xff) | (rdev >> 12 & 0xfff00)),
-		.stx_dev_major = (uint32_t)(m->dev >> 8 & 0xfff),
-		.stx_dev_minor = (uint32_t)((m->dev & 0xff) | (m->dev >> 12 & 0xfff00)),
+	    .stx_mask = STATX_BASIC_STATS,
+	    .stx_blksize = FS_BLOCK_SIZE,
+	    .stx_nlink = a->nlink,
+	    .stx_uid = a->uid,
+	    .stx_gid = a->gid,
+	    .stx_mode = (uint16_t)a->mode,
+	    .stx_ino = a->ino,
+	    .stx_size = a->size,
+	    .stx_blocks = a->blocks,
+	    .stx_atime = stamp(a->atime),
+	    .stx_mtime = stamp(a->mtime),
+	    .stx_ctime = stamp(a->ctime),
+	    .stx_rdev_major = (uint32_t)(rdev >> 8 & 0xfff),
+	    .stx_rdev_minor = (uint32_t)((rdev & 0xff) | (rdev >> 12 & 0xfff00)),
+	    .stx_dev_major = (uint32_t)(m->dev >> 8 & 0xfff),
+	    .stx_dev_minor = (uint32_t)((m->dev & 0xff) | (m->dev >> 12 & 0xfff00)),
 	};
 
 	return user_copy(to, &st, sizeof st) ? -EFAULT : 0;
 }
 
 /* Attributes of what a path leads to; again where the path led elsewhere meanwhile. */
-static long attr_at(struct vfs_thread *v, int dir, const char *path, unsigned flags, struct where *w,
-		    struct fs_attr *a)
+static long attr_at(struct vfs_thread *v, int dir, const char *path, unsigned flags, struct where *w, struct fs_attr *a)
 {
 	long err;
 

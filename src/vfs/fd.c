@@ -51,7 +51,8 @@ static void fd_path(char *out, int fd)
 int vfs_placeholder(void)
 {
 	char path[32];
-	int fd, sealed = (int)sys_call3(SYS_memfd_create, (long)"bt-fuse: open file", MFD_CLOEXEC | MFD_ALLOW_SEALING, 0);
+	int fd,
+	    sealed = (int)sys_call3(SYS_memfd_create, (long)"bt-fuse: open file", MFD_CLOEXEC | MFD_ALLOW_SEALING, 0);
 
 	if (sealed < 0)
 		return sealed;
@@ -586,8 +587,8 @@ static int materialise_rights(struct vfs_thread *v, const struct msghdr *m)
 		if (user_copy(&head, p, sizeof head) || head.cmsg_len < sizeof head ||
 		    head.cmsg_len > m->msg_controllen - at)
 			return 0; /* the kernel says what is wrong with it */
-		for (size_t k = sizeof head; head.cmsg_level == SOL_SOCKET && head.cmsg_type == SCM_RIGHTS &&
-					     k + sizeof(int) <= head.cmsg_len;
+		for (size_t k = sizeof head;
+		     head.cmsg_level == SOL_SOCKET && head.cmsg_type == SCM_RIGHTS && k + sizeof(int) <= head.cmsg_len;
 		     k += sizeof(int)) {
 			int fd, err;
 

@@ -185,8 +185,7 @@ HANDLER(call_pwrite)
 {
 	struct task *t = grower(v, (int)c->a[0]);
 
-	return t ? write_at(t, cred(v), (uint32_t)c->a[0], (const void *)c->a[1], io_len(c->a[2]), c->a[3])
-		 : VFS_PASS;
+	return t ? write_at(t, cred(v), (uint32_t)c->a[0], (const void *)c->a[1], io_len(c->a[2]), c->a[3]) : VFS_PASS;
 }
 
 /* One piece of a vector: at the open file's own offset where `off` is negative. */
@@ -273,7 +272,9 @@ static uint32_t entry_len(const struct fs_dirent *d)
 
 static int entry_out(const struct fs_dirent *d, char *to)
 {
-	struct entry e = {.ino = d->ino, .off = (int64_t)d->cookie, .reclen = (uint16_t)entry_len(d),
+	struct entry e = {.ino = d->ino,
+			  .off = (int64_t)d->cookie,
+			  .reclen = (uint16_t)entry_len(d),
 			  .type = (uint8_t)(d->mode >> 12)};
 
 	mem_copy(e.name, d->name, d->len + 1u);

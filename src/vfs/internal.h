@@ -10,8 +10,8 @@
 #include "base/user.h"
 #include "vfs/vfs.h"
 
-#define PATHS 128u	/* remembered paths a thread */
-#define PATH_KEPT 104u	/* bytes of a path that is remembered */
+#define PATHS 128u     /* remembered paths a thread */
+#define PATH_KEPT 104u /* bytes of a path that is remembered */
 #define PARKED 8u
 #define GROUPS 64u
 #define BATCH 24
@@ -55,10 +55,10 @@ struct vfs_proc {
 
 	/* Descriptors. `fd` is read without the lock. */
 	uint32_t fd_lock;
-	int placeholder;	 /* a hidden descriptor to make others of */
-	uint32_t nparked;	 /* placeholders that are free to be used, in order of their numbers */
+	int placeholder;  /* a hidden descriptor to make others of */
+	uint32_t nparked; /* placeholders that are free to be used, in order of their numbers */
 	uint16_t parked[PARKED];
-	bool hole;		 /* the kernel may have a lower free number than the first parked */
+	bool hole; /* the kernel may have a lower free number than the first parked */
 	uint8_t fd[FS_HANDLES];
 };
 

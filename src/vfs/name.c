@@ -52,7 +52,7 @@ static long mknod_at(struct vfs_thread *v, int dir, const char *path, uint32_t m
 
 	if ((mode & S_IFMT) == 0)
 		new.mode |= S_IFREG;
-	switch (new.mode & S_IFMT) {
+	switch (new.mode &S_IFMT) {
 	case S_IFREG:
 	case S_IFIFO:
 	case S_IFSOCK:

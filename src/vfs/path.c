@@ -13,7 +13,6 @@
 
 #include "base/hash.h"
 
-
 /* Does `path` start with the mount point, as a whole number of components? */
 static bool at_mount(const struct vmount *m, const char *path, uint32_t len)
 {

@@ -199,14 +199,14 @@ static uint32_t caps_of(uint32_t effective)
 		uint8_t cap;
 		uint32_t fs;
 	} table[] = {
-		{CAP_CHOWN, FS_CAP_CHOWN},
-		{CAP_DAC_OVERRIDE, FS_CAP_DAC_OVERRIDE},
-		{CAP_DAC_READ_SEARCH, FS_CAP_DAC_READ_SEARCH},
-		{CAP_FOWNER, FS_CAP_FOWNER},
-		{CAP_FSETID, FS_CAP_FSETID},
-		{CAP_SYS_ADMIN, FS_CAP_SYS_ADMIN},
-		{CAP_MKNOD, FS_CAP_MKNOD},
-		{CAP_SYS_RESOURCE, FS_CAP_SYS_RESOURCE},
+	    {CAP_CHOWN, FS_CAP_CHOWN},
+	    {CAP_DAC_OVERRIDE, FS_CAP_DAC_OVERRIDE},
+	    {CAP_DAC_READ_SEARCH, FS_CAP_DAC_READ_SEARCH},
+	    {CAP_FOWNER, FS_CAP_FOWNER},
+	    {CAP_FSETID, FS_CAP_FSETID},
+	    {CAP_SYS_ADMIN, FS_CAP_SYS_ADMIN},
+	    {CAP_MKNOD, FS_CAP_MKNOD},
+	    {CAP_SYS_RESOURCE, FS_CAP_SYS_RESOURCE},
 	};
 	uint32_t caps = 0;
 
@@ -226,11 +226,11 @@ static void read_cred(struct vfs_proc *p)
 	p->real_uid = (uid_t)sys_call3(SYS_getuid, 0, 0, 0);
 	p->real_gid = (gid_t)sys_call3(SYS_getgid, 0, 0, 0);
 	p->cred = (struct fs_cred){
-		.uid = (uid_t)sys_call3(SYS_setfsuid, -1, 0, 0), /* changes nothing, and says what it is */
-		.gid = (gid_t)sys_call3(SYS_setfsgid, -1, 0, 0),
-		.groups = p->groups,
-		.ngroups = n > 0 ? (uint32_t)n : 0,
-		.caps = caps_of(data[0].effective),
+	    .uid = (uid_t)sys_call3(SYS_setfsuid, -1, 0, 0), /* changes nothing, and says what it is */
+	    .gid = (gid_t)sys_call3(SYS_setfsgid, -1, 0, 0),
+	    .groups = p->groups,
+	    .ngroups = n > 0 ? (uint32_t)n : 0,
+	    .caps = caps_of(data[0].effective),
 	};
 }
 

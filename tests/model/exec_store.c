@@ -30,12 +30,12 @@ static int make_pool(struct exec_fs *fs, const struct exec_params *p)
 {
 	const struct fs_cred *c = cred_get(0);
 	struct fs_format f = {
-		.size = p->size ? p->size : 256 << 20,
-		.inodes = p->inodes ? p->inodes : 65536,
-		.name = "model",
-		.root_mode = 0777,
-		.root_uid = c->uid,
-		.root_gid = c->gid,
+	    .size = p->size ? p->size : 256 << 20,
+	    .inodes = p->inodes ? p->inodes : 65536,
+	    .name = "model",
+	    .root_mode = 0777,
+	    .root_uid = c->uid,
+	    .root_gid = c->gid,
 	};
 	int fd = memfd_create("bt-fuse-model", MFD_CLOEXEC), ret;
 
@@ -198,30 +198,30 @@ static int st_statfs(void *s, struct fs_stats *out)
 }
 
 static const struct node_ops store_ops = {
-	.lookup = st_lookup,
-	.make = st_make,
-	.tmpfile = st_tmpfile,
-	.link = st_link,
-	.unlink = st_unlink,
-	.rmdir = st_rmdir,
-	.rename = st_rename,
-	.readdir = st_readdir,
-	.getattr = st_getattr,
-	.setattr = st_setattr,
-	.access = st_access,
-	.readlink = st_readlink,
-	.open = st_open,
-	.close = st_close,
-	.read = st_read,
-	.write = st_write,
-	.fallocate = st_fallocate,
-	.seek = st_seek,
-	.copy_range = st_copy_range,
-	.getxattr = st_getxattr,
-	.setxattr = st_setxattr,
-	.listxattr = st_listxattr,
-	.removexattr = st_removexattr,
-	.statfs = st_statfs,
+    .lookup = st_lookup,
+    .make = st_make,
+    .tmpfile = st_tmpfile,
+    .link = st_link,
+    .unlink = st_unlink,
+    .rmdir = st_rmdir,
+    .rename = st_rename,
+    .readdir = st_readdir,
+    .getattr = st_getattr,
+    .setattr = st_setattr,
+    .access = st_access,
+    .readlink = st_readlink,
+    .open = st_open,
+    .close = st_close,
+    .read = st_read,
+    .write = st_write,
+    .fallocate = st_fallocate,
+    .seek = st_seek,
+    .copy_range = st_copy_range,
+    .getxattr = st_getxattr,
+    .setxattr = st_setxattr,
+    .listxattr = st_listxattr,
+    .removexattr = st_removexattr,
+    .statfs = st_statfs,
 };
 
 /* The session's own directory, made by user 0. */
@@ -249,12 +249,12 @@ static struct exec *session(struct exec_fs *fs, const char *sub)
 	}
 	e->task.clock = session_clock;
 	e->v = (struct vfs){
-		.ops = &store_ops,
-		.s = &e->task,
-		.root = sub ? own_directory(fs, &e->task, sub) : FS_ROOT,
-		.first_handle = __atomic_fetch_add(&fs->sessions, 1, __ATOMIC_RELAXED) * OP_SLOTS,
-		.size_max = INT64_MAX,
-		.link_policy = fs->p.link_policy,
+	    .ops = &store_ops,
+	    .s = &e->task,
+	    .root = sub ? own_directory(fs, &e->task, sub) : FS_ROOT,
+	    .first_handle = __atomic_fetch_add(&fs->sessions, 1, __ATOMIC_RELAXED) * OP_SLOTS,
+	    .size_max = INT64_MAX,
+	    .link_policy = fs->p.link_policy,
 	};
 	return e;
 }
@@ -300,13 +300,13 @@ static void usage(struct exec *e, struct exec_usage *u)
 }
 
 const struct exec_kind exec_store = {
-	.name = "store",
-	.open = instance,
-	.close = instance_close,
-	.session = session,
-	.end = session_end,
-	.run = run,
-	.verify = verify_store,
-	.usage = usage,
-	.logical = true,
+    .name = "store",
+    .open = instance,
+    .close = instance_close,
+    .session = session,
+    .end = session_end,
+    .run = run,
+    .verify = verify_store,
+    .usage = usage,
+    .logical = true,
 };

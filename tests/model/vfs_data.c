@@ -57,8 +57,8 @@ int64_t vfs_write(struct vfs_call *k)
 		off = f->pos;
 	buf = malloc((size_t)k->o->len + 1);
 	op_fill(buf, (size_t)k->o->len, k->o->fill);
-	n = k->v->ops->write(k->v->s, k->c, f->ino, buf, (size_t)k->o->len, off,
-			     f->flags & O_APPEND ? FS_IO_APPEND : 0, &end);
+	n = k->v->ops->write(k->v->s, k->c, f->ino, buf, (size_t)k->o->len, off, f->flags & O_APPEND ? FS_IO_APPEND : 0,
+			     &end);
 	if (n > 0 && (k->o->flags & 1))
 		f->pos = end;
 	free(buf);

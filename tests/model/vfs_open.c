@@ -26,11 +26,11 @@ int64_t vfs_close(struct vfs_call *k)
 static int64_t install(struct vfs_call *k, const struct fs_attr *a)
 {
 	k->v->file[k->o->fd] = (struct vfs_file){
-		.open = true,
-		.ino = a->ino,
-		.handle = k->v->first_handle + (uint32_t)k->o->fd,
-		.type = a->mode & S_IFMT,
-		.flags = k->o->flags,
+	    .open = true,
+	    .ino = a->ino,
+	    .handle = k->v->first_handle + (uint32_t)k->o->fd,
+	    .type = a->mode & S_IFMT,
+	    .flags = k->o->flags,
 	};
 	return 0;
 }

@@ -44,7 +44,8 @@ static int splice_link(struct vfs *v, const struct fs_cred *c, struct vfs_place 
 }
 
 /* Looks the next name up. 1: walked on or spliced, *rest is what is left; 0: arrived. */
-static int walk_step(struct vfs *v, const struct fs_cred *c, struct vfs_place *p, unsigned flags, char **rest, int *links)
+static int walk_step(struct vfs *v, const struct fs_cred *c, struct vfs_place *p, unsigned flags, char **rest,
+		     int *links)
 {
 	size_t len = strcspn(*rest, "/");
 	char *next = *rest + len + strspn(*rest + len, "/");
