@@ -94,8 +94,10 @@ int channel_attach(struct channel *c, struct ring *r, const struct channel_optio
 		if (pool_commit(r->pool, pool_off(r->pool, ch), sizeof *ch) != 0)
 			return -ENOSPC;
 		raise_high(r->header, i + 1);
-		if (claim_channel(c, i))
+		if (claim_channel(c, i)) {
+			notify(c); /* the server counts it */
 			return 0;
+		}
 	}
 	return -EUSERS;
 }
