@@ -403,14 +403,16 @@ int channel_call(struct channel *c, struct call *call)
 		return err;
 	q.op = call->op;
 	q.len = call->len;
-	mem_copy(q.buf, call->in, min_of(call->len, RING_INLINE));
+	if (call->len)
+		mem_copy(q.buf, call->in, min_of(call->len, RING_INLINE));
 	bell_step();
 	err = channel_send(c, &q);
 	if (!err)
 		err = channel_wait(c, &q, call->timeout);
 	if (!err) {
 		call->result = q.result;
-		mem_copy(call->out, q.buf, min_of(q.reply_len, call->room));
+		if (call->room)
+			mem_copy(call->out, q.buf, min_of(q.reply_len, call->room));
 		err = (int)q.reply_len;
 	}
 	bell_step();

@@ -28,7 +28,7 @@
  * Each failed attempt means that another producer got on, or that the memory
  * is damaged. So many others in a row are not to be had.
  */
-#define QUEUE_TRIES 1000000u
+#define QUEUE_TRIES 65536u
 
 static inline uint32_t queue_size(const struct ring *r)
 {

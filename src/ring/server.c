@@ -72,7 +72,8 @@ int ring_server_answer(struct ring_server *s, const struct served *q, int32_t re
 	check(len <= RING_INLINE && data_len <= q->data_len);
 	if (req_state(w) != REQ_TAKEN || req_gen(w) != req_gen(q->word))
 		return -ESTALE;
-	mem_copy(ring_inline(s->ring, q->channel, q->slot), out, len);
+	if (len)
+		mem_copy(ring_inline(s->ring, q->channel, q->slot), out, len);
 	store_relaxed(&slot->result, result);
 	store_relaxed(&slot->reply_len, len);
 	store_relaxed(&slot->reply_data, data_len);
