@@ -272,21 +272,30 @@ static int check_arg(struct machine *m, const struct proto *p, unsigned n, const
 	}
 }
 
+static bool is_out(unsigned type)
+{
+	type &= ~(unsigned)ARG_OR_NULL;
+	return type == ARG_MEM_OUT || type == ARG_VALUE_OUT || type == ARG_LONG_OUT;
+}
+
+/* Reads before writes, as a helper does. */
 static int check_args(struct machine *m, const struct proto *p)
 {
 	const struct map_info *map = NULL;
 
-	for (unsigned n = 0; n < PROTO_ARGS && p->arg[n] != ARG_NONE; n++) {
-		int r = need(m, 1 + n);
+	int r = 0;
 
+	for (unsigned n = 0; r == 0 && n < PROTO_ARGS && p->arg[n] != ARG_NONE; n++) {
+		r = need(m, 1 + n);
 		if (r == 0 && p->arg[n] == ARG_MAP)
 			map = map_at(m, top(m)->reg[1 + n]);
-		if (r == 0)
+		if (r == 0 && !is_out(p->arg[n]))
 			r = check_arg(m, p, n, map);
-		if (r < 0)
-			return r;
 	}
-	return 0;
+	for (unsigned n = 0; r == 0 && n < PROTO_ARGS && p->arg[n] != ARG_NONE; n++)
+		if (is_out(p->arg[n]))
+			r = check_arg(m, p, n, map);
+	return r;
 }
 
 /* Goes on in another program, in the same frame; falls through where there is none. */
@@ -343,16 +352,15 @@ static int step_helper(struct machine *m, const struct bpf_insn *i)
 static int step_exit(struct machine *m)
 {
 	uint64_t r0 = top(m)->reg[0];
-	int r = need(m, 0);
+	bool has_r0 = top(m)->init & 1;
 
-	if (r < 0)
-		return r;
 	if (m->depth == 0)
-		return STEP_DONE;
+		return need(m, 0) < 0 ? -EINVAL : STEP_DONE;
 	m->depth--;
 	m->pc = top(m)->ret;
-	top(m)->init &= ~0x3eu;
-	set(m, 0, r0);
+	top(m)->init &= ~0x3fu;
+	if (has_r0) /* functions without a result leave none */
+		set(m, 0, r0);
 	return STEP_ON;
 }
 
