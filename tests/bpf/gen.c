@@ -96,6 +96,10 @@ static bool has(const struct state *s, enum kind kind)
 
 static unsigned number(struct state *s)
 {
+	if (!has(s, K_NUMBER) && !has(s, K_SMALL) && !chance(s, 30)) {
+		PUT(MOV_K(0, constant(s)));
+		s->kind[0] = K_NUMBER;
+	}
 	return reg_of(s, K_NUMBER);
 }
 
@@ -179,7 +183,8 @@ static void gen_ctx(struct state *s)
 
 static void gen_stack_store(struct state *s)
 {
-	unsigned slot = pick(s, 10), src = chance(s, 8) ? pick(s, 10) : number(s);
+	bool any = !(s->g->flags & GEN_LOCAL) && chance(s, 8);
+	unsigned slot = pick(s, 10), src = any ? pick(s, 10) : number(s);
 	int off = -8 * (int)(slot + 1);
 
 	switch (pick(s, 4)) {
@@ -498,7 +503,7 @@ static void gen_calls(struct state *s, uint32_t *call, uint32_t *loop)
 		clobber(s);
 		s->kind[0] = K_NUMBER;
 	}
-	if (chance(s, 3)) {
+	if (chance(s, 3) && !(s->g->flags & GEN_LOCAL)) {
 		PUT(ST(DW, 10, -8, 0), MOV_X(3, 10), ADD_K(3, -8), MOV_K(1, (int)pick(s, 20)));
 		*loop = s->g->len;
 		PUT(LD_FUNC(2, 0), MOV_K(4, 0), CALL(loop), LDX(DW, 7, 10, -8));
