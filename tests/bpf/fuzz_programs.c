@@ -34,7 +34,7 @@ static const struct map_info *find_map(void *arg, const struct bpf_insn *lddw)
 static int verify(const struct gen *g, struct prog *prog, struct log *log)
 {
 	const struct verify_opts opts = {
-		.type = &prog_type_raw_tracepoint, .log = log, .log_level = log ? 1 : 0, .budget = 200000};
+		.type = &prog_type_raw_tracepoint, .log = log, .log_level = log ? 1 : 0, .budget = 50000};
 	int r = prog_decode(g->insns, g->len, prog, log);
 
 	if (r < 0)
@@ -174,7 +174,7 @@ static const char *try_program(const struct prog *p, uint64_t seed)
 int main(int argc, char **argv)
 {
 	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1, accepted = 0;
-	uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 0) : 3000;
+	uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 0) : 1500;
 	int failures = 0;
 
 	world = world_new();
