@@ -70,7 +70,7 @@ static struct bounds mul(const struct bounds *a, const struct bounds *b)
 	return out;
 }
 
-static struct bounds and(const struct bounds *a, const struct bounds *b)
+static struct bounds and (const struct bounds *a, const struct bounds *b)
 {
 	struct bounds out = with_bits(tnum_and(a->bits, b->bits));
 
@@ -80,7 +80,7 @@ static struct bounds and(const struct bounds *a, const struct bounds *b)
 	return out;
 }
 
-static struct bounds or(const struct bounds *a, const struct bounds *b)
+static struct bounds or (const struct bounds *a, const struct bounds *b)
 {
 	struct bounds out = with_bits(tnum_or(a->bits, b->bits));
 
@@ -157,7 +157,7 @@ static struct bounds wide(const struct bpf_insn *i, unsigned width, const struct
 	case BPF_AND:
 		return and(a, b);
 	case BPF_OR:
-		return or(a, b);
+		return or (a, b);
 	case BPF_XOR:
 		return with_bits(tnum_xor(a->bits, b->bits));
 	case BPF_DIV:

@@ -51,7 +51,8 @@ static int decode_alu(const struct bpf_insn *i, struct log *log)
 	if (op == BPF_MOV)
 		return decode_mov(i, log);
 	if (op == BPF_NEG)
-		return BPF_SRC(i->code) || i->src_reg || i->off || i->imm ? bad(log, "BPF_NEG uses reserved fields") : 0;
+		return BPF_SRC(i->code) || i->src_reg || i->off || i->imm ? bad(log, "BPF_NEG uses reserved fields")
+									  : 0;
 	if (op > BPF_END) {
 		log_printf(log, "invalid BPF_ALU opcode %x\n", op);
 		return -EINVAL;
@@ -234,8 +235,8 @@ static int funcs_collect(struct prog *p, struct log *log)
 			log_printf(log, "call to invalid destination %lld from insn %u\n", (long long)to, pc);
 			return -EINVAL;
 		}
-		p->funcs[p->nfuncs++] = (struct prog_func){
-			.start = (uint32_t)to, .flags = insn_is_func_ref(i) ? FUNC_CALLBACK : FUNC_CALLED};
+		p->funcs[p->nfuncs++] = (struct prog_func){.start = (uint32_t)to,
+							   .flags = insn_is_func_ref(i) ? FUNC_CALLBACK : FUNC_CALLED};
 	}
 	return 0;
 }

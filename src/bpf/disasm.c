@@ -9,16 +9,16 @@
 #include "bpf/proto.h"
 
 static const char *const alu_ops[16] = {
-	[BPF_ADD >> 4] = "+=",	 [BPF_SUB >> 4] = "-=",	 [BPF_MUL >> 4] = "*=",	  [BPF_DIV >> 4] = "/=",
-	[BPF_OR >> 4] = "|=",	 [BPF_AND >> 4] = "&=",	 [BPF_LSH >> 4] = "<<=",  [BPF_RSH >> 4] = ">>=",
-	[BPF_NEG >> 4] = "neg",	 [BPF_MOD >> 4] = "%=",	 [BPF_XOR >> 4] = "^=",	  [BPF_MOV >> 4] = "=",
-	[BPF_ARSH >> 4] = "s>>=", [BPF_END >> 4] = "endian",
+    [BPF_ADD >> 4] = "+=",    [BPF_SUB >> 4] = "-=",	 [BPF_MUL >> 4] = "*=",	 [BPF_DIV >> 4] = "/=",
+    [BPF_OR >> 4] = "|=",     [BPF_AND >> 4] = "&=",	 [BPF_LSH >> 4] = "<<=", [BPF_RSH >> 4] = ">>=",
+    [BPF_NEG >> 4] = "neg",   [BPF_MOD >> 4] = "%=",	 [BPF_XOR >> 4] = "^=",	 [BPF_MOV >> 4] = "=",
+    [BPF_ARSH >> 4] = "s>>=", [BPF_END >> 4] = "endian",
 };
 
 static const char *const jump_ops[16] = {
-	[BPF_JEQ >> 4] = "==",	[BPF_JGT >> 4] = ">",	[BPF_JLT >> 4] = "<",	 [BPF_JGE >> 4] = ">=",
-	[BPF_JLE >> 4] = "<=",	[BPF_JSET >> 4] = "&",	[BPF_JNE >> 4] = "!=",	 [BPF_JSGT >> 4] = "s>",
-	[BPF_JSLT >> 4] = "s<", [BPF_JSGE >> 4] = "s>=", [BPF_JSLE >> 4] = "s<=",
+    [BPF_JEQ >> 4] = "==",  [BPF_JGT >> 4] = ">",    [BPF_JLT >> 4] = "<",    [BPF_JGE >> 4] = ">=",
+    [BPF_JLE >> 4] = "<=",  [BPF_JSET >> 4] = "&",   [BPF_JNE >> 4] = "!=",   [BPF_JSGT >> 4] = "s>",
+    [BPF_JSLT >> 4] = "s<", [BPF_JSGE >> 4] = "s>=", [BPF_JSLE >> 4] = "s<=",
 };
 
 static const char *const load_types[4] = {"u32", "u16", "u8", "u64"}; /* by the size bits */

@@ -51,10 +51,10 @@ struct shape {
 struct jit {
 	struct x86 x;
 	const struct prog *prog;
-	uint32_t *addr;	   /* of each slot; from the pass before ahead of the current one */
-	uint8_t *is_short; /* jumps that were found to fit a byte */
-	uint32_t *entry;   /* of each function: its prologue; a jump to its first instruction goes behind it */
-	uint32_t *stub;	   /* of each function whose address is taken */
+	uint32_t *addr;		   /* of each slot; from the pass before ahead of the current one */
+	uint8_t *is_short;	   /* jumps that were found to fit a byte */
+	uint32_t *entry;	   /* of each function: its prologue; a jump to its first instruction goes behind it */
+	uint32_t *stub;		   /* of each function whose address is taken */
 	const struct shape *shape; /* of the current function */
 	struct shape *shapes;
 	uint32_t pc;
@@ -307,26 +307,31 @@ static void emit_alu(struct jit *j, const struct bpf_insn *i)
 
 /* --- memory --- */
 
-static void emit_load(struct jit *j, const struct bpf_insn *i)
+static void emit_load_from(struct jit *j, const struct bpf_insn *i, struct x86_mem m)
 {
 	static const struct x86_access load[2][4] = {
-		/* BPF_W, BPF_H, BPF_B, BPF_DW: the order of the size bits */
-		{{.op = 0x8b}, {.op = 0x0fb7}, {.op = 0x0fb6}, {.op = 0x8b, .w = 1}},
-		{{.op = 0x63, .w = 1}, {.op = 0x0fbf, .w = 1}, {.op = 0x0fbe, .w = 1}, {.op = 0}},
+	    /* BPF_W, BPF_H, BPF_B, BPF_DW: the order of the size bits */
+	    {{.op = 0x8b}, {.op = 0x0fb7}, {.op = 0x0fb6}, {.op = 0x8b, .w = 1}},
+	    {{.op = 0x63, .w = 1}, {.op = 0x0fbf, .w = 1}, {.op = 0x0fbe, .w = 1}, {.op = 0}},
 	};
 	bool sx = BPF_MODE(i->code) == BPF_MEMSX;
 
-	x86_rm(&j->x, load[sx][BPF_SIZE(i->code) >> 3], dst_of(i), (struct x86_mem){src_of(i), i->off});
+	x86_rm(&j->x, load[sx][BPF_SIZE(i->code) >> 3], dst_of(i), m);
+}
+
+static void emit_load(struct jit *j, const struct bpf_insn *i)
+{
+	emit_load_from(j, i, (struct x86_mem){.base = src_of(i), .disp = i->off});
 }
 
 static void emit_store(struct jit *j, const struct bpf_insn *i)
 {
 	static const struct x86_access store[2][4] = {
-		{{.op = 0xc7}, {.op = 0xc7, .prefix = 0x66}, {.op = 0xc6}, {.op = 0xc7, .w = 1}},
-		{{.op = 0x89}, {.op = 0x89, .prefix = 0x66}, {.op = 0x88, .byte_reg = 1}, {.op = 0x89, .w = 1}},
+	    {{.op = 0xc7}, {.op = 0xc7, .prefix = 0x66}, {.op = 0xc6}, {.op = 0xc7, .w = 1}},
+	    {{.op = 0x89}, {.op = 0x89, .prefix = 0x66}, {.op = 0x88, .byte_reg = 1}, {.op = 0x89, .w = 1}},
 	};
 	bool reg = insn_class(i) == BPF_STX;
-	struct x86_mem m = {dst_of(i), i->off};
+	struct x86_mem m = {.base = dst_of(i), .disp = i->off};
 
 	x86_rm(&j->x, store[reg][BPF_SIZE(i->code) >> 3], reg ? src_of(i) : 0, m);
 	if (reg)
@@ -346,13 +351,14 @@ static void atomic_loop(struct jit *j, const struct bpf_insn *i, unsigned op)
 	unsigned src = src_of(i);
 	size_t again;
 
-	x86_lea(&j->x, R11, (struct x86_mem){dst_of(i), i->off});
+	x86_lea(&j->x, R11, (struct x86_mem){.base = dst_of(i), .disp = i->off});
 	x86_mov(&j->x, 1, R10, RAX);
-	x86_rm(&j->x, (struct x86_access){.op = 0x8b, .w = (uint8_t)w}, RAX, (struct x86_mem){R11, 0});
+	x86_rm(&j->x, (struct x86_access){.op = 0x8b, .w = (uint8_t)w}, RAX, (struct x86_mem){.base = R11, .disp = 0});
 	again = j->x.len;
 	x86_mov(&j->x, w, R9, RAX);
 	x86_rr(&j->x, op, w, src == RAX ? R10 : src, R9);
-	x86_rm(&j->x, (struct x86_access){.prefix = 0xf0, .op = 0x0fb1, .w = (uint8_t)w}, R9, (struct x86_mem){R11, 0});
+	x86_rm(&j->x, (struct x86_access){.prefix = 0xf0, .op = 0x0fb1, .w = (uint8_t)w}, R9,
+	       (struct x86_mem){.base = R11, .disp = 0});
 	x86_byte(&j->x, X86_JCC_SHORT(CC_NE));
 	x86_byte(&j->x, (uint8_t)(again - (j->x.len + 1)));
 	x86_mov(&j->x, w, src, RAX);
@@ -363,7 +369,7 @@ static void atomic_loop(struct jit *j, const struct bpf_insn *i, unsigned op)
 static void emit_atomic(struct jit *j, const struct bpf_insn *i)
 {
 	struct x86_access a = {.prefix = 0xf0, .w = insn_size(i) == 8};
-	struct x86_mem m = {dst_of(i), i->off};
+	struct x86_mem m = {.base = dst_of(i), .disp = i->off};
 
 	switch (i->imm) {
 	case BPF_AND | BPF_FETCH:
@@ -422,7 +428,8 @@ static void emit_lddw(struct jit *j, const struct bpf_insn *i)
 	map = j->prog->maps[i->imm];
 	off = i->src_reg == BPF_PSEUDO_MAP_VALUE ? map->value_off + (uint32_t)i[1].imm : map->off;
 	x86_mov_imm(&j->x, dst_of(i), off);
-	x86_rm(&j->x, (struct x86_access){.op = 0x03, .w = 1}, dst_of(i), (struct x86_mem){R12, RUN_BASE});
+	x86_rm(&j->x, (struct x86_access){.op = 0x03, .w = 1}, dst_of(i),
+	       (struct x86_mem){.base = R12, .disp = RUN_BASE});
 }
 
 /* --- control --- */
@@ -501,18 +508,20 @@ static void emit_tail_call(struct jit *j)
 	struct x86 *x = &j->x;
 	size_t none_left, no_prog;
 
-	x86_rm(x, (struct x86_access){.op = 0x83, .w = 1}, ALU_CMP, (struct x86_mem){R12, RUN_TAIL_LEFT});
+	x86_rm(x, (struct x86_access){.op = 0x83, .w = 1}, ALU_CMP,
+	       (struct x86_mem){.base = R12, .disp = RUN_TAIL_LEFT});
 	x86_byte(x, 0);
 	none_left = x86_jump_short(x, X86_JCC_SHORT(CC_E));
 	x86_push(x, RDI);
 	x86_push(x, RDI);
 	x86_mov(x, 1, RDI, R12);
-	x86_rm(x, (struct x86_access){.op = 0xff}, 2, (struct x86_mem){R12, RUN_TAIL}); /* call */
+	x86_rm(x, (struct x86_access){.op = 0xff}, 2, (struct x86_mem){.base = R12, .disp = RUN_TAIL}); /* call */
 	x86_pop(x, RDI);
 	x86_pop(x, RDI);
 	x86_rr(x, X86_TEST, 1, RAX, RAX);
 	no_prog = x86_jump_short(x, X86_JCC_SHORT(CC_E));
-	x86_rm(x, (struct x86_access){.op = 0xff, .w = 1}, 1, (struct x86_mem){R12, RUN_TAIL_LEFT}); /* dec */
+	x86_rm(x, (struct x86_access){.op = 0xff, .w = 1}, 1,
+	       (struct x86_mem){.base = R12, .disp = RUN_TAIL_LEFT}); /* dec */
 	x86_mov(x, 1, R9, R12);
 	unwind(j);
 	x86_group(x, 0xff, 0, 4, RAX); /* jmp */
@@ -538,9 +547,9 @@ static void emit_call(struct jit *j, const struct bpf_insn *i)
 		emit_tail_call(j);
 		return;
 	}
-	x86_rm(&j->x, (struct x86_access){.op = 0x8b, .w = 1}, RAX, (struct x86_mem){R12, RUN_HELPERS});
+	x86_rm(&j->x, (struct x86_access){.op = 0x8b, .w = 1}, RAX, (struct x86_mem){.base = R12, .disp = RUN_HELPERS});
 	x86_mov(&j->x, 1, R9, R12);
-	x86_rm(&j->x, (struct x86_access){.op = 0xff}, 2, (struct x86_mem){RAX, i->imm * 8});
+	x86_rm(&j->x, (struct x86_access){.op = 0xff}, 2, (struct x86_mem){.base = RAX, .disp = i->imm * 8});
 }
 
 static void emit_jump(struct jit *j, const struct bpf_insn *i)
@@ -583,7 +592,7 @@ static uint32_t fuse_extend(struct jit *j, const struct bpf_insn *i, unsigned sr
 static uint32_t fuse_mov(struct jit *j, const struct bpf_insn *i)
 {
 	const struct bpf_insn *n = &i[1];
-	struct x86_mem m = {src_of(i), n->imm};
+	struct x86_mem m = {.base = src_of(i), .disp = n->imm};
 
 	if (n->dst_reg != i->dst_reg || i->dst_reg == i->src_reg)
 		return 0;
@@ -612,6 +621,19 @@ static uint32_t fuse_scaled(struct jit *j, const struct bpf_insn *i)
 	return 2;
 }
 
+/* add dst, index; then a load through dst into dst: one load. `base` is where dst came from. */
+static uint32_t fuse_indexed(struct jit *j, const struct bpf_insn *i, unsigned base)
+{
+	const struct bpf_insn *n = &i[1];
+
+	if (i->code != (BPF_ALU64 | BPF_ADD | BPF_X) || i->src_reg == i->dst_reg)
+		return 0;
+	if (insn_class(n) != BPF_LDX || n->dst_reg != i->dst_reg || n->src_reg != i->dst_reg)
+		return 0;
+	emit_load_from(j, n, (struct x86_mem){.base = base, .disp = n->off, .indexed = true, .index = src_of(i)});
+	return 2;
+}
+
 /* How many of the instructions from `pc` on became one; 0: none. No jump leads between them. */
 static uint32_t fuse(struct jit *j, const struct bpf_insn *i, uint32_t left)
 {
@@ -623,14 +645,18 @@ static uint32_t fuse(struct jit *j, const struct bpf_insn *i, uint32_t left)
 	if (left < 2 || (mark[1] & MARK_TARGET))
 		return 0;
 	if (mov64 || mov32) {
-		if (left >= 3 && !(mark[2] & MARK_TARGET) && i[1].dst_reg == i->dst_reg) {
-			n = fuse_extend(j, &i[1], src_of(i));
-			if (n)
-				return n + 1;
-		}
+		bool three = left >= 3 && !(mark[2] & MARK_TARGET) && i[1].dst_reg == i->dst_reg;
+
+		n = three ? fuse_extend(j, &i[1], src_of(i)) : 0;
+		if (three && n == 0 && mov64 && i->dst_reg != i->src_reg)
+			n = fuse_indexed(j, &i[1], src_of(i));
+		if (n)
+			return n + 1;
 		return mov64 ? fuse_mov(j, i) : 0;
 	}
 	n = fuse_extend(j, i, dst_of(i));
+	if (n == 0)
+		n = fuse_indexed(j, i, dst_of(i));
 	return n ? n : fuse_scaled(j, i);
 }
 

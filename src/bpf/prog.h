@@ -18,14 +18,14 @@ struct map_info {
 	uint32_t key_size;
 	uint32_t value_size;
 	uint32_t max_entries;
-	uint32_t flags;	 /* BPF_F_* */
-	bool frozen;	 /* no system call changes it any more */
-	int32_t spin_lock_off; /* in the value; -1: none */
-	int32_t timer_off;     /* in the value; -1: none */
-	uint64_t off;	       /* of the map's object, from run.base */
-	uint64_t value_off;    /* of the first value of an array, from run.base; 0: not addressable */
-	uint32_t stride;       /* bytes from one value of an array to the next */
-	const void *rodata;    /* frozen, read-only, one entry: its bytes, for the verifier; or NULL */
+	uint32_t flags;		      /* BPF_F_* */
+	bool frozen;		      /* no system call changes it any more */
+	int32_t spin_lock_off;	      /* in the value; -1: none */
+	int32_t timer_off;	      /* in the value; -1: none */
+	uint64_t off;		      /* of the map's object, from run.base */
+	uint64_t value_off;	      /* of the first value of an array, from run.base; 0: not addressable */
+	uint32_t stride;	      /* bytes from one value of an array to the next */
+	const void *rodata;	      /* frozen, read-only, one entry: its bytes, for the verifier; or NULL */
 	const struct map_info *inner; /* of a map in map: what its maps look like */
 	char name[16];
 };
@@ -51,7 +51,7 @@ enum prog_mark {
 struct prog {
 	struct bpf_insn *insns; /* owned; `len` slots */
 	uint32_t len;
-	uint8_t *mark; /* owned; enum prog_mark per slot */
+	uint8_t *mark;		 /* owned; enum prog_mark per slot */
 	struct prog_func *funcs; /* owned; by address, [0] is the entry */
 	uint32_t nfuncs;
 	/* Maps that the text refers to: lddw's imm is an index once they are resolved. Owned array. */

@@ -55,10 +55,10 @@ enum proto_flags {
 #define MAPS_OF(type) (1ull << (type))
 
 struct proto {
-	uint8_t known; /* 0: an empty entry of the table */
-	uint8_t ret; /* enum ret_type */
+	uint8_t known;		 /* 0: an empty entry of the table */
+	uint8_t ret;		 /* enum ret_type */
 	uint8_t arg[PROTO_ARGS]; /* enum arg_type */
-	uint16_t flags; /* enum proto_flags */
+	uint16_t flags;		 /* enum proto_flags */
 	uint64_t maps;
 };
 

@@ -22,9 +22,9 @@ typedef uint64_t (*run_fn)(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, u
 
 struct run {
 	/* Read by compiled code: the offsets are part of it (jit_x86.c). */
-	char *base;		 /* maps lie at base + map_info.off */
-	const run_fn *helpers;	 /* by helper number, each slot below `nhelpers` filled */
-	uint64_t tail_left;	 /* tail calls still allowed; set to INSN_TAIL_CALLS before a run */
+	char *base;	       /* maps lie at base + map_info.off */
+	const run_fn *helpers; /* by helper number, each slot below `nhelpers` filled */
+	uint64_t tail_left;    /* tail calls still allowed; set to INSN_TAIL_CALLS before a run */
 	/*
 	 * The entry of the program in slot `index` of the program array at
 	 * `map`, or 0. It was verified for the same kind of context.

@@ -50,8 +50,8 @@ static int mov(struct verifier *v, const struct bpf_insn *i)
 {
 	if (BPF_SRC(i->code) == BPF_X)
 		return mov_reg(v, i);
-	vregs(v)[i->dst_reg] = vreg_scalar(
-		bounds_const(insn_class(i) == BPF_ALU64 ? (uint64_t)(int64_t)i->imm : (uint32_t)i->imm));
+	vregs(v)[i->dst_reg] =
+	    vreg_scalar(bounds_const(insn_class(i) == BPF_ALU64 ? (uint64_t)(int64_t)i->imm : (uint32_t)i->imm));
 	return 0;
 }
 

@@ -62,14 +62,13 @@ static int arg_mem(struct verifier *v, unsigned reg, struct call *c, bool out)
 		return size->kind == V_NONE ? vneed_init(v, reg + 1) : mismatch(v, reg + 1, "scalar");
 	vflow_need_reg(v, reg + 1);
 	if (size->b.smin < 0)
-		return vfail(v, -EACCES, "R%u min value is negative, either use unsigned or 'var &= const'\n",
-			     reg + 1);
+		return vfail(v, -EACCES, "R%u min value is negative, either use unsigned or 'var &= const'\n", reg + 1);
 	if (size->b.umin == 0 && !zero_ok)
 		return vfail(v, -EACCES, "R%u invalid zero-sized read: u64=[%llu,%llu]\n", reg + 1,
 			     (unsigned long long)size->b.umin, (unsigned long long)size->b.umax);
 	if (size->b.umax >= 1 << 29)
-		return vfail(v, -EACCES,
-			     "R%u unbounded memory access, use 'var &= const' or 'if (var < const)'\n", reg + 1);
+		return vfail(v, -EACCES, "R%u unbounded memory access, use 'var &= const' or 'if (var < const)'\n",
+			     reg + 1);
 	if (out)
 		c->max_size = size->b.umax;
 	/* Of a size that is not known, nobody can tell what will have been written. */
@@ -105,8 +104,8 @@ static int arg_field(struct verifier *v, unsigned reg, bool timer)
 		return mismatch(v, reg, "map_value");
 	at = timer ? r->map->timer_off : r->map->spin_lock_off;
 	if (!bounds_is_const(&r->b))
-		return vfail(v, -EINVAL, "R%u doesn't have constant offset. %s has to be at the constant offset\n",
-			     reg, name);
+		return vfail(v, -EINVAL, "R%u doesn't have constant offset. %s has to be at the constant offset\n", reg,
+			     name);
 	if (at < 0)
 		return vfail(v, -EINVAL, "map '%s' has no valid %s\n", r->map->name, name);
 	if (r->off != at)

@@ -39,8 +39,8 @@ struct note {
 	bool visited, queued;
 	struct vset need, link;
 	uint64_t reads, writes, kills; /* slots */
-	uint32_t outer;	     /* accesses of callers' frames from here: 1 + index */
-	uint32_t from_below; /* accesses of this frame by what is called here: 1 + index */
+	uint32_t outer;		       /* accesses of callers' frames from here: 1 + index */
+	uint32_t from_below;	       /* accesses of this frame by what is called here: 1 + index */
 	/* The solution. */
 	struct vset live, relevant;
 };
@@ -53,7 +53,7 @@ struct vflow {
 	uint32_t queued;
 	struct outer *outer;
 	uint32_t nouter, outer_room;
-	int err; /* -ENOMEM: a note was lost */
+	int err;	    /* -ENOMEM: a note was lost */
 	bool *ret_relevant; /* by function: some caller needs R0's number */
 	/* Of the current instruction. */
 	uint64_t reads, writes, kills;

@@ -28,8 +28,8 @@ static int extent(struct verifier *v, unsigned reg, const struct vreg *r, int of
 			     "R%u min value is negative, either use unsigned index or do a if (index >=0) check.\n",
 			     reg);
 	if (r->b.smax > OFF_LIMIT)
-		return vfail(v, -EACCES,
-			     "R%u unbounded memory access, make sure to bounds check any such access\n", reg);
+		return vfail(v, -EACCES, "R%u unbounded memory access, make sure to bounds check any such access\n",
+			     reg);
 	*lo = (int64_t)r->off + off + r->b.smin;
 	*hi = (int64_t)r->off + off + r->b.smax + size;
 	return 0;
@@ -52,8 +52,8 @@ static int check_value(struct verifier *v, const struct vreg *r, int64_t lo, int
 		return vfail(v, -EACCES, "write into map forbidden, value_size=%u off=%lld size=%lld\n",
 			     map->value_size, (long long)lo, (long long)(hi - lo));
 	if ((access & ACCESS_READ) && (map->flags & BPF_F_WRONLY_PROG))
-		return vfail(v, -EACCES, "read from map forbidden, value_size=%u off=%lld size=%lld\n",
-			     map->value_size, (long long)lo, (long long)(hi - lo));
+		return vfail(v, -EACCES, "read from map forbidden, value_size=%u off=%lld size=%lld\n", map->value_size,
+			     (long long)lo, (long long)(hi - lo));
 	return 0;
 }
 
@@ -85,9 +85,13 @@ static int check_object(struct verifier *v, unsigned reg, const struct vreg *r, 
 			return vfail(v, -EACCES, "invalid bpf_context access off=%lld size=%lld\n", (long long)lo,
 				     (long long)(hi - lo));
 		log_printf(v->log, "invalid access to %s, %s=%u off=%lld size=%lld\n",
-			   r->kind == V_VALUE ? "map value" : r->kind == V_KEY ? "map key" : "memory",
-			   r->kind == V_VALUE ? "value_size" : r->kind == V_KEY ? "key_size" : "mem_size", size,
-			   (long long)lo, (long long)(hi - lo - (r->b.smax - r->b.smin)));
+			   r->kind == V_VALUE ? "map value"
+			   : r->kind == V_KEY ? "map key"
+					      : "memory",
+			   r->kind == V_VALUE ? "value_size"
+			   : r->kind == V_KEY ? "key_size"
+					      : "mem_size",
+			   size, (long long)lo, (long long)(hi - lo - (r->b.smax - r->b.smin)));
 		return vfail(v, -EACCES, "R%u %s value is outside of the allowed memory range\n", reg,
 			     lo < 0 ? "min" : "max");
 	}

@@ -73,7 +73,8 @@ static void print_pointer(struct items *it, const struct vreg *r)
 	if (r->ref)
 		item(it, "ref_obj_id", r->ref, false);
 	if (r->map) {
-		log_printf(it->log, "%smap=%s,ks=%u,vs=%u", it->sep, r->map->name, r->map->key_size, r->map->value_size);
+		log_printf(it->log, "%smap=%s,ks=%u,vs=%u", it->sep, r->map->name, r->map->key_size,
+			   r->map->value_size);
 		it->sep = ",";
 	}
 	if (r->kind == V_RECORD)

@@ -90,7 +90,8 @@ static bool slot_number(const struct vslot *s, unsigned n, struct vreg *out)
 			return false;
 		zero &= s->byte[k] == BYTE_ZERO;
 	}
-	*out = vreg_scalar(zero ? bounds_const(0) : bounds_range(0, n == 8 ? UINT64_MAX : ((uint64_t)1 << (n * 8)) - 1));
+	*out =
+	    vreg_scalar(zero ? bounds_const(0) : bounds_range(0, n == 8 ? UINT64_MAX : ((uint64_t)1 << (n * 8)) - 1));
 	return true;
 }
 

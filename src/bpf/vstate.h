@@ -28,11 +28,11 @@ enum vkind {
 struct vreg {
 	uint8_t kind; /* enum vkind */
 	uint8_t maybe_null;
-	uint8_t frame;	/* V_STACK: whose */
-	int32_t off;	/* pointers: the known part of the offset */
-	uint32_t id;	/* scalars of one value, pointers of one lookup share it; 0: none */
-	uint32_t ref;	/* V_RECORD: the reference */
-	uint32_t size;	/* V_RECORD: bytes. V_FUNC: its first slot of program text */
+	uint8_t frame; /* V_STACK: whose */
+	int32_t off;   /* pointers: the known part of the offset */
+	uint32_t id;   /* scalars of one value, pointers of one lookup share it; 0: none */
+	uint32_t ref;  /* V_RECORD: the reference */
+	uint32_t size; /* V_RECORD: bytes. V_FUNC: its first slot of program text */
 	const struct map_info *map;
 	struct bounds b; /* scalars: the value. Pointers: the unknown part of the offset */
 };
@@ -59,12 +59,12 @@ enum vcall {
 
 struct vframe {
 	struct vreg reg[INSN_REGS];
-	uint32_t func;	   /* index */
-	uint32_t callsite; /* pc in the caller */
-	uint32_t how;	   /* enum vcall */
-	uint32_t loop;	   /* number of the callback-calling helper call that runs; 0: none */
-	uint32_t turn;	   /* CALL_LOOP: number of this turn of the helper's loop */
-	uint32_t nslots;   /* in use: the others were not written */
+	uint32_t func;	    /* index */
+	uint32_t callsite;  /* pc in the caller */
+	uint32_t how;	    /* enum vcall */
+	uint32_t loop;	    /* number of the callback-calling helper call that runs; 0: none */
+	uint32_t turn;	    /* CALL_LOOP: number of this turn of the helper's loop */
+	uint32_t nslots;    /* in use: the others were not written */
 	struct vslot *slot; /* owned, room for `nslots` */
 };
 

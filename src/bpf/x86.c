@@ -90,12 +90,12 @@ void x86_group(struct x86 *x, unsigned op, int w, unsigned ext, unsigned rm)
 /* rsp and r12 as base need a SIB byte, rbp and r13 a displacement. */
 static void address(struct x86 *x, unsigned reg, struct x86_mem m)
 {
-	bool sib = (m.base & 7) == RSP;
+	bool sib = m.indexed || (m.base & 7) == RSP;
 	unsigned mod = m.disp == 0 && (m.base & 7) != RBP ? 0 : m.disp == (int8_t)m.disp ? 1 : 2;
 
-	modrm(x, mod, reg, m.base);
+	modrm(x, mod, reg, sib ? (unsigned)RSP : m.base);
 	if (sib)
-		x86_byte(x, 0x24);
+		x86_byte(x, (m.indexed ? (m.index & 7) << 3 : 0x20u) | (m.base & 7));
 	if (mod == 1)
 		x86_byte(x, (uint8_t)m.disp);
 	else if (mod == 2)
@@ -106,7 +106,7 @@ void x86_rm(struct x86 *x, struct x86_access a, unsigned reg, struct x86_mem m)
 {
 	if (a.prefix)
 		x86_byte(x, a.prefix);
-	rex(x, a.w, reg, 0, m.base, a.byte_reg && reg >= RSP);
+	rex(x, a.w, reg, m.indexed ? m.index : 0, m.base, a.byte_reg && reg >= RSP);
 	if (a.op >> 8)
 		x86_byte(x, a.op >> 8);
 	x86_byte(x, a.op & 0xff);

@@ -57,10 +57,12 @@ enum x86_op {
 	X86_MOV = 0x89,
 };
 
-/* A memory operand [base + disp]. */
+/* A memory operand [base + disp], or [base + index + disp]. */
 struct x86_mem {
 	unsigned base;
 	int32_t disp;
+	bool indexed;
+	unsigned index;
 };
 
 struct x86 {

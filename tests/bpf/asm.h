@@ -7,7 +7,9 @@
 #include "bpf/insn.h"
 
 #define INSN(c, d, s, o, i)                                                                                            \
-	{.code = (c), .dst_reg = (d) & 15, .src_reg = (s) & 15, .off = (int16_t)(o), .imm = (int32_t)(i)}
+	{                                                                                                              \
+		.code = (c), .dst_reg = (d)&15, .src_reg = (s)&15, .off = (int16_t)(o), .imm = (int32_t)(i)            \
+	}
 
 #define ALU64_K(op, d, i) INSN(BPF_ALU64 | BPF_##op | BPF_K, d, 0, 0, i)
 #define ALU64_X(op, d, s) INSN(BPF_ALU64 | BPF_##op | BPF_X, d, s, 0, 0)

@@ -8,16 +8,16 @@
 #include "bpf/prog.h"
 
 enum case_map {
-	MAP_ARRAY = 0,	/* u32 to 48 bytes, 16 entries */
-	MAP_HASH,	/* u64 to 48 bytes */
+	MAP_ARRAY = 0, /* u32 to 48 bytes, 16 entries */
+	MAP_HASH,      /* u64 to 48 bytes */
 	MAP_RINGBUF,
 	MAP_PROGS,
-	MAP_DATA,	/* one entry of 64 bytes: global data */
-	MAP_RODATA,	/* one entry of 16 bytes, frozen: "text", 0, ..., 7 as 32 bits at 8 */
-	MAP_LOCKED,	/* u32 to 16 bytes, a spin lock at 4 */
+	MAP_DATA,   /* one entry of 64 bytes: global data */
+	MAP_RODATA, /* one entry of 16 bytes, frozen: "text", 0, ..., 7 as 32 bits at 8 */
+	MAP_LOCKED, /* u32 to 16 bytes, a spin lock at 4 */
 	MAP_PERF,
 	MAP_STACKS,
-	MAP_NESTED,	/* array of hashes of MAP_HASH's kind */
+	MAP_NESTED, /* array of hashes of MAP_HASH's kind */
 	MAP_KINDS,
 };
 
@@ -26,9 +26,9 @@ extern const uint8_t case_rodata[16];
 
 struct vcase {
 	const char *name;
-	int err;	     /* 0: accepted */
-	const char *says;    /* part of the log, or NULL */
-	const char *kernel;  /* why the kernel's verdict is another one, or NULL: the same */
+	int err;	    /* 0: accepted */
+	const char *says;   /* part of the log, or NULL */
+	const char *kernel; /* why the kernel's verdict is another one, or NULL: the same */
 	const struct bpf_insn *insns;
 	uint32_t len;
 };

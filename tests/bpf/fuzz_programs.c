@@ -34,7 +34,7 @@ static const struct map_info *find_map(void *arg, const struct bpf_insn *lddw)
 static int verify(const struct gen *g, struct prog *prog, struct log *log)
 {
 	const struct verify_opts opts = {
-		.type = &prog_type_raw_tracepoint, .log = log, .log_level = log ? 1 : 0, .budget = 50000};
+	    .type = &prog_type_raw_tracepoint, .log = log, .log_level = log ? 1 : 0, .budget = 50000};
 	int r = prog_decode(g->insns, g->len, prog, log);
 
 	if (r < 0)

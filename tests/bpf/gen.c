@@ -111,7 +111,7 @@ static unsigned target(struct state *s)
 
 static void gen_alu(struct state *s)
 {
-	static const uint8_t ops[] = {BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_OR,   BPF_AND, BPF_LSH,
+	static const uint8_t ops[] = {BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV,  BPF_OR,  BPF_AND, BPF_LSH,
 				      BPF_RSH, BPF_MOD, BPF_XOR, BPF_ARSH, BPF_ADD, BPF_AND, BPF_MOV};
 	unsigned op = ops[pick(s, array_len(ops))], class = chance(s, 2) ? BPF_ALU : BPF_ALU64;
 	unsigned dst = number(s), src = number(s);
@@ -278,8 +278,16 @@ static void gen_value_access(struct state *s)
 
 static void gen_atomic(struct state *s)
 {
-	static const int ops[] = {BPF_ADD, BPF_AND, BPF_OR, BPF_XOR, BPF_ADD | BPF_FETCH, BPF_AND | BPF_FETCH,
-				  BPF_OR | BPF_FETCH, BPF_XOR | BPF_FETCH, BPF_XCHG, BPF_CMPXCHG};
+	static const int ops[] = {BPF_ADD,
+				  BPF_AND,
+				  BPF_OR,
+				  BPF_XOR,
+				  BPF_ADD | BPF_FETCH,
+				  BPF_AND | BPF_FETCH,
+				  BPF_OR | BPF_FETCH,
+				  BPF_XOR | BPF_FETCH,
+				  BPF_XCHG,
+				  BPF_CMPXCHG};
 	int op = ops[pick(s, array_len(ops))];
 	unsigned ptr = reg_of(s, K_VALUE), src = number(s);
 	bool wide = chance(s, 2);
@@ -386,7 +394,7 @@ static void gen_block(struct state *s, uint32_t steps)
 /* A forward branch over a few steps. */
 static void gen_branch(struct state *s)
 {
-	static const uint8_t ops[] = {BPF_JEQ, BPF_JNE, BPF_JGT, BPF_JGE, BPF_JLT, BPF_JLE,
+	static const uint8_t ops[] = {BPF_JEQ,	BPF_JNE,  BPF_JGT,  BPF_JGE,  BPF_JLT, BPF_JLE,
 				      BPF_JSGT, BPF_JSGE, BPF_JSLT, BPF_JSLE, BPF_JSET};
 	unsigned op = ops[pick(s, array_len(ops))], class = chance(s, 3) ? BPF_JMP32 : BPF_JMP;
 	bool reg = chance(s, 3);
@@ -401,8 +409,9 @@ static void gen_branch(struct state *s)
 	/* Behind it only what both ways agree on. */
 	for (unsigned r = 0; r < INSN_REGS; r++)
 		if (s->kind[r] != before.kind[r])
-			s->kind[r] = s->kind[r] == K_NONE || before.kind[r] == K_NONE ? K_NONE
-				     : s->kind[r] > K_SMALL || before.kind[r] > K_SMALL ? K_NONE : K_NUMBER;
+			s->kind[r] = s->kind[r] == K_NONE || before.kind[r] == K_NONE	? K_NONE
+				     : s->kind[r] > K_SMALL || before.kind[r] > K_SMALL ? K_NONE
+											: K_NUMBER;
 	s->slots &= before.slots;
 }
 

@@ -23,8 +23,21 @@ static uint64_t rnd(void)
 /* Numbers near what matters: 0, the signs, the halves, small ones. */
 static uint64_t number(void)
 {
-	static const uint64_t near[] = {0, 1, 31, 32, 63, 64, 0xff, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000,
-					0x7fffffffffffffff, 0x8000000000000000, 0xffffffff80000000, UINT64_MAX};
+	static const uint64_t near[] = {0,
+					1,
+					31,
+					32,
+					63,
+					64,
+					0xff,
+					0x7fffffff,
+					0x80000000,
+					0xffffffff,
+					0x100000000,
+					0x7fffffffffffffff,
+					0x8000000000000000,
+					0xffffffff80000000,
+					UINT64_MAX};
 
 	switch (rnd() % 4) {
 	case 0:
@@ -87,8 +100,8 @@ static void fail(const char *what, unsigned code, uint64_t a, uint64_t b, uint64
 
 static void alu_round(void)
 {
-	static const unsigned ops[] = {BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_OR,  BPF_AND,  BPF_LSH,
-				       BPF_RSH, BPF_MOD, BPF_XOR, BPF_MOV, BPF_ARSH};
+	static const unsigned ops[] = {BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_OR,  BPF_AND,
+				       BPF_LSH, BPF_RSH, BPF_MOD, BPF_XOR, BPF_MOV, BPF_ARSH};
 	unsigned op = ops[rnd() % array_len(ops)], class = rnd() & 1 ? BPF_ALU64 : BPF_ALU;
 	struct bpf_insn i = {.code = (uint8_t)(class | op | BPF_X)};
 	uint64_t a = number(), b = number(), v;
@@ -151,7 +164,8 @@ static void cond_round(void)
 
 int main(int argc, char **argv)
 {
-	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1, rounds = argc > 2 ? strtoull(argv[2], NULL, 0) : 300000;
+	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1,
+		 rounds = argc > 2 ? strtoull(argv[2], NULL, 0) : 300000;
 
 	state = seed * 0x9e3779b97f4a7c15ull + 1;
 	printf("# seed %llu\n", (unsigned long long)seed);

@@ -34,13 +34,11 @@ static bool run_case(const struct vcase *c, bool show)
 	if (show)
 		printf("%s", text);
 	if (r != c->err) {
-		printf("# verdict %d, not %d; log ends: %s\n", r, c->err,
-		       tail());
+		printf("# verdict %d, not %d; log ends: %s\n", r, c->err, tail());
 		return false;
 	}
 	if (c->says && !strstr(text, c->says)) {
-		printf("# the log does not say \"%s\" but: %s\n", c->says,
-		       tail());
+		printf("# the log does not say \"%s\" but: %s\n", c->says, tail());
 		return false;
 	}
 	return true;
@@ -57,8 +55,8 @@ int main(int argc, char **argv)
 		bool ok = run_case(&vcases[k], argc > 1);
 
 		failures += !ok;
-		printf("%s %u - %s%s\n", ok ? "ok" : "not ok", ++n, vcases[k].err ? "refuses: " : "accepts: ",
-		       vcases[k].name);
+		printf("%s %u - %s%s\n", ok ? "ok" : "not ok", ++n,
+		       vcases[k].err ? "refuses: " : "accepts: ", vcases[k].name);
 	}
 	printf("1..%u\n", n);
 	return failures != 0;

@@ -117,7 +117,7 @@ static uint64_t update(uint64_t map, uint64_t key, uint64_t value, uint64_t flag
 	return 0;
 }
 
-static uint64_t delete(uint64_t map, uint64_t key, uint64_t c, uint64_t d, uint64_t e, struct run *run)
+static uint64_t delete (uint64_t map, uint64_t key, uint64_t c, uint64_t d, uint64_t e, struct run *run)
 {
 	struct world *w = world_of(run);
 	const struct map_info *m = map_of(w, map);
