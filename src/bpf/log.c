@@ -18,16 +18,16 @@ static void log_drop(struct log *log, size_t n)
 	log->full = true;
 }
 
-/* Makes room for n bytes and the NUL; false: the buffer is too small for ever. */
-static bool log_room(struct log *log, size_t n)
+/* Appends n bytes, of which the buffer can hold at least the last. */
+static void log_put(struct log *log, const char *text, size_t n)
 {
-	if (log->used - log->gone + n < log->size)
-		return true;
-	log->full = true;
-	if (n >= log->size)
-		return false;
-	log_drop(log, max_of(log->size / 2, n + 1));
-	return true;
+	size_t keep = min_of(n, log->size - 1);
+
+	if (log->used - log->gone + n >= log->size)
+		log_drop(log, max_of(log->size / 2, keep + 1));
+	memcpy(log->buf + (log->used - log->gone), text + (n - keep), keep);
+	log->buf[log->used - log->gone + keep] = 0;
+	log->gone += n - keep;
 }
 
 void log_printf(struct log *log, const char *fmt, ...)
@@ -45,10 +45,8 @@ void log_printf(struct log *log, const char *fmt, ...)
 	if (n <= 0)
 		return;
 	len = min_of((size_t)n, sizeof(line) - 1);
-	if (log->buf && log_room(log, len))
-		memcpy(log->buf + (log->used - log->gone), line, len + 1);
-	else
-		log->gone += len;
+	if (log->buf && log->size)
+		log_put(log, line, len);
 	log->used += len;
 }
 

@@ -363,6 +363,7 @@ int vcall_local(struct verifier *v, const struct bpf_insn *i)
 	memset(caller->reg, 0, 6 * sizeof(struct vreg));
 	v->next = start;
 	if (v->level & 3) {
+		vprint_break(v);
 		log_printf(v->log, "caller of func#%u;", vtop(v)->func);
 		vprint_state(v);
 	}
@@ -470,6 +471,7 @@ static int check_range(struct verifier *v, const struct vreg *r0, int32_t min, i
 	vflow_need_reg(v, 0);
 	if (r0->b.smin >= min && r0->b.smax <= max)
 		return 0;
+	vprint_break(v);
 	log_printf(v->log, "%s the register R0 has value ", where);
 	vprint_reg(v, r0);
 	return vfail(v, -EINVAL, " should have been in [%d, %d]\n", min, max);
@@ -534,6 +536,7 @@ int vcall_exit(struct verifier *v)
 	v->st.frame[v->st.depth--] = NULL;
 	vregs(v)[0] = r0;
 	if (v->level & 3) {
+		vprint_break(v);
 		log_printf(v->log, "returning from callee;");
 		vprint_state(v);
 	}

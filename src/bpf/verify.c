@@ -173,26 +173,27 @@ static void print_insn(struct verifier *v)
 
 	disasm_insn(v->prog, v->pc, text, sizeof(text));
 	log_printf(v->log, "%u: %-40s", v->pc, text);
+	v->in_line = true;
 }
 
 /* A step with its line in the log, if one is kept. */
 static int step_logged(struct verifier *v, const struct bpf_insn *i)
 {
 	struct vreg before[INSN_REGS];
+	const struct vpath *known = v->paths;
 	uint32_t depth = v->st.depth;
-	size_t mark;
 	int r;
 
 	if (!v->log || !(v->level & 3))
 		return step(v, i);
 	memcpy(before, vregs(v), sizeof(before));
 	print_insn(v);
-	mark = v->log->used;
 	r = step(v, i);
-	if (v->log->used == mark && r == 0 && v->st.depth == depth)
+	if (v->in_line && r == 0 && v->st.depth == depth)
 		vprint_changes(v, before);
-	else if (v->log->used == mark)
-		log_printf(v->log, "\n");
+	vprint_break(v);
+	for (struct vpath *p = v->paths; p && p != known; p = p->next)
+		p->log_used = v->log->used; /* where one goes on that was left here */
 	return r;
 }
 

@@ -84,6 +84,7 @@ static int check_object(struct verifier *v, unsigned reg, const struct vreg *r, 
 		if (r->kind == V_CTX)
 			return vfail(v, -EACCES, "invalid bpf_context access off=%lld size=%lld\n", (long long)lo,
 				     (long long)(hi - lo));
+		vprint_break(v);
 		log_printf(v->log, "invalid access to %s, %s=%u off=%lld size=%lld\n",
 			   r->kind == V_VALUE ? "map value"
 			   : r->kind == V_KEY ? "map key"

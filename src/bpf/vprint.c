@@ -30,6 +30,13 @@ const char *vkind_name(const struct vreg *r)
 	}
 }
 
+void vprint_break(struct verifier *v)
+{
+	if (v->in_line)
+		log_printf(v->log, "\n");
+	v->in_line = false;
+}
+
 struct items {
 	struct log *log;
 	const char *sep;
@@ -156,6 +163,8 @@ void vprint_changes(struct verifier *v, const struct vreg *before)
 {
 	const struct vreg *now = vregs(v);
 	const char *sep = " ;";
+
+	v->in_line = false;
 
 	for (unsigned r = 0; r < INSN_REGS; r++) {
 		if (memcmp(&now[r], &before[r], sizeof(*now)) == 0 || now[r].kind == V_NONE)

@@ -369,8 +369,7 @@ static int try_open(struct verifier *v, struct vseen *s, bool loop)
 	}
 	if (same_turns(&s->st, &v->st) && state_covered(v, &s->st, &v->st, true) &&
 	    state_covered(v, &v->st, &s->st, true)) {
-		log_printf(v->log, "infinite loop detected at insn %u\n", v->pc);
-		return -EINVAL;
+		return vfail(v, -EINVAL, "infinite loop detected at insn %u\n", v->pc);
 	}
 	return 0;
 }

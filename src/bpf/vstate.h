@@ -112,6 +112,7 @@ struct verifier {
 	struct prog *prog;
 	const struct verify_opts *opts;
 	struct log *log;
+	bool in_line; /* an instruction was printed, its line is not at its end */
 	uint32_t level;
 	struct vstate st; /* current */
 	uint32_t pc;
@@ -179,8 +180,10 @@ void vprint_reg(struct verifier *v, const struct vreg *r);
 void vprint_state(struct verifier *v);
 /* What changed against `before` (of the current frame). */
 void vprint_changes(struct verifier *v, const struct vreg *before);
+/* Ends a line that shows an instruction. */
+void vprint_break(struct verifier *v);
 /* A line for the user; evaluates to err. */
-#define vfail(v, err, ...) (log_printf((v)->log, __VA_ARGS__), (err))
+#define vfail(v, err, ...) (vprint_break(v), log_printf((v)->log, __VA_ARGS__), (err))
 
 /* --- vmem.c: memory --- */
 

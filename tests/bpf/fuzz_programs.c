@@ -171,6 +171,36 @@ static const char *try_program(const struct prog *p, uint64_t seed)
 	return why;
 }
 
+/* Every fourth program gets some fields of some instructions at random. Calls are left: helpers here do little. */
+static void mutate(struct gen *g)
+{
+	uint64_t seed = g->seed;
+
+	for (uint64_t n = 1 + gen_random(&seed) % 3; n > 0; n--) {
+		struct bpf_insn *i = &g->insns[gen_random(&seed) % g->len];
+		uint64_t v = gen_random(&seed);
+
+		if (i->code == INSN_CALL)
+			continue;
+		switch (v % 5) {
+		case 0:
+			i->code ^= (uint8_t)(1u << (v >> 8) % 8);
+			break;
+		case 1:
+			i->dst_reg = (v >> 8) % 11 & 15;
+			break;
+		case 2:
+			i->src_reg = (v >> 8) % 11 & 15;
+			break;
+		case 3:
+			i->off = (int16_t)(i->off + (int)((v >> 8) % 17) - 8);
+			break;
+		default:
+			i->imm = v & 1 << 16 ? (int32_t)(v >> 32) : i->imm + (int)((v >> 8) % 17) - 8;
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1, accepted = 0;
@@ -188,6 +218,8 @@ int main(int argc, char **argv)
 
 		g.seed = seed + n;
 		gen_program(&g);
+		if ((seed + n) % 4 == 0)
+			mutate(&g);
 		if (verify(&g, &prog, count == 1 ? &log : NULL) < 0) {
 			if (count == 1)
 				printf("refused:\n%s", text);

@@ -247,7 +247,7 @@ static void gen_indexed(struct state *s)
 	}
 	PUT(MOV_X(dst, ptr), ADD_X(dst, index));
 	if (chance(s, 2)) {
-		PUT(LDX(B, dst, dst, off));
+		PUT(INSN(BPF_LDX | BPF_B | (chance(s, 2) ? BPF_MEM : BPF_MEMSX), dst, dst, off, 0));
 		s->kind[dst] = K_NUMBER;
 		return;
 	}

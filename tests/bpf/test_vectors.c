@@ -24,16 +24,18 @@ static void report(const char *name, const char *why)
 	}
 }
 
+static int nibble(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* Hex in place; returns the bytes. */
 static size_t unhex(char *text)
 {
 	size_t n = 0;
-	unsigned byte;
 
-	if (strcmp(text, "-") == 0)
-		return 0;
-	while (sscanf(text + 2 * n, "%2x", &byte) == 1)
-		text[n++] = (char)byte;
+	for (; nibble(text[2 * n]) >= 0 && nibble(text[2 * n + 1]) >= 0; n++)
+		text[n] = (char)(nibble(text[2 * n]) << 4 | nibble(text[2 * n + 1]));
 	return n;
 }
 
