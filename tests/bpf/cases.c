@@ -412,6 +412,27 @@ const struct vcase vcases[] = {
 	CASE("callback that is none", -EACCES, "expected=func", MOV_K(R1, 1), MOV_K(R2, 1), MOV_K(R3, 0), MOV_K(R4, 0),
 	     CALL(loop), RETURN(0)),
 
+	/* --- what a state's future needs: each of these is accepted by a verifier that forgets one kind of need --- */
+#define PAD MOV_K(R9, 0), MOV_K(R9, 1), MOV_K(R9, 2), MOV_K(R9, 3), MOV_K(R9, 4), MOV_K(R9, 5), GOTO(0), GOTO(0)
+	CASE("same number, other copies", -EACCES, "unbounded memory access", MOV_X(R6, R1), LOOKUP_OR(MAP_ARRAY, 19),
+	     MOV_X(R7, R0), LDX(W, R1, R6, 16), LDX(W, R4, R6, 24), J_K(JEQ, R4, 5, 2), MOV_X(R2, R1), GOTO(2),
+	     MOV_X(R3, R1), LDX(W, R2, R6, 32), PAD, J_K(JGT, R2, 47, 2), ADD_X(R7, R1), LDX(B, R0, R7, 0), RETURN(0)),
+	CASE("index that a callee takes from the caller's stack", -EACCES, "invalid stack", LDX(W, R4, R1, 24),
+	     ST(DW, FP, -8, 100), J_K(JEQ, R4, 5, 1), ST(DW, FP, -8, 0), PAD,
+	     MOV_X(R1, FP), ADD_K(R1, -8), CALL_LOCAL(2), RETURN(0), LDX(DW, R4, R1, 0), MOV_X(R5, FP),
+	     ADD_X(R5, R4), ST(B, R5, -16, 0), RETURN(0)),
+	CASE("index that a callee leaves on the caller's stack", -EACCES, "invalid stack", LDX(W, R4, R1, 24),
+	     MOV_K(R2, 100), J_K(JEQ, R4, 5, 1), MOV_K(R2, 0), PAD, MOV_X(R1, FP), ADD_K(R1, -8), CALL_LOCAL(6),
+	     LDX(DW, R4, FP, -8), MOV_X(R5, FP), ADD_X(R5, R4), ST(B, R5, -16, 0), RETURN(0), STX(DW, R1, R2, 0),
+	     RETURN(0)),
+	CASE("index that a callee returns", -EACCES, "invalid stack", LDX(W, R4, R1, 24), MOV_K(R1, 100),
+	     J_K(JEQ, R4, 5, 1), MOV_K(R1, 0), PAD, CALL_LOCAL(5), MOV_X(R5, FP), ADD_X(R5, R0), ST(B, R5, -16, 0),
+	     RETURN(0), MOV_X(R0, R1), EXIT()),
+	CASE("index that a later turn of a callback takes", -EACCES, "unbounded min value", ST(DW, FP, -8, 0), MOV_X(R3, FP),
+	     ADD_K(R3, -8), MOV_K(R1, 4), LD_FUNC(R2, 5), MOV_K(R4, 0), CALL(loop), RETURN(0),
+	     J_K(JEQ, R1, 100, 13), J_K(JEQ, R1, 200, 10), PAD, RETURN(0), ST(DW, R2, 0, 100), GOTO(-12),
+	     LDX(DW, R4, R2, 0), MOV_X(R5, FP), ADD_X(R5, R4), ST(B, R5, -16, 0), RETURN(0)),
+
 	/* --- tail calls --- */
 	CASE("tail call", 0, NULL, LD_MAP(R2, MAP_PROGS), MOV_K(R3, 0), CALL(tail_call), RETURN(0)),
 	CASE("tail call without a context", -EACCES, "expected=ctx", MOV_K(R1, 0), LD_MAP(R2, MAP_PROGS),
