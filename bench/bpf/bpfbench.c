@@ -53,6 +53,11 @@ static int compile(const struct bpf_insn *insns, uint32_t len, struct jit_map *m
 
 /* --- calls --- */
 
+static const struct map_info *find_map(void *arg, const struct bpf_insn *lddw)
+{
+	return &case_maps[lddw->imm];
+}
+
 static void bench_empty(void)
 {
 	static const struct bpf_insn empty[] = {MOV_K(0, 0), EXIT()};
@@ -71,6 +76,51 @@ static void bench_empty(void)
 	}
 	printf("call of an empty program            %8.2f ns\n", best);
 	jit_unmap(&map);
+}
+
+/* A loop of a thousand lookups in an array; less what the loop costs without them. */
+static double time_lookups(const struct bpf_insn *insns, uint32_t len, struct world *w)
+{
+	const struct verify_opts opts = {.type = &prog_type_tracepoint};
+	struct run run = *world_run(w);
+	double best = 1e9;
+	struct jit_code code;
+	struct jit_map map;
+	struct prog prog;
+
+	if (prog_decode(insns, len, &prog, NULL) < 0 || prog_resolve_maps(&prog, find_map, NULL, NULL) < 0 ||
+	    verify_prog(&prog, &opts, NULL) < 0 || jit_compile(&prog, 0, &code) < 0 || jit_map(&code, &map) < 0)
+		return -1;
+	for (int r = 0; r < ROUNDS; r++) {
+		uint64_t start = now();
+
+		for (int k = 0; k < 100; k++)
+			run_program(map.entry, w, &run);
+		best = fmin(best, (double)(now() - start) / 1e5);
+	}
+	jit_unmap(&map);
+	jit_free(&code);
+	prog_free(&prog);
+	return best;
+}
+
+static void bench_array(void)
+{
+	static const struct bpf_insn with[] = {MOV_K(6, 0),	     MOV_X(7, 6),
+					       ALU64_K(AND, 7, 15),  STX(W, 10, 7, -4),
+					       MOV_X(2, 10),	     ADD_K(2, -4),
+					       LD_MAP(1, MAP_ARRAY), CALL(map_lookup_elem),
+					       J_K(JEQ, 0, 0, 1),    STX(DW, 0, 6, 0),
+					       ADD_K(6, 1),	     J_K(JLT, 6, 1000, -12),
+					       MOV_K(0, 0),	     EXIT()};
+	static const struct bpf_insn without[] = {MOV_K(6, 0),	     MOV_X(7, 6), ALU64_K(AND, 7, 15),
+						  STX(W, 10, 7, -4), ADD_K(6, 1), J_K(JLT, 6, 1000, -5),
+						  MOV_K(0, 0),	     EXIT()};
+	struct world *w = world_new();
+
+	printf("lookup in an array, and a store       %6.2f ns\n",
+	       time_lookups(with, array_len(with), w) - time_lookups(without, array_len(without), w));
+	world_free(w);
 }
 
 /* --- compute --- */
@@ -145,11 +195,27 @@ static void bench_compute(void)
 static uint32_t big_program(struct bpf_insn *out, uint32_t want)
 {
 	static const struct bpf_insn block[] = {
-		LDX(DW, 7, 6, 16), ALU64_K(AND, 7, 0xffff), J_K(JGT, 7, 1000, 18),
-		STX(DW, 10, 7, -8), MOV_X(2, 10), ADD_K(2, -8), LD_MAP(1, MAP_HASH), CALL(map_lookup_elem),
-		J_K(JEQ, 0, 0, 11), LDX(DW, 3, 0, 8), ADD_X(3, 7), J_K(JLT, 3, 64, 1), ALU64_K(AND, 3, 31),
-		STX(DW, 0, 3, 8), LDX(W, 4, 0, 16), J_K(JGT, 4, 39, 4), ADD_X(0, 4), MOV_K(5, 1),
-		ATOMIC_OP(DW, BPF_ADD, 10, 5, -8), STX(B, 0, 5, 0), MOV_X(8, 7),
+	    LDX(DW, 7, 6, 16),
+	    ALU64_K(AND, 7, 0xffff),
+	    J_K(JGT, 7, 1000, 18),
+	    STX(DW, 10, 7, -8),
+	    MOV_X(2, 10),
+	    ADD_K(2, -8),
+	    LD_MAP(1, MAP_HASH),
+	    CALL(map_lookup_elem),
+	    J_K(JEQ, 0, 0, 11),
+	    LDX(DW, 3, 0, 8),
+	    ADD_X(3, 7),
+	    J_K(JLT, 3, 64, 1),
+	    ALU64_K(AND, 3, 31),
+	    STX(DW, 0, 3, 8),
+	    LDX(W, 4, 0, 16),
+	    J_K(JGT, 4, 39, 4),
+	    ADD_X(0, 4),
+	    MOV_K(5, 1),
+	    ATOMIC_OP(DW, BPF_ADD, 10, 5, -8),
+	    STX(B, 0, 5, 0),
+	    MOV_X(8, 7),
 	};
 	uint32_t n = 0;
 
@@ -162,11 +228,6 @@ static uint32_t big_program(struct bpf_insn *out, uint32_t want)
 	out[n++] = (struct bpf_insn)MOV_X(0, 8);
 	out[n++] = (struct bpf_insn)EXIT();
 	return n;
-}
-
-static const struct map_info *find_map(void *arg, const struct bpf_insn *lddw)
-{
-	return &case_maps[lddw->imm];
 }
 
 static void bench_load(void)
@@ -210,6 +271,7 @@ static void bench_load(void)
 int main(void)
 {
 	bench_empty();
+	bench_array();
 	bench_load();
 	bench_compute();
 	return 0;

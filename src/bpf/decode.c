@@ -329,6 +329,7 @@ void prog_free(struct prog *prog)
 	free(prog->mark);
 	free(prog->funcs);
 	free(prog->maps);
+	free(prog->call_map);
 	*prog = (struct prog){0};
 }
 

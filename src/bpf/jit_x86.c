@@ -529,8 +529,42 @@ static void emit_tail_call(struct jit *j)
 	x86_here(x, no_prog);
 }
 
+/* The array that a lookup at this pc always gets, if its values can be addressed. */
+static const struct map_info *known_array(const struct jit *j, const struct bpf_insn *i)
+{
+	unsigned k = j->prog->call_map ? j->prog->call_map[j->pc] : 0;
+	const struct map_info *map;
+
+	if (i->imm != BPF_FUNC_map_lookup_elem || k == 0 || k == CALL_MAP_MIXED)
+		return NULL;
+	map = j->prog->maps[k - 1];
+	if (map->type != BPF_MAP_TYPE_ARRAY || !map->value_off || map->value_off > INT32_MAX || !map->stride)
+		return NULL;
+	return map;
+}
+
+/* R0 = index below max_entries ? base + value_off + index * stride : 0, as the helper does it. */
+static void emit_array_lookup(struct jit *j, const struct map_info *map)
+{
+	struct x86 *x = &j->x;
+	size_t missing, done;
+
+	x86_rm(x, (struct x86_access){.op = 0x8b}, RAX, (struct x86_mem){.base = RSI});
+	x86_alu_imm(x, ALU_CMP, 0, RAX, (int32_t)map->max_entries);
+	missing = x86_jump_short(x, X86_JCC_SHORT(CC_AE));
+	x86_rr(x, 0x69, 1, RAX, RAX); /* imul */
+	x86_i32(x, (int32_t)map->stride);
+	x86_rm(x, (struct x86_access){.op = 0x03, .w = 1}, RAX, (struct x86_mem){.base = R12, .disp = RUN_BASE});
+	x86_alu_imm(x, ALU_ADD, 1, RAX, (int32_t)map->value_off);
+	done = x86_jump_short(x, X86_JMP_SHORT);
+	x86_here(x, missing);
+	x86_rr(x, X86_XOR, 0, RAX, RAX);
+	x86_here(x, done);
+}
+
 static void emit_call(struct jit *j, const struct bpf_insn *i)
 {
+	const struct map_info *array = known_array(j, i);
 	const struct proto *p;
 
 	if (insn_is_local_call(i)) {
@@ -540,6 +574,10 @@ static void emit_call(struct jit *j, const struct bpf_insn *i)
 			x86_mov(&j->x, 1, R9, R12);
 		x86_byte(&j->x, 0xe8);
 		x86_i32(&j->x, (int32_t)(j->entry[f] - (uint32_t)(j->x.len + 4)));
+		return;
+	}
+	if (array) {
+		emit_array_lookup(j, array);
 		return;
 	}
 	p = proto_of((uint32_t)i->imm);

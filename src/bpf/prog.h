@@ -57,6 +57,8 @@ struct prog {
 	/* Maps that the text refers to: lddw's imm is an index once they are resolved. Owned array. */
 	const struct map_info **maps;
 	uint32_t nmaps;
+	/* By slot, from the verifier: 1 + index of the one map that a helper call there gets. Owned; NULL: unknown. */
+	uint8_t *call_map;
 };
 
 /*
@@ -83,3 +85,4 @@ uint32_t prog_func_of(const struct prog *prog, uint32_t pc);
 int prog_resolve_maps(struct prog *prog, const struct map_info *(*find)(void *arg, const struct bpf_insn *lddw),
 		      void *arg, struct log *log) must_check;
 #define PROG_MAPS 64u
+#define CALL_MAP_MIXED 255u /* several, or one that is not in the list */

@@ -261,6 +261,18 @@ static int check_args(struct verifier *v, struct call *c)
 	return err;
 }
 
+/* The compiler may open-code a call that always gets the same map. */
+static void note_map(struct verifier *v, const struct map_info *map)
+{
+	const struct prog *p = v->prog;
+	uint8_t *noted = &p->call_map[v->pc], now = CALL_MAP_MIXED;
+
+	for (uint32_t k = 0; k < p->nmaps; k++)
+		if (p->maps[k] == map)
+			now = (uint8_t)(k + 1);
+	*noted = *noted == 0 || *noted == now ? now : CALL_MAP_MIXED;
+}
+
 /* --- results --- */
 
 static void forget_caller_saved(struct verifier *v)
@@ -457,6 +469,8 @@ int vcall_helper(struct verifier *v, const struct bpf_insn *i)
 		err = release(v, c.released);
 	if (err < 0)
 		return err;
+	if (c.map)
+		note_map(v, c.map);
 	forget_caller_saved(v);
 	v->st.again = 0;
 	return result(v, &c);

@@ -280,7 +280,9 @@ int verify_prog(struct prog *prog, const struct verify_opts *opts, struct verify
 	v.seen = calloc(prog->len, sizeof(*v.seen));
 	v.nseen = calloc(prog->len, sizeof(*v.nseen));
 	v.depth = calloc(prog->nfuncs, sizeof(*v.depth));
-	r = v.seen && v.nseen && v.depth ? vflow_new(&v) : -ENOMEM;
+	free(prog->call_map);
+	prog->call_map = calloc(prog->len, 1);
+	r = v.seen && v.nseen && v.depth && prog->call_map ? vflow_new(&v) : -ENOMEM;
 	if (r == 0)
 		r = check_reachable(&v);
 	if (r == 0)

@@ -45,7 +45,7 @@ struct verify_stats {
 /*
  * Verifies a program that prog_decode() made and prog_resolve_maps() went
  * over; 0 or the kernel's error (-EACCES, -EINVAL, -E2BIG, -EFAULT, -ENOMEM)
- * with the reason in the log. On success prog->funcs[].stack and MARK_DEAD are
- * set. `stats` may be NULL. Hosted; any thread.
+ * with the reason in the log. On success prog->funcs[].stack, prog->call_map
+ * and MARK_DEAD are set. `stats` may be NULL. Hosted; any thread.
  */
 int verify_prog(struct prog *prog, const struct verify_opts *opts, struct verify_stats *stats) must_check;

@@ -38,7 +38,8 @@ static void on_map(const union bpf_attr *a, long fd)
 {
 	if (fd < 0 || fd >= MAPS)
 		return;
-	maps[fd] = (struct seen_map){a->map_type, a->key_size, a->value_size, a->max_entries, a->map_flags, 1, 0, NULL, ""};
+	maps[fd] =
+	    (struct seen_map){a->map_type, a->key_size, a->value_size, a->max_entries, a->map_flags, 1, 0, NULL, ""};
 	memcpy(maps[fd].name, a->map_name, sizeof(maps[fd].name) - 1);
 }
 

@@ -51,7 +51,8 @@ static void read_map(const char *line)
 	int fd, type, ks, vs, max, flags, frozen, at;
 	char name[17];
 
-	if (sscanf(line, "map %d %d %d %d %d %d %d %16s %n", &fd, &type, &ks, &vs, &max, &flags, &frozen, name, &at) < 8)
+	if (sscanf(line, "map %d %d %d %d %d %d %d %16s %n", &fd, &type, &ks, &vs, &max, &flags, &frozen, name, &at) <
+	    8)
 		return;
 	free((void *)(uintptr_t)maps[fd & 4095].rodata);
 	maps[fd & 4095] = (struct map_info){.type = (uint32_t)type,
@@ -148,7 +149,7 @@ int main(int argc, char **argv)
 			fclose(f);
 	}
 	free(line);
-	printf("%d verdicts as the kernel's (%d accept), %d others, %d programs of other types\n", agree, accepted, differ,
-	       other);
+	printf("%d verdicts as the kernel's (%d accept), %d others, %d programs of other types\n", agree, accepted,
+	       differ, other);
 	return differ != 0;
 }

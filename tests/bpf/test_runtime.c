@@ -51,7 +51,7 @@ static bool run_both(struct world *w, const struct prog *p, const struct jit_map
 	uint8_t ctx[2048] = {0};
 	const struct interp_mem region = {.start = (uintptr_t)ctx, .len = sizeof(ctx)};
 	const struct interp_env env = {
-		.mem = &region, .nmem = 1, .access = world_access, .tail = interp_tail, .arg = w};
+	    .mem = &region, .nmem = 1, .access = world_access, .tail = interp_tail, .arg = w};
 	const uint64_t args[1] = {region.start};
 	struct interp_fault fault;
 	struct run run = *world_run(w);
@@ -69,10 +69,17 @@ static bool run_both(struct world *w, const struct prog *p, const struct jit_map
 static void test_tail(struct world *w)
 {
 	/* [0] counts in global data and calls itself; [1] returns 7 and spoils all registers. */
-	static const struct bpf_insn again[] = {
-		MOV_X(6, 1),  LD_VALUE(7, MAP_DATA, 0), LDX(DW, 8, 7, 0), ADD_K(8, 1), STX(DW, 7, 8, 0), MOV_X(1, 6),
-		TAIL(0),      MOV_X(0, 8),	      EXIT()};
-	static const struct bpf_insn seven[] = {MOV_K(6, 0), MOV_K(7, 0), MOV_K(8, 0), MOV_K(9, 0), MOV_K(0, 7), EXIT()};
+	static const struct bpf_insn again[] = {MOV_X(6, 1),
+						LD_VALUE(7, MAP_DATA, 0),
+						LDX(DW, 8, 7, 0),
+						ADD_K(8, 1),
+						STX(DW, 7, 8, 0),
+						MOV_X(1, 6),
+						TAIL(0),
+						MOV_X(0, 8),
+						EXIT()};
+	static const struct bpf_insn seven[] = {MOV_K(6, 0), MOV_K(7, 0), MOV_K(8, 0),
+						MOV_K(9, 0), MOV_K(0, 7), EXIT()};
 	static const struct bpf_insn to_seven[] = {ST(DW, 10, -8, 1), TAIL(1), MOV_K(0, 1), EXIT()};
 	static const struct bpf_insn to_none[] = {TAIL(3), MOV_K(0, 1), EXIT()};
 	static const struct bpf_insn from_func[] = {MOV_K(6, 30), CALL_LOCAL(2), ADD_X(0, 6), EXIT(),
@@ -82,18 +89,17 @@ static void test_tail(struct world *w)
 	uint64_t jit = 0, interp = 0;
 
 	report(load(again, array_len(again), &targets[0], &target_maps[0]) &&
-		       load(seven, array_len(seven), &targets[1], &target_maps[1]),
+		   load(seven, array_len(seven), &targets[1], &target_maps[1]),
 	       "targets of tail calls load");
 	report(load(to_seven, array_len(to_seven), &p, &map) && run_both(w, &p, &map, &jit, &interp) && jit == 7 &&
-		       interp == 7,
+		   interp == 7,
 	       "a tail call does not come back");
 	report(load(to_none, array_len(to_none), &p, &map) && run_both(w, &p, &map, &jit, &interp) && jit == 1 &&
-		       interp == 1,
+		   interp == 1,
 	       "a tail call to nowhere falls through");
 	report(run_both(w, &targets[0], &target_maps[0], &jit, &interp) && jit == 34 && interp == 34,
 	       "33 tail calls in a row, and no more");
-	report(load(from_func, array_len(from_func), &p, &map) &&
-		       (run_both(w, &p, &map, &jit, &interp), jit == 37),
+	report(load(from_func, array_len(from_func), &p, &map) && (run_both(w, &p, &map, &jit, &interp), jit == 37),
 	       "a tail call out of a function returns to the function's caller");
 }
 
@@ -105,31 +111,31 @@ static void test_disasm(void)
 		struct bpf_insn insns[2];
 		const char *text;
 	} lines[] = {
-		{{MOV_K(0, -1)}, "(b7) r0 = -1"},
-		{{ALU32_X(ADD, 1, 2)}, "(0c) w1 += w2"},
-		{{INSN(BPF_ALU64 | BPF_DIV | BPF_X, 1, 2, 1, 0)}, "(3f) r1 s/= r2"},
-		{{INSN(BPF_ALU | BPF_MOD | BPF_K, 1, 0, 1, 3)}, "(94) w1 s%= 3"},
-		{{MOVSX(8, 1, 2)}, "(bf) r1 = (s8)r2"},
-		{{INSN(BPF_ALU64 | BPF_NEG, 1, 0, 0, 0)}, "(87) r1 = -r1"},
-		{{INSN(BPF_ALU | BPF_END | BPF_TO_BE, 1, 0, 0, 16)}, "(dc) r1 = be16 r1"},
-		{{INSN(BPF_ALU64 | BPF_END, 1, 0, 0, 32)}, "(d7) r1 = bswap32 r1"},
-		{{LDX(W, 1, 2, -4)}, "(61) r1 = *(u32 *)(r2 -4)"},
-		{{LDXS(H, 1, 2, 4)}, "(89) r1 = *(s16 *)(r2 +4)"},
-		{{STX(B, 10, 1, -1)}, "(73) *(u8 *)(r10 -1) = r1"},
-		{{ST(DW, 10, -8, 5)}, "(7a) *(u64 *)(r10 -8) = 5"},
-		{{ATOMIC_OP(DW, BPF_ADD, 1, 2, 8)}, "(db) lock *(u64 *)(r1 +8) += r2"},
-		{{ATOMIC_OP(W, BPF_XOR | BPF_FETCH, 1, 2, 8)}, "(c3) w2 = atomic_fetch_xor((u32 *)(r1 +8), w2)"},
-		{{ATOMIC_OP(DW, BPF_CMPXCHG, 1, 2, 8)}, "(db) r0 = atomic64_cmpxchg((u64 *)(r1 +8), r0, r2)"},
-		{{ATOMIC_OP(DW, BPF_XCHG, 1, 2, 8)}, "(db) r2 = atomic64_xchg((u64 *)(r1 +8), r2)"},
-		{{LDDW(1, 0x123456789abull)}, "(18) r1 = 0x123456789ab"},
-		{{LD_FUNC(2, 5)}, "(18) r2 = subprog[+5]"},
-		{{J_K(JSGT, 1, -1, 3)}, "(65) if r1 s> 0xffffffff goto pc+3"},
-		{{J32_X(JSET, 1, 2, -3)}, "(4e) if w1 & w2 goto pc-3"},
-		{{GOTO(7)}, "(05) goto pc+7"},
-		{{GOTOL(-7)}, "(06) gotol pc-7"},
-		{{CALL(map_lookup_elem)}, "(85) call bpf_map_lookup_elem#1"},
-		{{CALL_LOCAL(3)}, "(85) call pc+3"},
-		{{EXIT()}, "(95) exit"},
+	    {{MOV_K(0, -1)}, "(b7) r0 = -1"},
+	    {{ALU32_X(ADD, 1, 2)}, "(0c) w1 += w2"},
+	    {{INSN(BPF_ALU64 | BPF_DIV | BPF_X, 1, 2, 1, 0)}, "(3f) r1 s/= r2"},
+	    {{INSN(BPF_ALU | BPF_MOD | BPF_K, 1, 0, 1, 3)}, "(94) w1 s%= 3"},
+	    {{MOVSX(8, 1, 2)}, "(bf) r1 = (s8)r2"},
+	    {{INSN(BPF_ALU64 | BPF_NEG, 1, 0, 0, 0)}, "(87) r1 = -r1"},
+	    {{INSN(BPF_ALU | BPF_END | BPF_TO_BE, 1, 0, 0, 16)}, "(dc) r1 = be16 r1"},
+	    {{INSN(BPF_ALU64 | BPF_END, 1, 0, 0, 32)}, "(d7) r1 = bswap32 r1"},
+	    {{LDX(W, 1, 2, -4)}, "(61) r1 = *(u32 *)(r2 -4)"},
+	    {{LDXS(H, 1, 2, 4)}, "(89) r1 = *(s16 *)(r2 +4)"},
+	    {{STX(B, 10, 1, -1)}, "(73) *(u8 *)(r10 -1) = r1"},
+	    {{ST(DW, 10, -8, 5)}, "(7a) *(u64 *)(r10 -8) = 5"},
+	    {{ATOMIC_OP(DW, BPF_ADD, 1, 2, 8)}, "(db) lock *(u64 *)(r1 +8) += r2"},
+	    {{ATOMIC_OP(W, BPF_XOR | BPF_FETCH, 1, 2, 8)}, "(c3) w2 = atomic_fetch_xor((u32 *)(r1 +8), w2)"},
+	    {{ATOMIC_OP(DW, BPF_CMPXCHG, 1, 2, 8)}, "(db) r0 = atomic64_cmpxchg((u64 *)(r1 +8), r0, r2)"},
+	    {{ATOMIC_OP(DW, BPF_XCHG, 1, 2, 8)}, "(db) r2 = atomic64_xchg((u64 *)(r1 +8), r2)"},
+	    {{LDDW(1, 0x123456789abull)}, "(18) r1 = 0x123456789ab"},
+	    {{LD_FUNC(2, 5)}, "(18) r2 = subprog[+5]"},
+	    {{J_K(JSGT, 1, -1, 3)}, "(65) if r1 s> 0xffffffff goto pc+3"},
+	    {{J32_X(JSET, 1, 2, -3)}, "(4e) if w1 & w2 goto pc-3"},
+	    {{GOTO(7)}, "(05) goto pc+7"},
+	    {{GOTOL(-7)}, "(06) gotol pc-7"},
+	    {{CALL(map_lookup_elem)}, "(85) call bpf_map_lookup_elem#1"},
+	    {{CALL_LOCAL(3)}, "(85) call pc+3"},
+	    {{EXIT()}, "(95) exit"},
 	};
 	bool ok = true;
 
@@ -149,8 +155,8 @@ static void test_disasm(void)
 
 static void test_log(void)
 {
-	static const struct bpf_insn insns[] = {MOV_K(0, 0), LDX(W, 2, 1, 16), J_K(JGT, 2, 3, 1), EXIT(),
-						LDX(DW, 0, 2, 0), EXIT()};
+	static const struct bpf_insn insns[] = {MOV_K(0, 0), LDX(W, 2, 1, 16), J_K(JGT, 2, 3, 1),
+						EXIT(),	     LDX(DW, 0, 2, 0), EXIT()};
 	static const char expect[] = "0: R1=ctx() R10=fp0\n"
 				     "0: (b7) r0 = 0                              ; R0=0\n"
 				     "1: (61) r2 = *(u32 *)(r1 +16)               ; "
@@ -173,7 +179,7 @@ static void test_log(void)
 		printf("%s---\n%s", text, expect);
 	case_verify(insns, array_len(insns), &p, &tail, 1);
 	report(log_full(&tail) && tail.used == strlen(expect) &&
-		       strcmp(small + strlen(small) - 13, "peak_states 0\n" + 1) == 0,
+		   strcmp(small + strlen(small) - 13, "peak_states 0\n" + 1) == 0,
 	       "a small buffer keeps the end of the log");
 }
 
