@@ -19,8 +19,9 @@
 
 struct frame {
 	uint64_t reg[INSN_REGS];
-	uint32_t init; /* mask of registers that were written */
-	uint32_t ret;  /* slot to go on at in the caller */
+	uint32_t init;		 /* mask of registers that were written */
+	uint32_t ret;		 /* slot to go on at in the caller */
+	const struct prog *prog; /* a tail call changes it for this frame only */
 };
 
 struct machine {
@@ -225,6 +226,7 @@ static int frame_push(struct machine *m, uint32_t to)
 	m->depth++;
 	memset(m->shadow + m->depth * INSN_STACK, 0, INSN_STACK);
 	memcpy(f[1].reg, f[0].reg, sizeof(f[1].reg));
+	f[1].prog = m->prog;
 	f[1].init = (f[0].init & 0x3e) | 1u << INSN_FP;
 	f[1].reg[INSN_FP] = (uint64_t)(uintptr_t)m->stack + (m->depth + 1) * INSN_STACK;
 	m->pc = to;
@@ -310,9 +312,7 @@ static int tail_call(struct machine *m)
 	if (!next)
 		return STEP_ON;
 	m->run.tail_left--;
-	if (m->depth > 0 && next != m->prog)
-		return trip(m, -EINVAL, "tail call out of a function: not interpreted", 0);
-	m->prog = next;
+	m->prog = f->prog = next;
 	m->pc = 0;
 	f->init = 1u << 1 | 1u << INSN_FP;
 	memset(m->shadow + m->depth * INSN_STACK, 0, INSN_STACK);
@@ -358,6 +358,7 @@ static int step_exit(struct machine *m)
 		return need(m, 0) < 0 ? -EINVAL : STEP_DONE;
 	m->depth--;
 	m->pc = top(m)->ret;
+	m->prog = top(m)->prog;
 	top(m)->init &= ~0x3fu;
 	if (has_r0) /* functions without a result leave none */
 		set(m, 0, r0);
@@ -477,6 +478,7 @@ static uint64_t on_callback(struct run *run, uint64_t fn, const uint64_t args[5]
 	if (frame_push(m, (uint32_t)fn) < 0 || run_until(m, m->depth, &r0) < 0)
 		return 1;
 	*top(m) = saved;
+	m->prog = saved.prog;
 	m->pc = pc;
 	return r0;
 }
@@ -491,7 +493,7 @@ int interp_run(const struct prog *prog, struct run *run, const struct interp_env
 	memset(m.frame, 0, sizeof(m.frame));
 	m.run = *run;
 	m.run.callback = on_callback;
-	m.prog = prog;
+	m.prog = m.frame[0].prog = prog;
 	m.env = env;
 	m.fault = fault;
 	m.left = env->budget ? env->budget : 64000000;

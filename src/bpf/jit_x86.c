@@ -19,9 +19,6 @@
  * The entry takes run as sixth argument and keeps it in r12 for its callees.
  * Functions whose address is taken are entered by helpers: through a stub
  * that sets r12 again.
- *
- * Pairs that compilers for eBPF emit because it has two-address instructions
- * and, before version 4, no extensions, become one instruction (fuse_*).
  */
 #include "bpf/jit.h"
 
@@ -29,48 +26,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bpf/jit_div.h"
+#include "bpf/jit_int.h"
 #include "bpf/proto.h"
-#include "bpf/x86.h"
 
 #define RUN_BASE 0
 #define RUN_HELPERS 8
 #define RUN_TAIL_LEFT 16
 #define RUN_TAIL 24
 
-static const uint8_t reg_of[INSN_REGS] = {RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15, RBP};
+const uint8_t jit_reg[INSN_REGS] = {RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15, RBP};
 static const uint8_t saved_regs[] = {R12, RBX, R13, R14, R15};
-
-/* What a function needs of its frame. */
-struct shape {
-	uint32_t saved; /* bit k: saved_regs[k] is pushed */
-	bool frame;	/* uses R10 */
-	uint32_t pad;	/* bytes that rsp moves by: the program's stack, and alignment */
-};
-
-struct jit {
-	struct x86 x;
-	const struct prog *prog;
-	uint32_t *addr;		   /* of each slot; from the pass before ahead of the current one */
-	uint8_t *is_short;	   /* jumps that were found to fit a byte */
-	uint32_t *entry;	   /* of each function: its prologue; a jump to its first instruction goes behind it */
-	uint32_t *stub;		   /* of each function whose address is taken */
-	const struct shape *shape; /* of the current function */
-	struct shape *shapes;
-	uint32_t pc;
-	bool bmi2;
-	bool relax; /* addresses are known: jumps may be short */
-};
-
-static unsigned dst_of(const struct bpf_insn *i)
-{
-	return reg_of[i->dst_reg];
-}
-
-static unsigned src_of(const struct bpf_insn *i)
-{
-	return reg_of[i->src_reg];
-}
 
 /* --- frames --- */
 
@@ -146,266 +111,7 @@ static void emit_stub(struct jit *j, uint32_t f)
 	x86_byte(&j->x, 0xc3);
 }
 
-/* --- arithmetic --- */
-
-static void emit_movsx(struct jit *j, const struct bpf_insn *i)
-{
-	int w = insn_class(i) == BPF_ALU64;
-
-	if (i->off == 32)
-		x86_rr(&j->x, 0x63, 1, dst_of(i), src_of(i)); /* movsxd */
-	else
-		x86_rr_0f(&j->x, i->off == 8 ? 0xbe : 0xbf, w, dst_of(i), src_of(i));
-}
-
-static void emit_mov(struct jit *j, const struct bpf_insn *i)
-{
-	bool is64 = insn_class(i) == BPF_ALU64;
-
-	if (BPF_SRC(i->code) == BPF_K)
-		x86_mov_imm(&j->x, dst_of(i), is64 ? (uint64_t)(int64_t)i->imm : (uint32_t)i->imm);
-	else if (i->off)
-		emit_movsx(j, i);
-	else if (!is64 || i->dst_reg != i->src_reg)
-		x86_mov(&j->x, is64, dst_of(i), src_of(i));
-}
-
-static void emit_mul(struct jit *j, const struct bpf_insn *i)
-{
-	int w = insn_class(i) == BPF_ALU64;
-
-	if (BPF_SRC(i->code) == BPF_X) {
-		x86_rr_0f(&j->x, 0xaf, w, dst_of(i), src_of(i));
-	} else if (w && (i->imm == 3 || i->imm == 5 || i->imm == 9)) {
-		x86_lea_index(&j->x, dst_of(i), dst_of(i), dst_of(i), i->imm == 3 ? 1 : i->imm == 5 ? 2 : 3);
-	} else if (i->imm == (int8_t)i->imm) {
-		x86_rr(&j->x, 0x6b, w, dst_of(i), dst_of(i));
-		x86_byte(&j->x, (uint8_t)i->imm);
-	} else {
-		x86_rr(&j->x, 0x69, w, dst_of(i), dst_of(i));
-		x86_i32(&j->x, i->imm);
-	}
-}
-
-/* Without BMI2 the count has to be in cl, which is R4. */
-static void emit_shift_cl(struct jit *j, const struct bpf_insn *i, unsigned ext)
-{
-	int w = insn_class(i) == BPF_ALU64;
-	unsigned dst = dst_of(i);
-
-	x86_mov(&j->x, 1, R11, RCX);
-	x86_mov(&j->x, 1, R10, dst);
-	x86_mov(&j->x, 0, RCX, src_of(i));
-	x86_group(&j->x, 0xd3, w, ext, R10);
-	x86_mov(&j->x, 1, RCX, R11);
-	x86_mov(&j->x, w, dst, R10);
-}
-
-static void emit_shift(struct jit *j, const struct bpf_insn *i)
-{
-	int w = insn_class(i) == BPF_ALU64;
-	unsigned op = insn_op(i);
-	unsigned ext = op == BPF_LSH ? 4 : op == BPF_RSH ? 5 : 7;
-	unsigned pp = op == BPF_LSH ? 1 : op == BPF_RSH ? 3 : 2;
-
-	if (BPF_SRC(i->code) == BPF_K) {
-		if (!(i->imm & (w ? 63 : 31))) {
-			if (!w)
-				x86_mov(&j->x, 0, dst_of(i), dst_of(i));
-			return;
-		}
-		x86_group(&j->x, 0xc1, w, ext, dst_of(i));
-		x86_byte(&j->x, (unsigned)i->imm & 0x3f);
-	} else if (j->bmi2) {
-		x86_shiftx(&j->x, pp, w, dst_of(i), dst_of(i), src_of(i));
-	} else {
-		emit_shift_cl(j, i, ext);
-	}
-}
-
-static void bswap(struct x86 *x, int w, unsigned reg)
-{
-	x86_byte(x, 0x40 | (unsigned)w << 3 | reg >> 3);
-	x86_byte(x, 0x0f);
-	x86_byte(x, 0xc8 | (reg & 7));
-}
-
-static void emit_end(struct jit *j, const struct bpf_insn *i)
-{
-	bool swap = insn_class(i) == BPF_ALU64 || BPF_SRC(i->code) == BPF_TO_BE;
-	unsigned dst = dst_of(i);
-
-	switch (i->imm) {
-	case 16:
-		if (swap) {
-			x86_byte(&j->x, 0x66);
-			x86_group(&j->x, 0xc1, 0, 1, dst); /* ror */
-			x86_byte(&j->x, 8);
-		}
-		x86_rr_0f(&j->x, 0xb7, 0, dst, dst);
-		break;
-	case 32:
-		if (swap)
-			bswap(&j->x, 0, dst);
-		else
-			x86_mov(&j->x, 0, dst, dst);
-		break;
-	default:
-		if (swap)
-			bswap(&j->x, 1, dst);
-	}
-}
-
-static void emit_plain(struct jit *j, const struct bpf_insn *i, unsigned op, enum x86_alu ext)
-{
-	int w = insn_class(i) == BPF_ALU64;
-
-	if (BPF_SRC(i->code) == BPF_X)
-		x86_rr(&j->x, op, w, src_of(i), dst_of(i));
-	else
-		x86_alu_imm(&j->x, ext, w && !(ext == ALU_AND && i->imm >= 0), dst_of(i), i->imm);
-}
-
-static void emit_alu(struct jit *j, const struct bpf_insn *i)
-{
-	switch (insn_op(i)) {
-	case BPF_ADD:
-		emit_plain(j, i, X86_ADD, ALU_ADD);
-		break;
-	case BPF_SUB:
-		emit_plain(j, i, X86_SUB, ALU_SUB);
-		break;
-	case BPF_AND:
-		emit_plain(j, i, X86_AND, ALU_AND);
-		break;
-	case BPF_OR:
-		emit_plain(j, i, X86_OR, ALU_OR);
-		break;
-	case BPF_XOR:
-		emit_plain(j, i, X86_XOR, ALU_XOR);
-		break;
-	case BPF_MUL:
-		emit_mul(j, i);
-		break;
-	case BPF_DIV:
-	case BPF_MOD:
-		jit_div(&j->x, i, dst_of(i), BPF_SRC(i->code) == BPF_X ? (int)src_of(i) : -1, j->bmi2);
-		break;
-	case BPF_NEG:
-		x86_group(&j->x, 0xf7, insn_class(i) == BPF_ALU64, 3, dst_of(i));
-		break;
-	case BPF_MOV:
-		emit_mov(j, i);
-		break;
-	case BPF_END:
-		emit_end(j, i);
-		break;
-	default:
-		emit_shift(j, i);
-	}
-}
-
-/* --- memory --- */
-
-static void emit_load_from(struct jit *j, const struct bpf_insn *i, struct x86_mem m)
-{
-	static const struct x86_access load[2][4] = {
-	    /* BPF_W, BPF_H, BPF_B, BPF_DW: the order of the size bits */
-	    {{.op = 0x8b}, {.op = 0x0fb7}, {.op = 0x0fb6}, {.op = 0x8b, .w = 1}},
-	    {{.op = 0x63, .w = 1}, {.op = 0x0fbf, .w = 1}, {.op = 0x0fbe, .w = 1}, {.op = 0}},
-	};
-	bool sx = BPF_MODE(i->code) == BPF_MEMSX;
-
-	x86_rm(&j->x, load[sx][BPF_SIZE(i->code) >> 3], dst_of(i), m);
-}
-
-static void emit_load(struct jit *j, const struct bpf_insn *i)
-{
-	emit_load_from(j, i, (struct x86_mem){.base = src_of(i), .disp = i->off});
-}
-
-static void emit_store(struct jit *j, const struct bpf_insn *i)
-{
-	static const struct x86_access store[2][4] = {
-	    {{.op = 0xc7}, {.op = 0xc7, .prefix = 0x66}, {.op = 0xc6}, {.op = 0xc7, .w = 1}},
-	    {{.op = 0x89}, {.op = 0x89, .prefix = 0x66}, {.op = 0x88, .byte_reg = 1}, {.op = 0x89, .w = 1}},
-	};
-	bool reg = insn_class(i) == BPF_STX;
-	struct x86_mem m = {.base = dst_of(i), .disp = i->off};
-
-	x86_rm(&j->x, store[reg][BPF_SIZE(i->code) >> 3], reg ? src_of(i) : 0, m);
-	if (reg)
-		return;
-	if (insn_size(i) == 1)
-		x86_byte(&j->x, (uint8_t)i->imm);
-	else if (insn_size(i) == 2)
-		x86_bytes(&j->x, &i->imm, 2);
-	else
-		x86_i32(&j->x, i->imm);
-}
-
-/* and, or, xor that yield the old value: a loop around cmpxchg. */
-static void atomic_loop(struct jit *j, const struct bpf_insn *i, unsigned op)
-{
-	int w = insn_size(i) == 8;
-	unsigned src = src_of(i);
-	size_t again;
-
-	x86_lea(&j->x, R11, (struct x86_mem){.base = dst_of(i), .disp = i->off});
-	x86_mov(&j->x, 1, R10, RAX);
-	x86_rm(&j->x, (struct x86_access){.op = 0x8b, .w = (uint8_t)w}, RAX, (struct x86_mem){.base = R11, .disp = 0});
-	again = j->x.len;
-	x86_mov(&j->x, w, R9, RAX);
-	x86_rr(&j->x, op, w, src == RAX ? R10 : src, R9);
-	x86_rm(&j->x, (struct x86_access){.prefix = 0xf0, .op = 0x0fb1, .w = (uint8_t)w}, R9,
-	       (struct x86_mem){.base = R11, .disp = 0});
-	x86_byte(&j->x, X86_JCC_SHORT(CC_NE));
-	x86_byte(&j->x, (uint8_t)(again - (j->x.len + 1)));
-	x86_mov(&j->x, w, src, RAX);
-	if (src != RAX)
-		x86_mov(&j->x, 1, RAX, R10);
-}
-
-static void emit_atomic(struct jit *j, const struct bpf_insn *i)
-{
-	struct x86_access a = {.prefix = 0xf0, .w = insn_size(i) == 8};
-	struct x86_mem m = {.base = dst_of(i), .disp = i->off};
-
-	switch (i->imm) {
-	case BPF_AND | BPF_FETCH:
-		atomic_loop(j, i, X86_AND);
-		return;
-	case BPF_OR | BPF_FETCH:
-		atomic_loop(j, i, X86_OR);
-		return;
-	case BPF_XOR | BPF_FETCH:
-		atomic_loop(j, i, X86_XOR);
-		return;
-	case BPF_ADD:
-		a.op = X86_ADD;
-		break;
-	case BPF_AND:
-		a.op = X86_AND;
-		break;
-	case BPF_OR:
-		a.op = X86_OR;
-		break;
-	case BPF_XOR:
-		a.op = X86_XOR;
-		break;
-	case BPF_ADD | BPF_FETCH:
-		a.op = 0x0fc1; /* xadd */
-		break;
-	case BPF_XCHG:
-		a.op = 0x87;
-		break;
-	default:
-		a.op = 0x0fb1; /* cmpxchg: compares with rax, which is R0 */
-	}
-	x86_rm(&j->x, a, src_of(i), m);
-	if (i->imm == BPF_CMPXCHG && !a.w)
-		x86_mov(&j->x, 0, RAX, RAX); /* left alone where it was equal */
-}
+/* --- constants --- */
 
 static void emit_lddw(struct jit *j, const struct bpf_insn *i)
 {
@@ -605,115 +311,18 @@ static void emit_jump(struct jit *j, const struct bpf_insn *i)
 	}
 }
 
-/* --- pairs --- */
-
-static bool is_shift_by_32(const struct bpf_insn *i, unsigned op)
-{
-	return i->code == (BPF_ALU64 | op | BPF_K) && i->imm == 32;
-}
-
-/* lsh 32, then rsh or arsh 32: an extension; so it is with a mov before. */
-static uint32_t fuse_extend(struct jit *j, const struct bpf_insn *i, unsigned src)
-{
-	if (!is_shift_by_32(i, BPF_LSH) || i[1].dst_reg != i->dst_reg)
-		return 0;
-	if (is_shift_by_32(&i[1], BPF_RSH))
-		x86_mov(&j->x, 0, dst_of(i), src);
-	else if (is_shift_by_32(&i[1], BPF_ARSH))
-		x86_rr(&j->x, 0x63, 1, dst_of(i), src);
-	else
-		return 0;
-	return 2;
-}
-
-/* mov dst, src; then a sum or a small shift of dst: lea, or a three-operand shift. */
-static uint32_t fuse_mov(struct jit *j, const struct bpf_insn *i)
-{
-	const struct bpf_insn *n = &i[1];
-	struct x86_mem m = {.base = src_of(i), .disp = n->imm};
-
-	if (n->dst_reg != i->dst_reg || i->dst_reg == i->src_reg)
-		return 0;
-	if (n->code == (BPF_ALU64 | BPF_ADD | BPF_K)) {
-		x86_lea(&j->x, dst_of(i), m);
-	} else if (n->code == (BPF_ALU64 | BPF_ADD | BPF_X) && n->src_reg != i->dst_reg) {
-		x86_lea_index(&j->x, dst_of(i), src_of(i), src_of(n), 0);
-	} else if (n->code == (BPF_ALU64 | BPF_LSH | BPF_K) && n->imm == 1) {
-		x86_lea_index(&j->x, dst_of(i), src_of(i), src_of(i), 0);
-	} else {
-		return 0;
-	}
-	return 2;
-}
-
-/* lsh dst, 1 to 3; add dst, src: one lea. */
-static uint32_t fuse_scaled(struct jit *j, const struct bpf_insn *i)
-{
-	const struct bpf_insn *n = &i[1];
-
-	if (i->code != (BPF_ALU64 | BPF_LSH | BPF_K) || i->imm < 1 || i->imm > 3)
-		return 0;
-	if (n->code != (BPF_ALU64 | BPF_ADD | BPF_X) || n->dst_reg != i->dst_reg || n->src_reg == i->dst_reg)
-		return 0;
-	x86_lea_index(&j->x, dst_of(i), src_of(n), dst_of(i), (unsigned)i->imm);
-	return 2;
-}
-
-/* add dst, index; then a load through dst into dst: one load. `base` is where dst came from. */
-static uint32_t fuse_indexed(struct jit *j, const struct bpf_insn *i, unsigned base)
-{
-	const struct bpf_insn *n = &i[1];
-
-	if (i->code != (BPF_ALU64 | BPF_ADD | BPF_X) || i->src_reg == i->dst_reg)
-		return 0;
-	if (insn_class(n) != BPF_LDX || n->dst_reg != i->dst_reg || n->src_reg != i->dst_reg)
-		return 0;
-	emit_load_from(j, n, (struct x86_mem){.base = base, .disp = n->off, .indexed = true, .index = src_of(i)});
-	return 2;
-}
-
-/* How many of the instructions from `pc` on became one; 0: none. No jump leads between them. */
-static uint32_t fuse(struct jit *j, const struct bpf_insn *i, uint32_t left)
-{
-	const uint8_t *mark = &j->prog->mark[j->pc];
-	bool mov64 = i->code == (BPF_ALU64 | BPF_MOV | BPF_X) && i->off == 0;
-	bool mov32 = i->code == (BPF_ALU | BPF_MOV | BPF_X) && i->off == 0;
-	uint32_t n;
-
-	if (left < 2 || (mark[1] & MARK_TARGET))
-		return 0;
-	if (mov64 || mov32) {
-		bool three = left >= 3 && !(mark[2] & MARK_TARGET) && i[1].dst_reg == i->dst_reg;
-
-		n = three ? fuse_extend(j, &i[1], src_of(i)) : 0;
-		if (three && n == 0 && mov64 && i->dst_reg != i->src_reg)
-			n = fuse_indexed(j, &i[1], src_of(i));
-		if (n)
-			return n + 1;
-		return mov64 ? fuse_mov(j, i) : 0;
-	}
-	n = fuse_extend(j, i, dst_of(i));
-	if (n == 0)
-		n = fuse_indexed(j, i, dst_of(i));
-	return n ? n : fuse_scaled(j, i);
-}
-
 /* --- passes --- */
 
 static void emit_one(struct jit *j, const struct bpf_insn *i)
 {
 	if (insn_is_alu(i))
-		emit_alu(j, i);
+		jit_alu(j, i);
 	else if (insn_is_jump(i))
 		emit_jump(j, i);
 	else if (i->code == INSN_LDDW)
 		emit_lddw(j, i);
-	else if (insn_class(i) == BPF_LDX)
-		emit_load(j, i);
-	else if (insn_is_atomic(i))
-		emit_atomic(j, i);
 	else
-		emit_store(j, i);
+		jit_mem(j, i);
 }
 
 /* An instruction, or several that fuse; returns the slots. */
@@ -724,7 +333,7 @@ static uint32_t emit_next(struct jit *j, uint32_t end)
 
 	if (j->prog->mark[j->pc] & MARK_DEAD)
 		return insn_slots(i);
-	n = insn_is_alu(i) ? fuse(j, i, end - j->pc) : 0;
+	n = insn_is_alu(i) ? jit_fuse(j, i, end - j->pc) : 0;
 	if (n)
 		return n;
 	emit_one(j, i);

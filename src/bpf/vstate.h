@@ -201,6 +201,30 @@ int vmem_atomic(struct verifier *v, const struct bpf_insn *i) must_check;
 /* Memory that a helper reads or writes: `size` bytes from register `reg` on. */
 int vmem_helper(struct verifier *v, unsigned reg, uint32_t size, enum vaccess access, bool must_be_init) must_check;
 
+/* --- vstack.c: the bytes [lo, hi) of r->frame, from its frame pointer --- */
+
+int vstack_load(struct verifier *v, unsigned reg, const struct vreg *r, int64_t lo, int64_t hi, unsigned size,
+		struct vreg *out) must_check;
+int vstack_store(struct verifier *v, unsigned reg, const struct vreg *r, int64_t lo, int64_t hi, unsigned size,
+		 const struct vreg *value) must_check;
+int vstack_helper(struct verifier *v, unsigned reg, const struct vreg *r, int64_t lo, int64_t hi, enum vaccess access,
+		  bool must_be_init) must_check;
+
+/* --- vargs.c: arguments of helpers --- */
+
+/* What is collected while the arguments of one helper call are checked. */
+struct vhelper {
+	const struct proto *proto;
+	uint32_t helper;
+	const struct map_info *map;
+	uint32_t const_size; /* ARG_CONST_SIZE */
+	uint64_t max_size;   /* of an ARG_MEM_OUT */
+	uint32_t func;	     /* ARG_CALLBACK: its first slot */
+	uint32_t released;   /* reference */
+};
+/* Holds R1 to R5 against c->proto and fills the rest of *c. */
+int vargs_check(struct verifier *v, struct vhelper *c) must_check;
+
 /* --- valu.c, vbranch.c, vcall.c --- */
 
 int valu(struct verifier *v, const struct bpf_insn *i) must_check;
@@ -214,6 +238,13 @@ int vcall_exit(struct verifier *v) must_check;
 /* Register `reg` of the current frame must have been written. */
 int vneed_init(struct verifier *v, unsigned reg) must_check;
 
+/* --- vcover.c --- */
+
+/* Does `old` cover `now`, both at v->pc? Strictly: as if everything were live and relevant. */
+bool vcover_state(struct verifier *v, const struct vstate *old, const struct vstate *now, bool strict);
+/* After a callback: forgets numbers in the callers' stacks that change with each turn and decide nothing. */
+void vcover_widen(struct verifier *v);
+
 /* --- vprune.c --- */
 
 /* Remembers the current state for later at `pc`; the caller goes on with its own. */
@@ -224,6 +255,4 @@ int vpush_state(struct verifier *v, struct vstate *st, uint32_t pc) must_check;
 int vprune(struct verifier *v) must_check;
 /* The current path is at its end. */
 void vpath_end(struct verifier *v);
-/* After a callback: forgets numbers in the callers' stacks that change with each turn and decide nothing. */
-void vprune_widen(struct verifier *v);
 void vprune_free(struct verifier *v);

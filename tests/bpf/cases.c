@@ -143,6 +143,8 @@ int case_verify(const struct bpf_insn *insns, uint32_t len, struct prog *prog, s
 
 #define BIT(n) J_K(JSET, R2, 1 << (n), 1), ADD_K(R0, 1 << (n))
 
+#define TAIL(map) LD_MAP(R2, map), MOV_K(R3, 0), CALL(tail_call)
+
 /* A field that must be zero is not. */
 #define RESERVED(name, ...) CASE(name, -EINVAL, NULL, MOV_K(R0, 0), MOV_K(R1, 1), __VA_ARGS__, EXIT())
 

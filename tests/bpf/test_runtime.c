@@ -99,7 +99,8 @@ static void test_tail(struct world *w)
 	       "a tail call to nowhere falls through");
 	report(run_both(w, &targets[0], &target_maps[0], &jit, &interp) && jit == 34 && interp == 34,
 	       "33 tail calls in a row, and no more");
-	report(load(from_func, array_len(from_func), &p, &map) && (run_both(w, &p, &map, &jit, &interp), jit == 37),
+	report(load(from_func, array_len(from_func), &p, &map) && run_both(w, &p, &map, &jit, &interp) && jit == 37 &&
+		   interp == 37,
 	       "a tail call out of a function returns to the function's caller");
 }
 
