@@ -487,7 +487,17 @@ const struct vcase vcases[] = {
     CASE("tail call", 0, NULL, LD_MAP(R2, MAP_PROGS), MOV_K(R3, 0), CALL(tail_call), RETURN(0)),
     CASE("tail call without a context", -EACCES, "expected=ctx", MOV_K(R1, 0), LD_MAP(R2, MAP_PROGS), MOV_K(R3, 0),
 	 CALL(tail_call), RETURN(0)),
-    CASE("result of a tail call that failed", -EACCES, "R0 !read_ok", LD_MAP(R2, MAP_PROGS), MOV_K(R3, 0),
+    CASE("result of a function that may be left by a tail call", -EACCES, "invalid mem access 'scalar'",
+	     CALL_LOCAL(2), LDX(DW, R0, R0, 0), EXIT(), TAIL(MAP_PROGS), LD_VALUE(R0, MAP_DATA, 0), EXIT()),
+	CASE_K("tail call in a function", 0, NULL, "it wants BTF for those", CALL_LOCAL(1), EXIT(), TAIL(MAP_PROGS), RETURN(0)),
+	CASE("tail call in a callback", -EINVAL, "not allowed in a callback", MOV_X(R3, FP), ADD_K(R3, -8),
+	     STX(DW, FP, R1, -8), MOV_K(R1, 1), LD_FUNC(R2, 5), MOV_K(R4, 0), CALL(loop), RETURN(0),
+	     LDX(DW, R1, R2, 0), TAIL(MAP_PROGS), RETURN(0)),
+	CASE("no memory, but a size", -EACCES, "expected=fp", ST(DW, FP, -8, 0), MOV_X(R1, FP), ADD_K(R1, -8),
+	     MOV_K(R2, 8), LD_VALUE(R3, MAP_RODATA, 0), MOV_K(R4, 0), MOV_K(R5, 8), CALL(snprintf), RETURN(0)),
+	CASE("no memory and no size", 0, NULL, ST(DW, FP, -8, 0), MOV_X(R1, FP), ADD_K(R1, -8), MOV_K(R2, 8),
+	     LD_VALUE(R3, MAP_RODATA, 0), MOV_K(R4, 0), MOV_K(R5, 0), CALL(snprintf), RETURN(0)),
+	CASE("result of a tail call that failed", -EACCES, "R0 !read_ok", LD_MAP(R2, MAP_PROGS), MOV_K(R3, 0),
 	 CALL(tail_call), EXIT()),
 };
 
