@@ -166,7 +166,7 @@ static int carve(struct task *t, const struct blocks *b, uint32_t a, uint32_t c,
 {
 	struct chunk *ch = &b->chunks[c];
 	struct block_arena *ar = &b->ctl->arena[a];
-	int err = commit_run(t, b, c, r);
+	int err = block_at(b, c * CHUNK_BLOCKS + r.at, r.len) ? commit_run(t, b, c, r) : -EUCLEAN;
 
 	if (err)
 		return err;

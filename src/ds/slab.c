@@ -137,6 +137,8 @@ static int take_from(struct task *t, const struct slab *s, uint32_t a, bool own,
 		err = grow(t, s, a);
 		err = find_page(s, a, n, err ? s->npages : 1, &page, &at);
 	}
+	if (!err && !slab_at(s, page * SLAB_UNITS + at, n))
+		err = -EUCLEAN; /* unit 0 is nobody's */
 	if (err)
 		return txn_abort(t, err == -EAGAIN ? -EUCLEAN : err);
 	carve(t, s, a, page, at, n);

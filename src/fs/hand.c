@@ -61,6 +61,9 @@ static int trim(struct task *t, fs_ino ino)
 		return err;
 	unlock_data(t, true);
 	txn_begin(t);
+	err = txn_lock_own(t);
+	if (err)
+		return txn_abort(t, err);
 	hand_forget(t, hand_item(HAND_TRIM, 0, ino));
 	return txn_commit_quiet(t);
 }

@@ -76,9 +76,10 @@ int inode_alive(const struct inode *i)
 int regular(const struct inode *i)
 {
 	uint32_t mode = load_relaxed(&i->mode);
+	uint64_t most = load_relaxed(&i->flags) & INODE_INLINE ? INODE_ROOM : (uint64_t)FS_SIZE_MAX;
 
 	if (S_ISREG(mode))
-		return 0;
+		return load_relaxed(&i->size) <= most ? 0 : -EUCLEAN;
 	return mode == 0 ? -ESTALE : is_dir(mode) ? -EISDIR : -EINVAL;
 }
 

@@ -101,7 +101,7 @@ void inode_accessed(struct task *t, struct inode *i);
 int lock_inodes(struct task *t, const fs_ino *inos, int n) must_check;
 /* Something refers to the inode: 0, -ESTALE otherwise. Under its lock, or to be validated. */
 int inode_alive(const struct inode *i);
-/* A regular file: 0, -EISDIR, -EINVAL, -ESTALE otherwise. */
+/* A regular file: 0, -EISDIR, -EINVAL, -ESTALE otherwise; -EUCLEAN where its size cannot be. */
 int regular(const struct inode *i);
 /* The inode's attributes. Under its lock, or to be validated. */
 void fill_attr(const struct fs *fs, const struct inode *i, struct fs_attr *out);
@@ -206,7 +206,7 @@ int dirent_link(struct task *t, struct inode *dir, uint32_t cell, uint64_t item,
 /* Unlinks it into the hand. */
 int dirent_unlink(struct task *t, struct inode *dir, uint32_t cell);
 /* Points the entry to another inode. */
-void dirent_point(struct task *t, uint32_t cell, const struct inode *target);
+void dirent_point(struct task *t, struct inode *dir, uint32_t cell, const struct inode *target);
 
 /* ---- map.c ----------------------------------------------------------------- */
 

@@ -218,6 +218,7 @@ struct cut {
 	uint64_t from, to;
 	bool more;
 	int err;
+	uint32_t visits; /* nodes that were counted */
 };
 
 /* One transaction's worth: room in the log for another few words, in the hand for another item. */
@@ -260,7 +261,7 @@ static uint64_t count_data(struct cut *c, uint32_t block, uint32_t height)
 	const uint32_t *e = node_at(fs_of(c->t), block);
 	uint64_t n = 0;
 
-	if (!e) {
+	if (!e || c->visits++ > fs_of(c->t)->blocks.nblocks) { /* more nodes than blocks: it goes in circles */
 		c->err = -EUCLEAN;
 		return 0;
 	}
@@ -360,10 +361,14 @@ int map_reap(struct task *t)
 	uint64_t item = s->hand[s->nhand - 1];
 	uint32_t at = s->nhand - 1, left = item_count(item), height = item_height(item);
 	const uint32_t *e = node_at(fs_of(t), item_index(item));
+	int err;
 
 	if (!e || left > MAP_FANOUT || height >= MAP_HEIGHT_MAX)
 		return -EUCLEAN;
 	txn_begin(t);
+	err = txn_lock_own(t);
+	if (err)
+		return txn_abort(t, err);
 	if (left == 0) {
 		txn_set(t, &s->hand[at], hand_item(HAND_BLOCKS, 1, item_index(item)));
 		return txn_commit_quiet(t);

@@ -213,6 +213,7 @@ static int fill_target(struct task *t, struct inode *i, const struct fs_new *new
 	for (unsigned k = 0; k < INODE_ROOM / 8; k++)
 		store_relaxed(&i->room.words[k], 0);
 	store_relaxed(&i->room.map[0], *block);
+	store_relaxed(&i->nblocks, 1);
 	store_relaxed(&i->flags, 0);
 	return 0;
 }
@@ -409,7 +410,9 @@ static int tmpfile_prepare(struct task *t, const struct fs_cred *cred, struct lo
 {
 	int err = seq_begin(t, &l->dir->meta, &l->seq);
 
-	if (!err && !is_dir(load_relaxed(&l->dir->mode)))
+	if (err)
+		return err;
+	if (!is_dir(load_relaxed(&l->dir->mode)))
 		err = load_relaxed(&l->dir->mode) ? -ENOTDIR : -ESTALE;
 	if (!err && load_relaxed(&l->dir->nlink) == 0)
 		err = -ENOENT;

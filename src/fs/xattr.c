@@ -176,6 +176,9 @@ int xattr_build(struct task *t, const char *name, size_t len, const void *value,
 		return err;
 	/* Cells and blocks become one item. */
 	txn_begin(t);
+	err = txn_lock_own(t);
+	if (err)
+		return txn_abort(t, err);
 	while (t->slot->nhand > base)
 		hand_take(t, t->slot->nhand - 1);
 	hand_push(t, hand_item(HAND_XATTR, 0, *cell));
@@ -213,7 +216,7 @@ static void unlink_at(struct task *t, struct inode *i, uint32_t *link, uint32_t 
 {
 	struct xattr *x = xattr_at(fs_of(t), cell);
 
-	if (!x) {
+	if (!x || !slab_in_use(&fs_of(t)->cells, cell)) { /* not in use: a list that leads back into itself */
 		t->broken = 1;
 		return;
 	}
@@ -244,10 +247,14 @@ int xattr_reap(struct task *t)
 	struct task_slot *s = t->slot;
 	uint32_t cell = item_index(s->hand[s->nhand - 1]);
 	struct xattr *x = xattr_at(fs_of(t), cell);
+	int err;
 
 	if (!x || !xattr_ok(x))
 		return -EUCLEAN;
 	txn_begin(t);
+	err = txn_lock_own(t);
+	if (err)
+		return txn_abort(t, err);
 	txn_set(t, &s->hand[s->nhand - 1], hand_item(HAND_CELLS, x->cells, cell));
 	for (uint32_t k = 0; k < x->blocks; k++)
 		hand_push(t, hand_item(HAND_BLOCKS, 1, block_list(x)[k]));

@@ -13,6 +13,7 @@
 #include "shm/lock.h"
 #include "shm/step.h"
 
+#define LOOKS 8
 #define SPINS 64 /* about 2 us: a hold is shorter, a wake-up across cores longer */
 
 static uint32_t *futex_half(uint64_t *word)
@@ -20,22 +21,53 @@ static uint32_t *futex_half(uint64_t *word)
 	return (uint32_t *)(void *)word; /* little-endian: owner, W and the low end of the version */
 }
 
-/* Is the owner in `w` one that can let go? Buries it when it is dead. */
+/* Does the slot say that its task holds the word, or is about to take it? */
+static bool is_held(const struct task *t, const struct task_slot *s, const uint64_t *word)
+{
+	uint32_t n = min_of(load_acquire(&s->nheld), TASK_HELD);
+
+	while (n > 0)
+		if (load_relaxed(&s->held[--n]) == pool_off(t->pool, word))
+			return true;
+	return false;
+}
+
+/* Can the task in that slot hold this word? Yes: its client. */
+static int owner_client(struct task *t, const struct task_slot *s, const uint64_t *word)
+{
+	uint64_t seat = load_acquire(&s->seat);
+	uint32_t c = seat_client(seat);
+
+	if (seat_state(seat) != SLOT_LIVE || c >= POOL_CLIENTS || !is_held(t, s, word) ||
+	    load_acquire(&client_slot(t->pool, c)->state) != SLOT_LIVE)
+		return -EUCLEAN;
+	return (int)c;
+}
+
+/*
+ * Is the owner in `w` one that can let go? Buries it when it is dead. A look
+ * that finds it cannot be the owner may fall into the moment between two holds
+ * by one task, or by two that had one slot: only if it does again and again
+ * while the word stays the same is that damage.
+ */
 static int owner_look(struct task *t, uint64_t *word, uint64_t w)
 {
 	uint32_t owner = (uint32_t)(w & LOCK_OWNER);
-	uint64_t seat;
 
 	if (owner == t->id || owner > task_slots_used(t->pool))
 		return -EUCLEAN;
-	seat = load_acquire(&task_slot(t->pool, owner - 1)->seat);
-	if (load_acquire(word) != w)
-		return 0;
-	if (seat_state(seat) != SLOT_LIVE || seat_client(seat) >= POOL_CLIENTS)
-		return -EUCLEAN;
-	if (seat_client(seat) != t->pool->client)
-		client_bury(t, seat_client(seat));
-	return 0;
+	for (int i = 0; i < LOOKS; i++) {
+		int c = owner_client(t, task_slot(t->pool, owner - 1), word);
+
+		if (load_acquire(word) != w)
+			return 0;
+		if (c < 0)
+			continue;
+		if ((uint32_t)c != t->pool->client)
+			c = client_bury(t, (uint32_t)c);
+		return min_of(c, 0);
+	}
+	return -EUCLEAN;
 }
 
 cold int lock_wait(struct task *t, uint64_t *word, uint64_t seen)
@@ -173,23 +205,26 @@ static bool idle(const struct pool *pool, const struct task_slot *s)
 }
 
 /* Waits until the task in slot `i` is idle; buries it when it is dead. */
-static void wait_idle(struct task *t, uint32_t i)
+static int wait_idle(struct task *t, uint32_t i)
 {
 	struct task_slot *s = task_slot(t->pool, i);
 	uint32_t tries = 0;
+	int err = 0;
 
-	while (!idle(t->pool, s)) {
+	while (err >= 0 && !idle(t->pool, s)) {
 		uint64_t seat = load_acquire(&s->seat);
 
-		if (seat_state(seat) != SLOT_LIVE || seat_client(seat) >= POOL_CLIENTS)
-			return;
+		if (seat_state(seat) != SLOT_LIVE || seat_client(seat) >= POOL_CLIENTS ||
+		    load_acquire(&client_slot(t->pool, seat_client(seat))->state) != SLOT_LIVE)
+			return 0;
 		cpu_relax();
 		if (++tries % 128 != 0)
 			continue;
 		if (seat_client(seat) != t->pool->client)
-			client_bury(t, seat_client(seat));
+			err = client_bury(t, seat_client(seat));
 		futex_wait(&s->nheld, load_relaxed(&s->nheld), 100000);
 	}
+	return min_of(err, 0);
 }
 
 int pool_freeze(struct task *t)
@@ -199,10 +234,12 @@ int pool_freeze(struct task *t)
 	if (err)
 		return err;
 	fence_full();
-	for (uint32_t i = 0; i < task_slots_used(t->pool); i++)
+	for (uint32_t i = 0; i < task_slots_used(t->pool) && !err; i++)
 		if (i + 1 != t->id)
-			wait_idle(t, i);
-	return 0;
+			err = wait_idle(t, i);
+	if (err)
+		pool_thaw(t);
+	return err;
 }
 
 void pool_thaw(struct task *t)

@@ -23,7 +23,7 @@
  *
  * Order (no task waits for a word that stands before one that it holds):
  *	offset of an open file < data word of one inode < rename lock < inode words by number
- *	< client handle table < arena < allocator's control < reaper
+ *	< client handle table < arena < allocator's control < reaper, a task's own
  */
 #pragma once
 

@@ -65,6 +65,11 @@ int pool_format(int fd, uint64_t size, const char *name, const struct pool_regio
 	return err;
 }
 
+static bool overlap(const struct pool_region *a, const struct pool_region *b)
+{
+	return a->len && b->len && a->off < b->off + b->len && b->off < a->off + a->len;
+}
+
 static bool header_ok(const struct pool_header *h, uint64_t size)
 {
 	if (h->magic != POOL_MAGIC || h->version != POOL_VERSION || h->header_size != sizeof *h || h->size != size)
@@ -75,6 +80,9 @@ static bool header_ok(const struct pool_header *h, uint64_t size)
 		if (r->off > size || r->len > size - r->off || r->off % POOL_PAGE ||
 		    (r->len && r->off < POOL_PAGE))
 			return false;
+		for (unsigned k = 0; k < i; k++)
+			if (overlap(r, &h->region[k]))
+				return false;
 	}
 	return h->region[REGION_CLIENTS].len >= POOL_CLIENTS * sizeof(struct client_slot) &&
 	       h->region[REGION_TASKS].len >= POOL_TASKS * sizeof(struct task_slot);

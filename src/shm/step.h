@@ -7,12 +7,17 @@
 
 #include "shm/task.h"
 
-static inline void step(struct task *t)
+static inline void step_in(struct pool *pool)
 {
 #ifdef BTFUSE_STEPS
-	if (t->pool->step)
-		t->pool->step(t->pool->step_arg);
+	if (pool->step)
+		pool->step(pool->step_arg);
 #else
-	(void)t;
+	(void)pool;
 #endif
+}
+
+static inline void step(struct task *t)
+{
+	step_in(t->pool);
 }

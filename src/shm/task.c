@@ -119,21 +119,6 @@ static bool client_claim(struct pool *pool, uint32_t i)
 	return true;
 }
 
-int client_attach(struct pool *pool)
-{
-	int err = -EUSERS;
-
-	local_lock(pool);
-	for (uint32_t i = 0; i < POOL_CLIENTS && err; i++) {
-		if (client_claim(pool, i)) {
-			pool->client = i;
-			err = 0;
-		}
-	}
-	local_unlock(pool);
-	return err;
-}
-
 void client_detach(struct pool *pool)
 {
 	struct client_slot *c = client_slot(pool, pool->client);
@@ -226,13 +211,19 @@ static void raise_high(struct pool *pool, uint32_t n)
 		;
 }
 
+/* A free slot holds nothing; one that does was damaged, and stays unused. */
+static bool slot_clean(const struct task_slot *s)
+{
+	return !load_relaxed(&s->nheld) && !load_relaxed(&s->nundo) && !load_relaxed(&s->nhand);
+}
+
 int task_attach(struct pool *pool, unsigned flags, struct task *t)
 {
 	for (uint32_t i = 0; i < POOL_TASKS; i++) {
 		struct task_slot *s = task_slot(pool, i);
 		uint64_t seat = load_acquire(&s->seat);
 
-		if (seat_state(seat) != SLOT_FREE)
+		if (seat_state(seat) != SLOT_FREE || !slot_clean(s))
 			continue;
 		if (pool_commit(pool, pool_off(pool, s), sizeof *s) != 0)
 			return -ENOSPC;
@@ -258,7 +249,8 @@ int task_inherit(struct task *t, uint32_t i, struct task *heir)
 	struct task_slot *s = task_slot(t->pool, i);
 	uint64_t seat = load_acquire(&s->seat);
 
-	if (seat_state(seat) != SLOT_ZOMBIE || !cas(&s->seat, &seat, seat_word(SLOT_LIVE, t->pool->client)))
+	if (seat_state(seat) != SLOT_ZOMBIE || s->nheld || s->nundo || s->nhand > TASK_HAND ||
+	    !cas(&s->seat, &seat, seat_word(SLOT_LIVE, t->pool->client)))
 		return 0;
 	task_fill(heir, t->pool, t->flags, i);
 	heir->clock = t->clock;
@@ -278,9 +270,11 @@ static void task_bury(struct pool *pool, struct task_slot *s, uint32_t id, uint6
 
 		if (off >= 64 && off % 8 == 0 && off < pool->size)
 			lock_break((uint64_t *)(void *)(pool->base + off), id);
+		step_in(pool);
 	}
 	store_relaxed(&s->nheld, 0);
 	fence_death();
+	step_in(pool);
 	cas(&s->seat, &seat, s->nhand ? seat_word(SLOT_ZOMBIE, 0) : seat_word(SLOT_FREE, 0));
 }
 
@@ -293,6 +287,22 @@ static void bury_tasks_of(struct pool *pool, uint32_t c)
 		if (seat == seat_word(SLOT_LIVE, c))
 			task_bury(pool, s, i + 1, seat);
 	}
+}
+
+int client_attach(struct pool *pool)
+{
+	int err = -EUSERS;
+
+	local_lock(pool);
+	for (uint32_t i = 0; i < POOL_CLIENTS && err; i++) {
+		if (client_claim(pool, i)) {
+			pool->client = i;
+			bury_tasks_of(pool, i); /* there are none, unless somebody left without them */
+			err = 0;
+		}
+	}
+	local_unlock(pool);
+	return err;
 }
 
 int client_resume(struct pool *pool, uint32_t i)
@@ -316,11 +326,14 @@ int client_bury(struct task *t, uint32_t c)
 {
 	struct pool *pool = t->pool;
 	struct client_slot *slot = client_slot(pool, c);
+	int err;
 
 	/* Who died while burying is buried first, and so on: as deep as there is room for locks. */
-	if (client_alive(pool, c) || t->slot->nheld >= TASK_HELD - 1 ||
-	    lock_acquire_past_freeze(t, &slot->reaper) != 0)
+	if (client_alive(pool, c) || t->slot->nheld >= TASK_HELD - 1)
 		return 0;
+	err = lock_acquire_past_freeze(t, &slot->reaper);
+	if (err)
+		return err;
 	/* Under the reaper lock a dead client's seat is not freed, so that nobody new can come to sit in it. */
 	if (load_acquire(&slot->state) != SLOT_LIVE || client_alive(pool, c)) {
 		lock_release(t, 0);

@@ -80,7 +80,8 @@ struct task_slot {
 	uint32_t nundo;
 	uint32_t nhand;
 	uint32_t tid; /* to show */
-	uint64_t pad[5];
+	uint64_t own; /* lock word that nobody else takes: for transactions that change this slot only */
+	uint64_t pad[4];
 	uint64_t held[TASK_HELD] cache_aligned; /* offsets of lock words */
 	uint64_t hand[TASK_HAND] cache_aligned; /* fs/hand.h */
 	struct undo_entry undo[TASK_UNDO] cache_aligned;
@@ -156,7 +157,7 @@ int task_inherit(struct task *t, uint32_t i, struct task *heir);
  * If client `i` is dead: rolls back its tasks' transactions and releases their
  * locks. Its tasks are SLOT_ZOMBIE then. Takes no lock but the client's reaper
  * word, opens no transaction: may be called while holding locks. Returns 1 if
- * it was dead.
+ * it was dead, -EUCLEAN if that word is damaged.
  */
 int client_bury(struct task *t, uint32_t i);
 /* Frees the seat of a dead client when all that it held is released. Under its life lock. 0 or -EUCLEAN. */

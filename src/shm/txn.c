@@ -56,11 +56,15 @@ void txn_undo(struct pool *pool, struct task_slot *s)
 {
 	uint32_t n = min_of(load_acquire(&s->nundo), TASK_UNDO);
 
-	while (n > 0)
+	while (n > 0) {
+		step_in(pool);
 		undo_one(pool, &s->undo[--n]);
+	}
+	step_in(pool);
 	fence_death();
 	store_relaxed(&s->nundo, 0);
 	fence_death();
+	step_in(pool);
 }
 
 static void release_all(struct task *t, uint64_t changed)

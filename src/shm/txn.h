@@ -45,6 +45,15 @@ static inline int txn_lock(struct task *t, uint64_t *word)
 	return lock_acquire(t, word);
 }
 
+/*
+ * For a transaction that changes nothing but the task's slot and what hangs on
+ * its hand: it needs to shut nobody out, but who freezes the pool must see it.
+ */
+static inline int txn_lock_own(struct task *t)
+{
+	return lock_acquire(t, &t->slot->own);
+}
+
 /* Releases everything with the changes made. -EUCLEAN if the log ran over (a damaged pool): nothing is done then. */
 int txn_commit(struct task *t) must_check;
 /* The same where no reader needs to see a new version: nothing changed that is read without the lock. */
@@ -109,8 +118,8 @@ static inline bool hand_push(struct task *t, uint64_t item)
 		t->broken = 1;
 		return false;
 	}
-	store_relaxed(&t->slot->hand[n], item);
-	fence_death();
+	/* Logged: the transaction may have taken another item from this place, which a rollback puts back. */
+	txn_set(t, &t->slot->hand[n], item);
 	txn_set(t, &t->slot->nhand, n + 1);
 	return true;
 }

@@ -1,0 +1,29 @@
+/*
+ * A damaged pool. The input is a list of records, each of which changes some
+ * bytes of a good pool before a process attaches to it:
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum damage_how {
+	DAMAGE_SET,  /* the bytes become `value` */
+	DAMAGE_XOR,  /* they change by it */
+	DAMAGE_ADD,  /* a number grows by it */
+	DAMAGE_COPY, /* they become those at `value` */
+	DAMAGE_WAYS,
+};
+
+struct damage {
+	uint8_t how;   /* enum damage_how, modulo their number */
+	uint8_t width; /* 1 << width bytes, modulo 9: up to 256 */
+	uint8_t pad[2];
+	uint32_t where; /* among the bytes that the pool has memory for, modulo their number, cut to the width */
+	uint64_t value;
+};
+
+/* How many bytes of the good pool have memory behind them. */
+size_t pool_bytes(void);
+/* Damages a pool and makes every call of the store on it. Always 0. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
