@@ -415,8 +415,8 @@ static int64_t seek_target(struct task *t, const struct open_file *f, int64_t of
 	base = seek_base(t, f, whence);
 	if (base < 0)
 		return base;
-	/* Beyond the largest file is -EINVAL, as lseek(2) has it for what no file can have. */
-	if (off < -base || off > FS_SIZE_MAX - base)
+	/* Beyond the largest file is allowed, as through the kernel: writing there is -EFBIG. */
+	if (off < -base || off > INT64_MAX - base)
 		return -EINVAL;
 	return base + off;
 }
