@@ -2,6 +2,8 @@
  * Executors: the same operations on different file systems.
  *	model	the plain model (model.h) under vfs.c
  *	store	the store through fs.h, under vfs.c, on a pool in a memfd
+ *	direct	the same with the store's own path walk and open files, as a program
+ *		that works in the pool uses them
  *	posix	system calls below a directory: tmpfs, a FUSE mount, ext4
  *
  * An instance is one file system; a session is one thread's view of it: a root
@@ -53,7 +55,7 @@ struct exec_kind {
 	bool logical; /* times come from exec_clock */
 };
 
-extern const struct exec_kind exec_model, exec_store, exec_posix;
+extern const struct exec_kind exec_model, exec_store, exec_direct, exec_posix;
 
 /* The clock of executors with logical time; set by the runner on the session's thread before each operation. */
 extern _Thread_local struct timespec exec_clock;

@@ -28,11 +28,11 @@ struct options {
 
 #define EXIT_SKIP 77 /* for meson: there is no place to run on */
 
-static const struct exec_kind *const kinds[] = {&exec_model, &exec_store, &exec_posix};
+static const struct exec_kind *const kinds[] = {&exec_model, &exec_store, &exec_direct, &exec_posix};
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: model --exec model|store|posix [--exec ...] [options]\n"
+	fprintf(stderr, "usage: model --exec model|store|direct|posix [--exec ...] [options]\n"
 			"  --dir DIR       where a posix executor works (/dev/shm); before its --exec\n"
 			"  --mode MODE     own (a directory a thread), shared (own names) or melee (one --exec)\n"
 			"  --threads N --users N --ops N (a thread and episode, at most)\n"
@@ -136,7 +136,7 @@ static void limits_of(const struct exec_kind *k, const char *dir, struct exec_pa
 	struct statfs st = {0};
 
 	*limit = (struct exec_params){.size_max = FS_SIZE_MAX, .zero_range = true};
-	*traits = k == &exec_store ? TRAIT_ALL & ~(unsigned)TRAIT_FIRST : TRAIT_ALL;
+	*traits = k == &exec_store || k == &exec_direct ? TRAIT_ALL & ~(unsigned)TRAIT_FIRST : TRAIT_ALL;
 	if (k != &exec_posix)
 		return;
 	limit->link_policy = true;

@@ -23,6 +23,8 @@ static vfs_fn *const table[OP_KINDS] = {
 	[OP_OPEN] = vfs_open,
 	[OP_TMPFILE] = vfs_tmpfile,
 	[OP_CLOSE] = vfs_close,
+	[OP_DUP] = vfs_dup,
+	[OP_SETFL] = vfs_setfl,
 	[OP_READ] = vfs_read,
 	[OP_WRITE] = vfs_write,
 	[OP_LSEEK] = vfs_lseek,
@@ -101,12 +103,4 @@ void vfs_run(struct vfs *v, const struct op *o, bool probe, struct result *r)
 	while (r->ret == -ESTALE && tries++ < 100);
 	if (probe)
 		probe_all(&k);
-}
-
-void vfs_close_all(struct vfs *v)
-{
-	for (int i = 0; i < OP_SLOTS; i++)
-		if (v->file[i].open)
-			v->ops->close(v->s, v->file[i].handle);
-	memset(v->file, 0, sizeof(v->file));
 }
