@@ -264,7 +264,8 @@ enum fs_walk_flags {
 };
 
 #define FS_WALK_VIA 8u
-#define FS_WALK_OUT 1 /* the path leaves the store: "..", or a symlink to an absolute path */
+/* The path leaves the store: "..", or a symlink to an absolute path; or symlinks made it longer than 4,095 bytes. */
+#define FS_WALK_OUT 1
 
 /* A directory that a walk went through, and its count of changes at that time. */
 struct fs_via {
@@ -296,7 +297,9 @@ struct fs_walk {
  *
  * The answer of a walk without symlinks stays true as long as none of the
  * directories in `via` counts further: fs_walk_holds(). Entries that come do
- * not count, only such as go or change, and changed permissions.
+ * not count, only such as go or change, and changed permissions. With
+ * FS_WALK_PARENT, `dir` itself is not in `via`: that it may be searched is for
+ * the call that works in it to check again.
  */
 int fs_walk(struct task *t, const struct fs_cred *cred, struct fs_walk *w);
 bool fs_walk_holds(struct task *t, const struct fs_via *via, uint32_t n);

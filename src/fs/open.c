@@ -419,10 +419,8 @@ static int64_t seek_target(struct task *t, const struct open_file *f, int64_t of
 	base = seek_base(t, f, whence);
 	if (base < 0)
 		return base;
-	if (off < -base)
-		return -EINVAL;
-	/* Beyond the largest file is -EINVAL, as lseek(2) has it; in a directory the offset is a cookie. */
-	if (off > FS_SIZE_MAX - base && (whence == SEEK_END || fs_readdir(t, f->ino, 0, NULL, 0) == -ENOTDIR))
+	/* Beyond the largest file is allowed, as through the kernel: writing there is -EFBIG. */
+	if (off < -base || off > INT64_MAX - base)
 		return -EINVAL;
 	return base + off;
 }

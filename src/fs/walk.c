@@ -105,7 +105,7 @@ static int follow(struct walker *k, fs_ino ino)
 	if (n <= 0)
 		return n ? n : -ENOENT;
 	if ((size_t)n + rest > FS_SYMLINK_MAX)
-		return -ENAMETOOLONG;
+		return FS_WALK_OUT; /* the kernel has no such limit */
 	mem_copy(to + n, k->behind, rest);
 	k->p = to;
 	k->end = to + n + rest;

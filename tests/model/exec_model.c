@@ -36,7 +36,6 @@ static struct exec *session(struct exec_fs *fs, const char *sub)
 	struct model_options o = {
 	    .size_max = fs->p.size_max,
 	    .zero_range = fs->p.zero_range,
-	    .copy_keeps_holes = fs->p.copy_keeps_holes,
 	    .allocated_again_is_data = fs->p.allocated_again_is_data,
 	    .same_size = fs->p.same_size,
 	    .root_mode = fs->p.multiuser ? 0777 : 0755,

@@ -32,6 +32,8 @@ enum op_kind {
 	OP_OPEN,    /* path, flags, mode, fd: slot to fill */
 	OP_TMPFILE, /* the same, path is the directory */
 	OP_CLOSE,
+	OP_DUP,	     /* fd, fd2: slot to fill */
+	OP_SETFL,    /* fd, flags: O_APPEND, O_NOATIME */
 	OP_READ,     /* fd, len, off; flags 1: at the descriptor's own offset */
 	OP_WRITE,    /* the same, and fill: seed of the bytes */
 	OP_LSEEK,    /* fd, off, flags: whence */

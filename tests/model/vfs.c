@@ -15,7 +15,8 @@ static vfs_fn *const table[OP_KINDS] = {
     [OP_LINK] = vfs_link,	    [OP_LINKFD] = vfs_linkfd,
     [OP_UNLINK] = vfs_unlink,	    [OP_RENAME] = vfs_rename,
     [OP_OPEN] = vfs_open,	    [OP_TMPFILE] = vfs_tmpfile,
-    [OP_CLOSE] = vfs_close,	    [OP_READ] = vfs_read,
+    [OP_CLOSE] = vfs_close,	    [OP_DUP] = vfs_dup,
+    [OP_SETFL] = vfs_setfl,	    [OP_READ] = vfs_read,
     [OP_WRITE] = vfs_write,	    [OP_LSEEK] = vfs_lseek,
     [OP_TRUNCATE] = vfs_truncate,   [OP_FTRUNCATE] = vfs_ftruncate,
     [OP_FALLOCATE] = vfs_fallocate, [OP_COPY_RANGE] = vfs_copy_range,
@@ -83,12 +84,4 @@ void vfs_run(struct vfs *v, const struct op *o, bool probe, struct result *r)
 	while (r->ret == -ESTALE && tries++ < 100);
 	if (probe)
 		probe_all(&k);
-}
-
-void vfs_close_all(struct vfs *v)
-{
-	for (int i = 0; i < OP_SLOTS; i++)
-		if (v->file[i].open)
-			v->ops->close(v->s, v->file[i].handle);
-	memset(v->file, 0, sizeof(v->file));
 }
