@@ -5,8 +5,6 @@
 
 # Variables of meson's own: CC, CFLAGS and DESTDIR are taken from the environment.
 PREFIX ?= /usr/local
-STRESS_MINUTES ?= 10
-export STRESS_MINUTES
 
 MESON_TEST = meson test --print-errorlogs --no-stdsplit
 
@@ -26,13 +24,13 @@ test:
 
 # The quick ones, while one works: no mount, under a minute.
 check: all
-	$(MESON_TEST) -C build --no-suite mount --no-suite stress --no-suite fuzz
+	$(MESON_TEST) -C build --no-suite mount --no-suite stress --no-suite fuzz --no-suite crash
 
 # The scripts of tests/mount, on a real mount.
 mount-test: all
 	$(MESON_TEST) -C build --suite mount
 
-# Long: the model and the crash tests for STRESS_MINUTES each, then under TSan.
+# Long: the model, crash and size tests, then all the quick ones under TSan.
 stress: all build-tsan/build.ninja
 	$(MESON_TEST) -C build --suite stress --timeout-multiplier 0
 	ninja -C build-tsan
