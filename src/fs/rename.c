@@ -242,8 +242,7 @@ int fs_rename(struct task *t, const struct fs_cred *cred, fs_ino olddir, struct 
 	struct rename r = {.flags = flags};
 	int err;
 
-	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) ||
-	    flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
 		return -EINVAL;
 	if (is_dots(oldname) || is_dots(newname))
 		return flags & RENAME_NOREPLACE && !is_dots(oldname) ? -EEXIST : -EBUSY;

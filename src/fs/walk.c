@@ -105,7 +105,7 @@ static int follow(struct walker *k, fs_ino ino)
 	if (n <= 0)
 		return n ? n : -ENOENT;
 	if ((size_t)n + rest > FS_SYMLINK_MAX)
-		return -ENAMETOOLONG;
+		return FS_WALK_OUT; /* the kernel has no such limit */
 	mem_copy(to + n, k->behind, rest);
 	k->p = to;
 	k->end = to + n + rest;
@@ -193,8 +193,7 @@ racy_read bool fs_walk_holds(struct task *t, const struct fs_via *via, uint32_t 
 		const struct inode *dir = inode_at(fs, via[k].dir);
 
 		/* Under a lock it may be about to change: then the answer is no longer, or not yet, sure. */
-		if (!dir || load_acquire(&dir->room.dir.changes) != via[k].changes ||
-		    !is_dir(load_relaxed(&dir->mode)))
+		if (!dir || load_acquire(&dir->room.dir.changes) != via[k].changes || !is_dir(load_relaxed(&dir->mode)))
 			return false;
 	}
 	return true;

@@ -2,6 +2,8 @@
  * Executors: the same operations on different file systems.
  *	model	the plain model (model.h) under vfs.c
  *	store	the store through fs.h, under vfs.c, on a pool in a memfd
+ *	direct	the same with the store's own path walk and open files, as a program
+ *		that works in the pool uses them
  *	posix	system calls below a directory: tmpfs, a FUSE mount, ext4
  *
  * An instance is one file system; a session is one thread's view of it: a root
@@ -20,13 +22,13 @@ enum same_size {
 };
 
 struct exec_params {
-	const char *dir;	     /* posix: where to make the test directory */
-	uint64_t size, inodes;	     /* store: of the pool; 0: the default */
-	bool multiuser;		     /* operations come from several users: the root directory is open to all */
-	bool link_policy;	     /* the kernel's fs.protected_* sysctls apply: the other side is a mount */
+	const char *dir;       /* posix: where to make the test directory */
+	uint64_t size, inodes; /* store: of the pool; 0: the default */
+	bool multiuser;	       /* operations come from several users: the root directory is open to all */
+	bool link_policy;      /* the kernel's fs.protected_* sysctls apply: the other side is a mount */
 	/* Model: what the other executor's file system does differently. */
 	int64_t size_max;
-	bool zero_range, copy_keeps_holes, allocated_again_is_data;
+	bool zero_range, allocated_again_is_data; /* model.h */
 	enum same_size same_size;
 };
 
@@ -53,7 +55,7 @@ struct exec_kind {
 	bool logical; /* times come from exec_clock */
 };
 
-extern const struct exec_kind exec_model, exec_store, exec_posix;
+extern const struct exec_kind exec_model, exec_store, exec_direct, exec_posix;
 
 /* The clock of executors with logical time; set by the runner on the session's thread before each operation. */
 extern _Thread_local struct timespec exec_clock;

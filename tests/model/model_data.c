@@ -232,9 +232,8 @@ int64_t model_seek(void *s, fs_ino ino, int64_t off, int whence)
 	return -ENXIO;
 }
 
-/* Page by page, so that holes can be kept. */
-static void copy_pages(struct model *m, struct mnode *in, int64_t in_off, struct mnode *out, int64_t out_off,
-		       int64_t len)
+/* Holes of the source become written zeros. */
+static void copy_bytes(struct mnode *in, int64_t in_off, struct mnode *out, int64_t out_off, int64_t len)
 {
 	unsigned char *buf = malloc((size_t)len);
 
@@ -268,6 +267,6 @@ int64_t model_copy_range(void *s, const struct fs_cred *c, fs_ino ino_in, int64_
 	m_drop_privileges(c, out);
 	m_touch(out);
 	m_touch_atime(in); /* last: splice_direct_to_actor() */
-	copy_pages(m, in, in_off, out, out_off, len);
+	copy_bytes(in, in_off, out, out_off, len);
 	return len;
 }

@@ -39,4 +39,12 @@ struct node_ops {
 	int (*listxattr)(void *s, const struct fs_cred *c, fs_ino ino, char *list, size_t size);
 	int (*removexattr)(void *s, const struct fs_cred *c, fs_ino ino, const char *name);
 	int (*statfs)(void *s, struct fs_stats *out);
+
+	/* What vfs.c does itself where these are NULL: path walks, shared descriptors, their offsets. */
+	int (*walk)(void *s, const struct fs_cred *c, struct fs_walk *w);
+	int (*dup)(void *s, uint32_t from, uint32_t to);
+	int (*set_flags)(void *s, uint32_t handle, uint32_t mask, uint32_t flags);
+	int64_t (*read_next)(void *s, uint32_t handle, void *buf, size_t len);
+	int64_t (*write_next)(void *s, const struct fs_cred *c, uint32_t handle, const void *buf, size_t len);
+	int64_t (*seek_to)(void *s, uint32_t handle, int64_t off, int whence);
 };

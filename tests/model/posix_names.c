@@ -85,6 +85,31 @@ int64_t px_close(struct exec *e, const struct op *o, struct result *r)
 	return 0;
 }
 
+int64_t px_dup(struct exec *e, const struct op *o, struct result *r)
+{
+	int fd;
+
+	if (o->fd == o->fd2)
+		return -EINVAL;
+	if (px_fd(e, o->fd) < 0)
+		return -EBADF;
+	close_slot(e, o->fd2);
+	fd = fcntl(px_fd(e, o->fd), F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	e->file[o->fd2] = fd;
+	return 0;
+}
+
+int64_t px_setfl(struct exec *e, const struct op *o, struct result *r)
+{
+	int old = fcntl(px_fd(e, o->fd), F_GETFL);
+
+	if (old < 0)
+		return -EBADF;
+	return px_ret(fcntl(px_fd(e, o->fd), F_SETFL, (old & ~(O_APPEND | O_NOATIME)) | o->flags));
+}
+
 /* Would open(2) reach a fifo, a socket or a device? Opening those might block or do things. */
 static bool special(struct exec *e, const struct op *o)
 {

@@ -8,42 +8,25 @@
 #include <string.h>
 
 static vfs_fn *const table[OP_KINDS] = {
-	[OP_STAT] = vfs_stat,
-	[OP_FSTAT] = vfs_fstat,
-	[OP_ACCESS] = vfs_access,
-	[OP_MKDIR] = vfs_mkdir,
-	[OP_RMDIR] = vfs_rmdir,
-	[OP_MKNOD] = vfs_mknod,
-	[OP_SYMLINK] = vfs_symlink,
-	[OP_READLINK] = vfs_readlink,
-	[OP_LINK] = vfs_link,
-	[OP_LINKFD] = vfs_linkfd,
-	[OP_UNLINK] = vfs_unlink,
-	[OP_RENAME] = vfs_rename,
-	[OP_OPEN] = vfs_open,
-	[OP_TMPFILE] = vfs_tmpfile,
-	[OP_CLOSE] = vfs_close,
-	[OP_READ] = vfs_read,
-	[OP_WRITE] = vfs_write,
-	[OP_LSEEK] = vfs_lseek,
-	[OP_TRUNCATE] = vfs_truncate,
-	[OP_FTRUNCATE] = vfs_ftruncate,
-	[OP_FALLOCATE] = vfs_fallocate,
-	[OP_COPY_RANGE] = vfs_copy_range,
-	[OP_CHMOD] = vfs_chmod,
-	[OP_FCHMOD] = vfs_fchmod,
-	[OP_CHOWN] = vfs_chown,
-	[OP_FCHOWN] = vfs_fchown,
-	[OP_UTIMENS] = vfs_utimens,
-	[OP_FUTIMENS] = vfs_futimens,
-	[OP_SETXATTR] = vfs_setxattr,
-	[OP_GETXATTR] = vfs_getxattr,
-	[OP_LISTXATTR] = vfs_listxattr,
-	[OP_REMOVEXATTR] = vfs_removexattr,
-	[OP_READDIR] = vfs_readdir,
-	[OP_STATFS] = vfs_statfs,
-	[OP_FSYNC] = vfs_fsync,
-	[OP_CONTENT] = vfs_content,
+    [OP_STAT] = vfs_stat,	    [OP_FSTAT] = vfs_fstat,
+    [OP_ACCESS] = vfs_access,	    [OP_MKDIR] = vfs_mkdir,
+    [OP_RMDIR] = vfs_rmdir,	    [OP_MKNOD] = vfs_mknod,
+    [OP_SYMLINK] = vfs_symlink,	    [OP_READLINK] = vfs_readlink,
+    [OP_LINK] = vfs_link,	    [OP_LINKFD] = vfs_linkfd,
+    [OP_UNLINK] = vfs_unlink,	    [OP_RENAME] = vfs_rename,
+    [OP_OPEN] = vfs_open,	    [OP_TMPFILE] = vfs_tmpfile,
+    [OP_CLOSE] = vfs_close,	    [OP_DUP] = vfs_dup,
+    [OP_SETFL] = vfs_setfl,	    [OP_READ] = vfs_read,
+    [OP_WRITE] = vfs_write,	    [OP_LSEEK] = vfs_lseek,
+    [OP_TRUNCATE] = vfs_truncate,   [OP_FTRUNCATE] = vfs_ftruncate,
+    [OP_FALLOCATE] = vfs_fallocate, [OP_COPY_RANGE] = vfs_copy_range,
+    [OP_CHMOD] = vfs_chmod,	    [OP_FCHMOD] = vfs_fchmod,
+    [OP_CHOWN] = vfs_chown,	    [OP_FCHOWN] = vfs_fchown,
+    [OP_UTIMENS] = vfs_utimens,	    [OP_FUTIMENS] = vfs_futimens,
+    [OP_SETXATTR] = vfs_setxattr,   [OP_GETXATTR] = vfs_getxattr,
+    [OP_LISTXATTR] = vfs_listxattr, [OP_REMOVEXATTR] = vfs_removexattr,
+    [OP_READDIR] = vfs_readdir,	    [OP_STATFS] = vfs_statfs,
+    [OP_FSYNC] = vfs_fsync,	    [OP_CONTENT] = vfs_content,
 };
 
 static void probe_path(struct vfs_call *k, const char *what, const char *path)
@@ -101,12 +84,4 @@ void vfs_run(struct vfs *v, const struct op *o, bool probe, struct result *r)
 	while (r->ret == -ESTALE && tries++ < 100);
 	if (probe)
 		probe_all(&k);
-}
-
-void vfs_close_all(struct vfs *v)
-{
-	for (int i = 0; i < OP_SLOTS; i++)
-		if (v->file[i].open)
-			v->ops->close(v->s, v->file[i].handle);
-	memset(v->file, 0, sizeof(v->file));
 }

@@ -9,11 +9,12 @@
 #include "exec.h"
 #include "node.h"
 
+/* An open file, as open(2) means it: slots that were made with dup share one. */
 struct vfs_file {
-	bool open;
+	unsigned slots;
 	fs_ino ino;
-	uint32_t handle;
-	uint32_t type; /* S_IFMT bits */
+	uint32_t handle; /* where the file system knows no dup */
+	uint32_t type;	 /* S_IFMT bits */
 	int flags;
 	int64_t pos;
 };
@@ -22,10 +23,10 @@ struct vfs {
 	const struct node_ops *ops;
 	void *s;
 	fs_ino root;
-	uint32_t first_handle; /* slots use first_handle + slot */
+	uint32_t first_handle; /* of OP_SLOTS that are this session's */
 	int64_t size_max;      /* largest offset that the kernel lets through */
 	bool link_policy;      /* the kernel's sysctls fs.protected_* apply */
-	struct vfs_file file[OP_SLOTS];
+	struct vfs_file *file[OP_SLOTS];
 };
 
 /* Carries out one operation. `probe`: also observe the objects that it named. */

@@ -34,7 +34,11 @@ int64_t vfs_read(struct vfs_call *k)
 	if (k->o->flags & 1)
 		off = f->pos;
 	buf = malloc((size_t)k->o->len + 1);
-	n = k->v->ops->read(k->v->s, f->ino, buf, (size_t)k->o->len, off, f->flags & O_NOATIME ? FS_IO_NOATIME : 0);
+	if ((k->o->flags & 1) && k->v->ops->read_next)
+		n = k->v->ops->read_next(k->v->s, vfs_handle(k->v, k->o->fd), buf, (size_t)k->o->len);
+	else
+		n = k->v->ops->read(k->v->s, f->ino, buf, (size_t)k->o->len, off,
+				    f->flags & O_NOATIME ? FS_IO_NOATIME : 0);
 	if (n >= 0)
 		digest_read(k->r, buf, (size_t)n);
 	if (n > 0 && (k->o->flags & 1))
@@ -57,8 +61,11 @@ int64_t vfs_write(struct vfs_call *k)
 		off = f->pos;
 	buf = malloc((size_t)k->o->len + 1);
 	op_fill(buf, (size_t)k->o->len, k->o->fill);
-	n = k->v->ops->write(k->v->s, k->c, f->ino, buf, (size_t)k->o->len, off,
-			     f->flags & O_APPEND ? FS_IO_APPEND : 0, &end);
+	if ((k->o->flags & 1) && k->v->ops->write_next)
+		n = k->v->ops->write_next(k->v->s, k->c, vfs_handle(k->v, k->o->fd), buf, (size_t)k->o->len);
+	else
+		n = k->v->ops->write(k->v->s, k->c, f->ino, buf, (size_t)k->o->len, off,
+				     f->flags & O_APPEND ? FS_IO_APPEND : 0, &end);
 	if (n > 0 && (k->o->flags & 1))
 		f->pos = end;
 	free(buf);
@@ -92,7 +99,9 @@ int64_t vfs_lseek(struct vfs_call *k)
 	if (k->o->flags > SEEK_HOLE || f->type != S_IFREG)
 		return -EINVAL;
 	if (k->o->flags != SEEK_DATA && k->o->flags != SEEK_HOLE)
-		return seek_plain(k, f);
+		return k->v->ops->seek_to
+			   ? k->v->ops->seek_to(k->v->s, vfs_handle(k->v, k->o->fd), k->o->off, k->o->flags)
+			   : seek_plain(k, f);
 	if (k->o->off < 0)
 		return -ENXIO;
 	return k->v->ops->seek(k->v->s, f->ino, k->o->off, k->o->flags);

@@ -17,10 +17,10 @@ static int start_of(struct vfs *v, int at, fs_ino *dir)
 	*dir = v->root;
 	if (at == OP_ROOT)
 		return 0;
-	if (at < 0 || at >= OP_SLOTS || !v->file[at].open)
+	if (at < 0 || at >= OP_SLOTS || !v->file[at])
 		return -EBADF;
-	*dir = v->file[at].ino;
-	return v->file[at].type == S_IFDIR ? 0 : -ENOTDIR;
+	*dir = v->file[at]->ino;
+	return v->file[at]->type == S_IFDIR ? 0 : -ENOTDIR;
 }
 
 /* The link `attr` stands in p->dir, `rest` is what follows it. p->path becomes target + rest. */
@@ -44,7 +44,8 @@ static int splice_link(struct vfs *v, const struct fs_cred *c, struct vfs_place 
 }
 
 /* Looks the next name up. 1: walked on or spliced, *rest is what is left; 0: arrived. */
-static int walk_step(struct vfs *v, const struct fs_cred *c, struct vfs_place *p, unsigned flags, char **rest, int *links)
+static int walk_step(struct vfs *v, const struct fs_cred *c, struct vfs_place *p, unsigned flags, char **rest,
+		     int *links)
 {
 	size_t len = strcspn(*rest, "/");
 	char *next = *rest + len + strspn(*rest + len, "/");
@@ -73,6 +74,34 @@ static int walk_step(struct vfs *v, const struct fs_cred *c, struct vfs_place *p
 	return 1;
 }
 
+/* The file system's own walk, from p->dir. */
+static int walk_below(struct vfs *v, const struct fs_cred *c, const char *path, unsigned flags, struct vfs_place *p)
+{
+	char link[2 * (FS_SYMLINK_MAX + 1)];
+	struct fs_walk w = {
+	    .start = p->dir,
+	    .path = path,
+	    .len = strlen(path),
+	    .flags = flags & VFS_PARENT	  ? FS_WALK_PARENT
+		     : flags & VFS_FOLLOW ? 0
+					  : FS_WALK_NOFOLLOW,
+	    .link = link,
+	};
+	int ret = v->ops->walk(v->s, c, &w);
+
+	if (ret == FS_WALK_OUT)
+		return ret;
+	if (ret < 0 && !(ret == -ENOENT && w.dir))
+		return ret;
+	p->dir = w.dir;
+	p->err = ret;
+	p->name = (struct fs_name){.s = p->path, .len = w.last.len};
+	memcpy(p->path, w.last.s ? w.last.s : "", w.last.len);
+	if (ret == 0 && !(flags & VFS_PARENT))
+		return v->ops->getattr(v->s, w.ino, &p->attr);
+	return 0;
+}
+
 int vfs_walk(struct vfs *v, const struct fs_cred *c, int at, const char *path, unsigned flags, struct vfs_place *p)
 {
 	char *rest = p->path;
@@ -87,6 +116,14 @@ int vfs_walk(struct vfs *v, const struct fs_cred *c, int at, const char *path, u
 	ret = start_of(v, at, &p->dir);
 	if (ret < 0)
 		return ret;
+	if (v->ops->walk) {
+		ret = walk_below(v, c, path, flags, p);
+		if (ret != FS_WALK_OUT)
+			return ret; /* else it got too long: a client would leave it to the kernel */
+		ret = start_of(v, at, &p->dir);
+		if (ret < 0)
+			return ret;
+	}
 	if (!strcmp(path, ".")) { /* only as a whole path, see gen.c */
 		ret = v->ops->access(v->s, c, p->dir, X_OK);
 		return ret < 0 ? ret : v->ops->getattr(v->s, p->dir, &p->attr);

@@ -39,6 +39,9 @@ M=$T/mnt
 NAME=test-${T##*.}
 CHECK_AT_END=
 mkdir "$M"
+# Where the programs are built with sanitizers: the daemon has no terminal to complain to.
+export ASAN_OPTIONS="${ASAN_OPTIONS-}:log_path=$T/sanitizer" UBSAN_OPTIONS="${UBSAN_OPTIONS-}:log_path=$T/sanitizer"
+export TSAN_OPTIONS="${TSAN_OPTIONS-}:log_path=$T/sanitizer"
 
 # What a script has to put right at its end beyond that: it redefines this.
 put_right() {
@@ -53,6 +56,9 @@ at_exit() {
 	put_right
 	if [ "$status" = 0 ] && [ -n "$CHECK_AT_END" ]; then
 		(check_end) || status=1
+	fi
+	if cat "$T"/sanitizer.* 2>/dev/null; then
+		status=1
 	fi
 	[ "$status" = 0 ] || printf '%s: ended with status %s\n' "$TEST" "$status"
 	"$HERE/sweep" "$T"
@@ -104,10 +110,10 @@ mounted() {
 	grep -q " ${1:-$M} " /proc/self/mountinfo
 }
 
-# The processes that have the mount's name as an argument: the daemon.
+# The processes that have the mount's name as an argument, or in their mount options: the daemon.
 daemon_pid() {
 	local f
-	for f in $(grep -lszx -- "${1:-$NAME}" /proc/[0-9]*/cmdline || true); do
+	for f in $(grep -lszE -- "^(.*[,=])?${1:-$NAME}(,.*)?$" /proc/[0-9]*/cmdline || true); do
 		f=${f#/proc/}
 		echo "${f%/cmdline}"
 	done

@@ -24,8 +24,8 @@
 #define LIMIT_SECONDS 120
 #define FUSE_MAGIC 0x65735546
 
-static const struct check *const tables[] = {names_checks, rename_checks, perm_checks,	time_checks, data_checks,
-					     map_checks,   lock_checks,	  xattr_checks, race_checks};
+static const struct check *const tables[] = {names_checks, rename_checks, perm_checks, time_checks,  data_checks,
+					     hole_checks,  map_checks,	  lock_checks, xattr_checks, race_checks};
 
 _Noreturn void fail(const char *file, int line, const char *fmt, ...)
 {
@@ -97,6 +97,34 @@ void fd_holds(int fd, const void *want, size_t len)
 	same(pread(fd, got, len + 1, 0), len);
 	is(memcmp(got, want, len) == 0);
 	free(got);
+}
+
+int new_file(void)
+{
+	return (int)must(open("f", O_CREAT | O_EXCL | O_RDWR, 0600));
+}
+
+void zeros_at(int fd, off_t off, size_t len)
+{
+	char buf[4096];
+
+	while (len) {
+		size_t n = len < sizeof(buf) ? len : sizeof(buf);
+
+		same(pread(fd, buf, n, off), n);
+		is(!buf[0] && !memcmp(buf, buf + 1, n - 1));
+		off += (off_t)n;
+		len -= n;
+	}
+}
+
+void bytes_at(int fd, off_t off, const char *text)
+{
+	char buf[64];
+	size_t len = strlen(text);
+
+	same(pread(fd, buf, len, off), len);
+	is(memcmp(buf, text, len) == 0);
 }
 
 void make_dir(const char *path, mode_t mode)

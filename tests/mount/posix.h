@@ -31,6 +31,7 @@ extern const struct check rename_checks[];
 extern const struct check perm_checks[];
 extern const struct check time_checks[];
 extern const struct check data_checks[];
+extern const struct check hole_checks[];
 extern const struct check map_checks[];
 extern const struct check lock_checks[];
 extern const struct check xattr_checks[];
@@ -63,6 +64,11 @@ void put(const char *path, mode_t mode, const char *text);
 void holds(const char *path, const char *text);
 /* The descriptor's file holds exactly these bytes, from offset 0 to its end. */
 void fd_holds(int fd, const void *want, size_t len);
+/* A new file `f`, open for both. */
+int new_file(void);
+/* What lies there are zeros, or is `text`. */
+void zeros_at(int fd, off_t off, size_t len);
+void bytes_at(int fd, off_t off, const char *text);
 /* mkdir, umask aside. */
 void make_dir(const char *path, mode_t mode);
 struct stat stat_of(const char *path); /* lstat */

@@ -13,7 +13,7 @@ if [ "${1-}" = tmpfs ]; then
 			rm -rf "$dir"
 		}
 	fi
-	"$HELPERS/posix" -v "$dir"
+	"$HELPERS/posix" "$dir"
 	exit
 fi
 
@@ -24,5 +24,5 @@ else
 	mount_fs
 fi
 chmod 0755 "$M"
-"$HELPERS/posix" -v "$M"
+"$HELPERS/posix" "$M"
 [ -z "$(ls -A "$M")" ] || die "something has stayed: $(ls -A "$M")"

@@ -8,11 +8,6 @@
 #include <sys/file.h>
 #include <time.h>
 
-static int new_file(void)
-{
-	return (int)must(open("f", O_CREAT | O_RDWR, 0600));
-}
-
 static int set(int fd, int cmd, short type, off_t start, off_t len)
 {
 	struct flock l = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = len};

@@ -254,7 +254,7 @@ static void setgid_cleared_by_chmod(void)
 	same(mode_of("f"), 02755);
 }
 
-static void capability_cleared_by_write(void)
+static void capability_cleared(void)
 {
 	/* vfs_cap_data, revision 2: cap_net_raw permitted. */
 	static const unsigned char cap[20] = {0, 0, 0, 2, 0, 0x20};
@@ -265,6 +265,12 @@ static void capability_cleared_by_write(void)
 	must(setxattr("f", "security.capability", cap, sizeof(cap), 0));
 	same(getxattr("f", "security.capability", buf, sizeof(buf)), 20);
 	same(write((int)must(open("f", O_WRONLY)), "y", 1), 1);
+	fails(getxattr("f", "security.capability", buf, sizeof(buf)), ENODATA);
+	must(setxattr("f", "security.capability", cap, sizeof(cap), 0));
+	must(truncate("f", 0));
+	fails(getxattr("f", "security.capability", buf, sizeof(buf)), ENODATA);
+	must(setxattr("f", "security.capability", cap, sizeof(cap), 0));
+	must(chown("f", 1000, 1000));
 	fails(getxattr("f", "security.capability", buf, sizeof(buf)), ENODATA);
 }
 
@@ -280,6 +286,6 @@ const struct check perm_checks[] = {
     {"setid_cleared_by_write", setid_cleared_by_write},
     {"setid_cleared_by_chown", setid_cleared_by_chown},
     {"setgid_cleared_by_chmod", setgid_cleared_by_chmod},
-    {"capability_cleared_by_write", capability_cleared_by_write},
+    {"capability_cleared", capability_cleared},
     {NULL, NULL},
 };

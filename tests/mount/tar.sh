@@ -3,10 +3,11 @@
 # owners, times, links and contents in all three places.
 . "$(dirname "$0")/lib.sh"
 mount_fs
-mkdir "$M/in" "$T/out"
-cd /
+mkdir "$M/in" "$T/out" "$T/from" "$T/from/usr"
+cp -a /usr/include "$T/from/usr" # whose owner is then whoever runs this
+cd "$T/from"
 tar --format=posix -cf - usr/include | tar -xpf - -C "$M/in"
-same_trees /usr/include "$M/in/usr/include"
+same_trees "$T/from/usr/include" "$M/in/usr/include"
 tar --format=posix -cf - -C "$M/in" usr/include | tar -xpf - -C "$T/out"
 same_trees "$M/in/usr/include" "$T/out/usr/include"
 say "$(find "$M/in" | wc -l) names, $(du -sh "$M/in" | cut -f1)"
