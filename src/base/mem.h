@@ -27,6 +27,14 @@ racy_read __attribute__((noinline, unused)) static void mem_zero(void *dst, size
 	for (size_t i = 0; i < n; i++)
 		((volatile char *)dst)[i] = 0;
 }
+racy_read __attribute__((noinline, unused)) static bool mem_equal(const void *a, const void *b, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && ((const volatile char *)a)[i] == ((const volatile char *)b)[i])
+		i++;
+	return i == n;
+}
 #else
 static inline void mem_copy(void *dst, const void *src, size_t n)
 {
@@ -36,9 +44,8 @@ static inline void mem_zero(void *dst, size_t n)
 {
 	__builtin_memset(dst, 0, n);
 }
-#endif
-
 static inline bool mem_equal(const void *a, const void *b, size_t n)
 {
 	return __builtin_memcmp(a, b, n) == 0;
 }
+#endif

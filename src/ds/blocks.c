@@ -25,7 +25,7 @@ static uint32_t run_len(const uint64_t *map, uint32_t at)
 	uint32_t i = at;
 
 	while (i < CHUNK_BLOCKS) {
-		uint64_t zeros = ~(map[i / 64] >> (i % 64));
+		uint64_t zeros = ~(load_relaxed(&map[i / 64]) >> (i % 64));
 		uint32_t left = 64 - i % 64, ones = zeros ? (uint32_t)__builtin_ctzll(zeros) : 64;
 
 		if (ones < left)

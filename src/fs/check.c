@@ -335,7 +335,7 @@ static void check_hands(struct checker *c)
 		const struct task_slot *s = task_slot(&c->fs->pool, k);
 
 		c->ino = k;
-		if (seat_state(s->seat) == SLOT_FREE)
+		if (seat_state(load_acquire(&s->seat)) == SLOT_FREE)
 			continue;
 		if (s->nundo)
 			wrong(c, "a task has an open transaction though all stand still", k);

@@ -141,14 +141,23 @@ static void written(struct task *t, const struct fs_cred *cred, struct inode *i,
 	modify(t, i, time_now(t));
 }
 
-/* Would written() change anything? The clock ticks every few milliseconds: mostly it would not. */
+static bool is_time(const struct inode *i, enum inode_time which, struct fs_time v)
+{
+	return load_relaxed(&i->sec[which]) == v.sec && load_relaxed(&i->nsec[which]) == v.nsec;
+}
+
+/*
+ * Would written() change anything? The clock ticks every few milliseconds:
+ * mostly it would not. Without the meta lock, as if just before who changes
+ * these things.
+ */
 static bool needs_written(struct task *t, const struct fs_cred *cred, const struct inode *i, uint64_t end)
 {
 	struct fs_time now = time_now(t);
+	uint32_t mode = load_relaxed(&i->mode);
 
-	return end > i->size || i->sec[TIME_MODIFY] != now.sec || i->nsec[TIME_MODIFY] != now.nsec ||
-	       i->sec[TIME_CHANGE] != now.sec || i->nsec[TIME_CHANGE] != now.nsec ||
-	       kill_setid(cred, i, i->mode) != i->mode || (i->flags & INODE_CAPS);
+	return end > i->size || !is_time(i, TIME_MODIFY, now) || !is_time(i, TIME_CHANGE, now) ||
+	       kill_setid(cred, i, mode) != mode || (load_relaxed(&i->flags) & INODE_CAPS);
 }
 
 static int written_txn(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t end)
@@ -302,7 +311,7 @@ static int64_t write_step(const struct step_args *a)
 	int64_t e;
 	int err;
 
-	if (!S_ISREG(i->mode))
+	if (!S_ISREG(load_relaxed(&i->mode)))
 		return -EUCLEAN;
 	if ((i->flags & INODE_INLINE) && a->off + a->len > INODE_ROOM) {
 		err = leave_inline(a->t, i);
@@ -560,8 +569,8 @@ static int fill_range(struct task *t, struct inode *i, uint64_t off, uint64_t en
 static int range_locked(struct task *t, const struct fs_cred *cred, struct inode *i, int mode, uint64_t off,
 			uint64_t end)
 {
-	uint64_t size = mode & FALLOC_FL_KEEP_SIZE ? i->size : max_of(end, i->size);
 	int err = regular(i);
+	uint64_t size = mode & FALLOC_FL_KEEP_SIZE ? i->size : max_of(end, i->size);
 
 	if (err)
 		return err == -EINVAL ? -ENODEV : err;

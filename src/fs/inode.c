@@ -75,7 +75,7 @@ int inode_alive(const struct inode *i)
 
 int regular(const struct inode *i)
 {
-	uint32_t mode = load_relaxed(&i->mode);
+	uint32_t mode = load_acquire(&i->mode);
 	uint64_t most = load_relaxed(&i->flags) & INODE_INLINE ? INODE_ROOM : (uint64_t)FS_SIZE_MAX;
 
 	if (S_ISREG(mode))
@@ -221,7 +221,8 @@ void inode_accessed(struct task *t, struct inode *i)
 	if (now.sec == load_relaxed(&i->sec[TIME_ACCESS]) && now.nsec == load_relaxed(&i->nsec[TIME_ACCESS]))
 		return; /* read and written in the same tick */
 	txn_begin(t);
-	if (txn_lock(t, &i->meta) != 0) {
+	/* Freed since it was read: who is making the next inode of this number fills it without a lock. */
+	if (txn_lock(t, &i->meta) != 0 || inode_alive(i) != 0) {
 		txn_abort(t, 0);
 		return;
 	}
@@ -388,7 +389,7 @@ static int setattr_once(struct task *t, const struct fs_cred *cred, struct inode
 		return err;
 	txn_begin(t);
 	err = txn_lock(t, &i->meta);
-	if (!err && (set & FS_SET_MODE) && (i->meta ^ seq) / LOCK_VERSION)
+	if (!err && (set & FS_SET_MODE) && (load_relaxed(&i->meta) ^ seq) / LOCK_VERSION)
 		err = -EAGAIN;
 	if (!err)
 		err = inode_alive(i);

@@ -21,7 +21,7 @@ int look_in(const struct fs *fs, struct inode *dir, struct fs_name name, struct 
 /* Under the directory's lock: is it still what was looked at? That the kernel came to know it changes no version. */
 static inline bool still(const struct task *t, struct look *l)
 {
-	if ((l->dir->meta ^ l->seq) / LOCK_VERSION)
+	if ((load_relaxed(&l->dir->meta) ^ l->seq) / LOCK_VERSION)
 		return false;
 	l->known = l->cell && dirent_at(fs_of(t), l->cell)->known;
 	return true;

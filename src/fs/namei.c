@@ -273,8 +273,8 @@ static int make_link(struct task *t, struct inode *dir, struct made *m)
 	if (err)
 		return err;
 	if (is_dir(m->h.mode)) {
-		m->i->room.dir.parent = inode_number(fs_of(t), dir);
-		m->i->room.dir.self = m->cell;
+		store_relaxed(&m->i->room.dir.parent, inode_number(fs_of(t), dir));
+		store_relaxed(&m->i->room.dir.self, m->cell);
 		txn_set(t, &dir->nlink, dir->nlink + 1);
 	}
 	modify(t, dir, time_now(t));

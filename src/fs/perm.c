@@ -93,7 +93,7 @@ uint32_t kill_setid(const struct fs_cred *cred, const struct inode *i, uint32_t 
 		return mode;
 	mode &= ~(uint32_t)S_ISUID;
 	/* Without group execution the bit means mandatory locking, and stays for members of the group. */
-	if ((mode & S_IXGRP) || !cred_in_group(cred, i->gid))
+	if ((mode & S_IXGRP) || !cred_in_group(cred, load_relaxed(&i->gid)))
 		mode &= ~(uint32_t)S_ISGID;
 	return mode;
 }

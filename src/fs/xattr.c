@@ -58,7 +58,7 @@ static struct xattr *xattr_at(const struct fs *fs, uint32_t cell)
 
 static uint32_t *block_list(struct xattr *x)
 {
-	return (uint32_t *)(void *)((char *)x + round_up(offsetof(struct xattr, name) + x->len, 4));
+	return (uint32_t *)(void *)((char *)x + round_up(offsetof(struct xattr, name) + load_relaxed(&x->len), 4));
 }
 
 /* Is its content where its sizes say? */
@@ -103,7 +103,7 @@ static racy_read int copy_value(const struct fs *fs, struct xattr *x, void *buf,
 	if (n > size)
 		return -ERANGE;
 	if (!load_relaxed(&x->blocks)) {
-		mem_copy(buf, x->name + x->len, n);
+		mem_copy(buf, x->name + load_relaxed(&x->len), n);
 		return (int)n;
 	}
 	for (uint32_t k = 0; k * BLOCK_SIZE < n; k++) {
@@ -144,7 +144,7 @@ static int fill_value(struct task *t, struct xattr *x, const char *value, uint32
 			return err;
 		mem_copy(block_at(&fs->blocks, start, 1), value + k * BLOCK_SIZE,
 			 min_of(size - k * BLOCK_SIZE, BLOCK_SIZE));
-		block_list(x)[k] = start;
+		store_relaxed(&block_list(x)[k], start);
 	}
 	return 0;
 }
@@ -285,7 +285,7 @@ static bool is_bare(const char *name)
 static int space_allowed(const struct fs *fs, const struct fs_cred *cred, const struct inode *i, const char *name,
 			 bool write)
 {
-	uint32_t mode = i->mode;
+	uint32_t mode = load_relaxed(&i->mode);
 	int err;
 
 	switch (space_of(name)) {

@@ -103,7 +103,7 @@ static void held_push(struct task *t, uint64_t *word)
 static void held_pop(struct task *t)
 {
 	fence_death();
-	store_relaxed(&t->slot->nheld, t->slot->nheld - 1);
+	store_release(&t->slot->nheld, t->slot->nheld - 1); /* pairs with wait_idle's look */
 }
 
 static int take(struct task *t, uint64_t *word)

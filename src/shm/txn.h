@@ -78,12 +78,16 @@ bool txn_log(struct task *t, const void *word, enum undo_kind kind, uint64_t old
 
 #define txn_kind(p) (sizeof(*(p)) == 8 ? UNDO_64 : sizeof(*(p)) == 4 ? UNDO_32 : sizeof(*(p)) == 2 ? UNDO_16 : UNDO_8)
 
-/* *p = v, undone if the transaction does not commit. For words of 1 to 8 bytes. */
+/*
+ * *p = v, undone if the transaction does not commit. For words of 1 to 8 bytes.
+ * The store is a release (free on x86): who acquires an inode's type from it
+ * sees the rest of a new inode, see regular().
+ */
 #define txn_set(t, p, v)                                                                                               \
 	do {                                                                                                           \
 		__typeof__(p) txn_p = (p);                                                                             \
 		if (likely(txn_log((t), txn_p, txn_kind(txn_p), (uint64_t)*txn_p)))                                    \
-			store_relaxed(txn_p, (__typeof__(*(p)))(v));                                                   \
+			store_release(txn_p, (__typeof__(*(p)))(v));                                                   \
 		step(t);                                                                                               \
 	} while (0)
 

@@ -16,7 +16,7 @@
 
 #define WRITERS 3
 #define READERS 2
-#define ROUNDS 4000
+#define ROUNDS 8000
 #define NAMES 12
 
 struct thread {
