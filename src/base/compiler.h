@@ -23,8 +23,8 @@
 #define array_len(a) (sizeof(a) / sizeof((a)[0]))
 #define min_of(a, b) ((a) < (b) ? (a) : (b))
 #define max_of(a, b) ((a) > (b) ? (a) : (b))
-#define round_up(x, to) (((x) + (to) - 1) / (to) * (to))
-#define div_up(x, by) (((x) + (by) - 1) / (by))
+#define round_up(x, to) (((x) + (to)-1) / (to) * (to))
+#define div_up(x, by) (((x) + (by)-1) / (by))
 
 /*
  * A bad caller, never bad data (that is -EUCLEAN). Compiled out of release

@@ -12,4 +12,6 @@ int cmd_mount(int argc, char **argv, struct err *err);
 int cmd_mount_helper(int argc, char **argv, struct err *err);
 int cmd_umount(int argc, char **argv, struct err *err);
 int cmd_status(int argc, char **argv, struct err *err);
+/* Returns only where the program could not be started, or was waited for. */
+int cmd_run(int argc, char **argv, struct err *err);
 int cmd_fsck(int argc, char **argv, struct err *err);

@@ -88,6 +88,16 @@ static int set_name(struct options *o, const char *value, struct err *err)
 	return 0;
 }
 
+/* 0 would stand for "not given". */
+static int set_inodes(struct options *o, const char *value, struct err *err)
+{
+	int ret = args_number("inodes", value, 10, UINT64_C(1) << 26, &o->inodes, err);
+
+	if (ret == 0 && o->inodes == 0)
+		return err_set(err, -EINVAL, "inodes 0: none would fit; ask for more, or leave it to the size");
+	return ret;
+}
+
 int options_set(struct options *o, const char *key, const char *value, struct err *err)
 {
 	uint64_t n = 0;
@@ -98,7 +108,7 @@ int options_set(struct options *o, const char *key, const char *value, struct er
 	if (!strcmp(key, "size"))
 		return args_size(value, &o->size, err);
 	if (!strcmp(key, "inodes") || !strcmp(key, "nr_inodes"))
-		return args_number("inodes", value, 10, UINT64_C(1) << 26, &o->inodes, err);
+		return set_inodes(o, value, err);
 	ret = args_number(key, value, !strcmp(key, "mode") ? 8 : 10, !strcmp(key, "mode") ? 07777 : UINT32_MAX - 1, &n,
 			  err);
 	if (!strcmp(key, "mode"))

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include <limits.h>
+#include <linux/limits.h>
 #include <stdint.h>
 
 #define CONTROL_MAGIC 0x4c544342u /* "BCTL" */
@@ -15,6 +15,7 @@
 
 enum control_verb {
 	CONTROL_INFO = 1,   /* reply: struct control_info */
+	CONTROL_STALE = 3,  /* struct control_stale; reply: the head, when the kernel has forgotten */
 	CONTROL_ATTACH = 2, /* reply: struct control_attach, with the pool's descriptor (SCM_RIGHTS) */
 };
 
@@ -23,6 +24,16 @@ struct control_request {
 	uint16_t version;
 	uint16_t verb;	   /* enum control_verb */
 	uint64_t reserved; /* 0 */
+};
+
+/* What a client has changed and the kernel may hold: as struct fs_stale. */
+struct control_stale {
+	struct control_request head;
+	uint32_t ino;
+	uint32_t marks;
+	uint32_t len; /* of the name */
+	char name[256];
+	uint32_t reserved;
 };
 
 /* What each reply begins with. */
@@ -57,5 +68,6 @@ struct control_info {
 
 _Static_assert(sizeof(struct control_request) == 16, "wire format");
 _Static_assert(sizeof(struct control_head) == 16, "wire format");
+_Static_assert(sizeof(struct control_stale) == 16 + 12 + 256 + 4, "wire format");
 _Static_assert(sizeof(struct control_attach) == 32, "wire format");
 _Static_assert(sizeof(struct control_info) == 16 + 7 * 8 + 4 * 4 + 64 + PATH_MAX + 512, "wire format");

@@ -214,6 +214,13 @@ static int give_attach(void *arg, struct control_attach *reply)
 	return 0;
 }
 
+static void make_forget(void *arg, const struct control_stale *s)
+{
+	struct daemon *d = arg;
+
+	session_forget(d->session, s->ino, s->marks, s->name, s->len);
+}
+
 static int add_event(struct daemon *d, struct loop_event *ev, int fd, void (*ready)(struct loop_event *))
 {
 	ev->fd = fd;
@@ -250,6 +257,7 @@ static int open_side(struct daemon *d, const struct rundir *dir, struct err *err
 				   .pool = d->fs.pool.fd,
 				   .info = give_info,
 				   .attach = give_attach,
+				   .stale = make_forget,
 				   .arg = d};
 	int ret = open_loop(d);
 
@@ -292,6 +300,7 @@ static int serve(struct daemon *d, struct err *err)
 
 	if (ret < 0)
 		return ret;
+	fs_set_mounted(&d->fs, c->mountpoint, session_dev(d->session), server_path(d->server));
 	ret = -pthread_create(&d->thread, NULL, run_loop, d);
 	if (ret < 0)
 		return err_set(err, ret, "thread: %s", strerror(-ret));

@@ -91,9 +91,13 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_s
 			    .mtime = st->st_mtim,
 			    .ctime = st->st_ctim};
 	struct worker *w = ops_worker(req);
+	unsigned set = what_to_set(to_set);
 
+	/* ftruncate(2) sets the times even where the size stays, truncate(2) does not. */
+	if (fi && (set & FS_SET_SIZE))
+		set |= FS_SET_OPEN;
 	if (w)
-		reply_attr(req, set_attr(ops_session(req), w, (fs_ino)ino, what_to_set(to_set), &a), &a);
+		reply_attr(req, set_attr(ops_session(req), w, (fs_ino)ino, set, &a), &a);
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
@@ -164,13 +168,19 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 			    fs_getxattr(&w->task, NULL, (fs_ino)ino, name, w->buf, min_of(size, sizeof(w->buf))));
 }
 
+/*
+ * The kernel judges who may get trusted.* by name, but hands on the list as it
+ * is. Of the capability that decides, a request does not tell: root has it.
+ */
 static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	const struct fs_cred cred = {.uid = ctx->uid, .gid = ctx->gid, .caps = ctx->uid == 0 ? FS_CAP_ALL : 0};
 	struct worker *w = ops_worker(req);
 
 	if (w)
 		reply_xattr(req, w, size,
-			    fs_listxattr(&w->task, NULL, (fs_ino)ino, w->buf, min_of(size, sizeof(w->buf))));
+			    fs_listxattr(&w->task, &cred, (fs_ino)ino, w->buf, min_of(size, sizeof(w->buf))));
 }
 
 static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)

@@ -4,9 +4,43 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/ops.h"
+
+/* ".bt-fuse-inode-<number>" in the root, for the daemon's own user; 0 for any other name. */
+static fs_ino by_number(fuse_req_t req, fuse_ino_t dir, const char *name)
+{
+	const size_t n = sizeof(FS_BY_NUMBER) - 1;
+	char *end;
+	unsigned long ino;
+
+	if (likely(name[0] != '.') || dir != FS_ROOT || strncmp(name, FS_BY_NUMBER, n) != 0 ||
+	    fuse_req_ctx(req)->uid != geteuid())
+		return 0;
+	ino = strtoul(name + n, &end, 10);
+	return *end || ino > UINT32_MAX ? 0 : (fs_ino)ino;
+}
+
+/* A name that is none: the kernel asks again each time. */
+static void reply_by_number(fuse_req_t req, struct worker *w, fs_ino ino)
+{
+	struct fuse_entry_param e;
+	struct fs_attr a;
+	int ret = fs_hold(&w->task, ino, &a);
+
+	if (ret < 0) {
+		fuse_reply_err(req, ENOENT);
+		return;
+	}
+	ops_entry(&a, &e);
+	e.entry_timeout = 0;
+	if (fuse_reply_entry(req, &e) < 0)
+		fs_forget(&w->task, ino, 1);
+}
 
 static void op_lookup(fuse_req_t req, fuse_ino_t dir, const char *name)
 {
@@ -15,8 +49,14 @@ static void op_lookup(fuse_req_t req, fuse_ino_t dir, const char *name)
 	struct fs_attr a;
 	int ret;
 
+	fs_ino ino = by_number(req, dir, name);
+
 	if (!w)
 		return;
+	if (ino) {
+		reply_by_number(req, w, ino);
+		return;
+	}
 	ret = fs_lookup(&w->task, NULL, (fs_ino)dir, ops_name(name), &a);
 	if (ret == -ENOENT)
 		fuse_reply_entry(req, &absent);

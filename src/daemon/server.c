@@ -16,7 +16,7 @@
 
 #include "base/scope.h"
 
-#define CLIENTS_MAX 64
+#define CLIENTS_MAX 512
 
 struct client {
 	struct loop_event event;
@@ -92,21 +92,40 @@ static int answer_attach(struct client *c)
 	return reply(c->event.fd, &r, sizeof(r), ret < 0 ? -1 : config->pool);
 }
 
+static int answer_stale(struct client *c, const struct control_stale *s)
+{
+	const struct server_config *config = &c->server->config;
+	struct control_head h = head(CONTROL_STALE, 0);
+
+	if (s->len >= sizeof(s->name) || s->reserved)
+		return -EPROTO;
+	config->stale(config->arg, s);
+	return reply(c->event.fd, &h, sizeof(h), -1);
+}
+
 /* 0, or -errno where the client is to be dropped. */
 static int serve(struct client *c)
 {
-	struct control_request req;
+	union {
+		struct control_request head;
+		struct control_stale stale;
+	} req;
 	ssize_t n = recv(c->event.fd, &req, sizeof(req), MSG_DONTWAIT | MSG_TRUNC);
+	ssize_t want = sizeof(req.head);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
-	if (n != sizeof(req) || req.magic != CONTROL_MAGIC || req.version != CONTROL_VERSION || req.reserved)
+	if (n >= want && req.head.verb == CONTROL_STALE)
+		want = sizeof(req.stale);
+	if (n != want || req.head.magic != CONTROL_MAGIC || req.head.version != CONTROL_VERSION || req.head.reserved)
 		return -EPROTO;
-	switch (req.verb) {
+	switch (req.head.verb) {
 	case CONTROL_INFO:
 		return answer_info(c);
 	case CONTROL_ATTACH:
 		return answer_attach(c);
+	case CONTROL_STALE:
+		return answer_stale(c, &req.stale);
 	default:
 		return -EPROTO;
 	}
@@ -185,6 +204,11 @@ int server_open(const struct server_config *config, struct server **out, struct 
 			       config->dir->path, config->name);
 	ret = listen_at(s, err);
 	return ret;
+}
+
+const char *server_path(const struct server *s)
+{
+	return s->path;
 }
 
 void server_close(struct server *s)

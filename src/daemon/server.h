@@ -19,8 +19,13 @@ struct server_config {
 	/* Fill in replies, but for their heads. From the loop's thread. 0 or -errno. */
 	int (*info)(void *arg, struct control_info *info);
 	int (*attach)(void *arg, struct control_attach *reply);
+	/* Has the kernel forget. From the loop's thread, which no thread of the session ever waits for. */
+	void (*stale)(void *arg, const struct control_stale *s);
 	void *arg;
 };
+
+/* Path of the socket. */
+const char *server_path(const struct server *s);
 
 /*
  * Listens. A socket that a killed daemon left is replaced: the caller holds

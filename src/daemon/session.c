@@ -194,6 +194,15 @@ uint64_t session_dev(const struct session *s)
 	return s->dev;
 }
 
+void session_forget(struct session *s, fs_ino ino, unsigned marks, const char *name, size_t len)
+{
+	/* Attributes alone: an offset below 0. What the kernel does not have (-ENOENT) it need not forget. */
+	if (marks & FS_MARK_NAMES)
+		fuse_lowlevel_notify_inval_entry(s->fuse, ino, name, len);
+	if (marks & (FS_MARK_ATTR | FS_MARK_DATA))
+		fuse_lowlevel_notify_inval_inode(s->fuse, ino, marks & FS_MARK_DATA ? 0 : -1, 0);
+}
+
 void session_close(struct session *s)
 {
 	struct err err;

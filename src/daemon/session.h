@@ -45,5 +45,8 @@ bool session_mounted(const struct session *s);
 /* st_dev of the mount. */
 uint64_t session_dev(const struct session *s);
 
+/* Has the kernel forget attributes, pages, or a name in a directory: enum fs_mark. Any thread but the session's. */
+void session_forget(struct session *s, fs_ino ino, unsigned marks, const char *name, size_t len);
+
 /* Unmounts, lazily if need be, and frees. NULL is fine. */
 void session_close(struct session *s);

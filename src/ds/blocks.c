@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "ds/blocks.h"
+#include "base/bits.h"
 #include "ds/list.h"
 
 #define KEEP_EMPTY 2u /* empty chunks that an arena keeps */
@@ -429,7 +430,7 @@ static int64_t trim_chunk(struct task *t, const struct blocks *b, uint32_t c, ui
 	if (err || b->chunks[c].arena != a)
 		return txn_abort(t, err);
 	idle = idle_granules(b, c);
-	while ((uint64_t)__builtin_popcount(idle) > n)
+	while ((uint64_t)bits_count(idle) > n)
 		idle &= idle - 1;
 	txn_set(t, &b->chunks[c].committed, b->chunks[c].committed & ~idle);
 	txn_settle(t);
@@ -457,7 +458,7 @@ int64_t blocks_trim(struct task *t, const struct blocks *b, uint64_t keep)
 	int64_t sum = 0;
 
 	for (uint32_t c = 0; c < frontier; c++)
-		idle += (uint32_t)__builtin_popcount(idle_granules(b, c));
+		idle += bits_count(idle_granules(b, c));
 	/* From the far end: what is used next lies at the front. */
 	for (uint32_t c = frontier; c-- > 0 && idle * granule > keep;) {
 		int64_t got = 0;
@@ -502,7 +503,7 @@ static int check_chunk(const struct blocks *b, uint32_t c, struct blocks_fault *
 	if (ch->arena >= BLOCK_ARENAS && ch->arena != CHUNK_NO_ARENA)
 		return fault(f, "a chunk belongs to an arena that is none", c);
 	for (uint32_t w = 0; w < CHUNK_WORDS; w++)
-		n += (uint32_t)__builtin_popcountll(ch->free[w]);
+		n += bits_count(ch->free[w]);
 	if (n != ch->nfree || (ch->arena == CHUNK_NO_ARENA && n != blocks))
 		return fault(f, "the count of free blocks of a chunk is wrong", c);
 	if (blocks < CHUNK_BLOCKS && map_any(ch->free, blocks, CHUNK_BLOCKS - blocks))

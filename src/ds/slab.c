@@ -1,11 +1,12 @@
 /* Slabs: see slab.h. */
 #include <errno.h>
 
+#include "base/bits.h"
 #include "ds/list.h"
 #include "ds/slab.h"
 
-#define KEEP_EMPTY 4u  /* empty pages that an arena keeps: a create and unlink in turn moves none */
-#define LOOK_AT 8u     /* partial pages that are looked at for a row before a new page is taken */
+#define KEEP_EMPTY 4u	 /* empty pages that an arena keeps: a create and unlink in turn moves none */
+#define LOOK_AT 8u	 /* partial pages that are looked at for a row before a new page is taken */
 #define COMMIT_BATCH 16u /* pages that get memory at once at the frontier */
 
 static uint64_t row_mask(uint32_t n, uint32_t at)
@@ -303,8 +304,7 @@ static int check_list(const struct slab *s, uint32_t head, uint32_t arena, uint3
 
 	*n = 0;
 	for (uint32_t i = head; i; i = s->pages[i - 1].next) {
-		if (i > s->npages || s->pages[i - 1].arena != arena || s->pages[i - 1].prev != prev ||
-		    ++*n > s->npages)
+		if (i > s->npages || s->pages[i - 1].arena != arena || s->pages[i - 1].prev != prev || ++*n > s->npages)
 			return -EUCLEAN;
 		prev = i;
 	}
@@ -330,7 +330,7 @@ static int check_arena(const struct slab *s, uint32_t a, struct slab_fault *f)
 			continue;
 		partial += p->free != 0;
 		empty += p->free == ~0ull;
-		used += SLAB_UNITS - (uint32_t)__builtin_popcountll(p->free);
+		used += SLAB_UNITS - bits_count(p->free);
 		if (p->free != ~0ull && !p->committed)
 			return fault(f, "a slab page is in use without memory", i);
 	}

@@ -57,7 +57,7 @@ _Static_assert(sizeof(struct slab_arena) == 64, "one line an arena");
 struct slab {
 	struct slab_ctl *ctl;
 	struct slab_page *pages;
-	char *base;    /* first unit */
+	char *base; /* first unit */
 	uint32_t npages;
 	uint32_t unit; /* bytes */
 	/* Called on each unit of a page that has just got memory, all zeros. May be NULL. */

@@ -132,7 +132,7 @@ static void check_data(struct checker *c, const struct inode *i)
 
 /* ---- Attributes ------------------------------------------------------------------- */
 
-static bool is_acl(const struct xattr *x, const char *name, uint32_t len)
+static bool is_named(const struct xattr *x, const char *name, uint32_t len)
 {
 	return x->len == len && mem_equal(x->name, name, len);
 }
@@ -147,10 +147,12 @@ static void check_xattr(struct checker *c, uint32_t cell, uint32_t *flags, uint3
 		return;
 	}
 	*next = x->next;
-	if (is_acl(x, ACL_ACCESS, sizeof ACL_ACCESS - 1))
+	if (is_named(x, ACL_ACCESS, sizeof ACL_ACCESS - 1))
 		*flags |= INODE_ACL;
-	if (is_acl(x, ACL_DEFAULT, sizeof ACL_DEFAULT - 1))
+	if (is_named(x, ACL_DEFAULT, sizeof ACL_DEFAULT - 1))
 		*flags |= INODE_DEFAULT_ACL;
+	if (is_named(x, CAPABILITY, sizeof CAPABILITY - 1))
+		*flags |= INODE_CAPS;
 	if (x->blocks > XATTR_BLOCKS || x->size > max_of(x->blocks * BLOCK_SIZE, XATTR_CELLS * 64)) {
 		wrong(c, "an extended attribute of an inode has an impossible size", c->ino);
 		return;
@@ -168,8 +170,8 @@ static void check_xattrs(struct checker *c, const struct inode *i)
 
 	for (uint32_t cell = i->xattr; cell;)
 		check_xattr(c, cell, &flags, &cell);
-	if (flags != (i->flags & (INODE_ACL | INODE_DEFAULT_ACL)))
-		wrong(c, "the flags of an inode do not tell whether it has ACLs", c->ino);
+	if (flags != (i->flags & (INODE_ACL | INODE_DEFAULT_ACL | INODE_CAPS)))
+		wrong(c, "the flags of an inode do not tell whether it has ACLs or capabilities", c->ino);
 }
 
 /* ---- Directories -------------------------------------------------------------------- */

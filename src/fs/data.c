@@ -8,11 +8,15 @@
  * Up to 128 bytes lie in the inode. Beyond the end, the bytes of the last block
  * are whatever they are: who moves the end across them zeroes them first. So
  * an append touches nothing but what it writes.
+ *
+ * The caller's buffer may not be there: copies from and to it are user_copy's,
+ * and a write step that meets a bad pointer is not done.
  */
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <unistd.h>
 
+#include "base/user.h"
 #include "fs/internal.h"
 
 #define STEP_BYTES (1u << 20) /* a write takes effect in steps of this size */
@@ -28,19 +32,21 @@ static uint64_t block_end(uint64_t off)
 static racy_read int64_t read_mapped(const struct fs *fs, const struct inode *i, char *buf, uint64_t len, uint64_t off)
 {
 	for (uint64_t done = 0; done < len;) {
-		uint64_t at = off + done, in = at % BLOCK_SIZE, n;
+		uint64_t at = off + done, in = at % BLOCK_SIZE, n, left;
 		uint32_t run = 1;
-		int64_t e = map_get(fs, i, (uint32_t)(at / BLOCK_SIZE),
-				    (uint32_t)div_up(len - done + in, BLOCK_SIZE), &run);
+		int64_t e =
+		    map_get(fs, i, (uint32_t)(at / BLOCK_SIZE), (uint32_t)div_up(len - done + in, BLOCK_SIZE), &run);
 
 		if (e < 0)
 			return e;
 		n = min_of((uint64_t)run * BLOCK_SIZE - in, len - done);
 		if (e == 0 || (e & MAP_UNWRITTEN))
-			mem_zero(buf + done, n);
+			left = user_zero(buf + done, n);
 		else
-			mem_copy(buf + done, (char *)block_at(&fs->blocks, (uint32_t)e, run) + in, n);
-		done += n;
+			left = user_copy(buf + done, (char *)block_at(&fs->blocks, (uint32_t)e, run) + in, n);
+		done += n - left;
+		if (unlikely(left))
+			return done ? (int64_t)done : -EFAULT;
 	}
 	return (int64_t)len;
 }
@@ -59,8 +65,7 @@ static racy_read int64_t read_once(const struct fs *fs, const struct inode *i, c
 		return size > (uint64_t)FS_SIZE_MAX ? -EUCLEAN : read_mapped(fs, i, buf, len, off);
 	if (size > INODE_ROOM)
 		return -EUCLEAN;
-	mem_copy(buf, i->room.bytes + off, len);
-	return (int64_t)len;
+	return user_copy(buf, i->room.bytes + off, len) ? -EFAULT : (int64_t)len;
 }
 
 int64_t fs_read(struct task *t, fs_ino ino, void *buf, size_t len, int64_t off, unsigned flags)
@@ -124,6 +129,7 @@ static void drop_setid(struct task *t, const struct fs_cred *cred, struct inode 
 
 	if (mode != i->mode)
 		txn_set(t, &i->mode, mode);
+	drop_caps(t, i);
 }
 
 /* Size, times and set-id bits after a write that ended at `end`. In the open transaction, under both locks. */
@@ -142,7 +148,7 @@ static bool needs_written(struct task *t, const struct fs_cred *cred, const stru
 
 	return end > i->size || i->sec[TIME_MODIFY] != now.sec || i->nsec[TIME_MODIFY] != now.nsec ||
 	       i->sec[TIME_CHANGE] != now.sec || i->nsec[TIME_CHANGE] != now.nsec ||
-	       kill_setid(cred, i, i->mode) != i->mode;
+	       kill_setid(cred, i, i->mode) != i->mode || (i->flags & INODE_CAPS);
 }
 
 static int written_txn(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t end)
@@ -199,7 +205,8 @@ static int64_t write_inline(const struct step_args *a)
 {
 	int err;
 
-	mem_copy(a->i->room.bytes + a->off, a->buf, a->len);
+	if (user_copy(a->i->room.bytes + a->off, a->buf, a->len))
+		return -EFAULT;
 	err = written_txn(a->t, a->cred, a->i, a->off + a->len);
 	return err ? err : (int64_t)a->len;
 }
@@ -209,23 +216,25 @@ static int64_t overwrite(const struct step_args *a, uint32_t block, uint32_t run
 	uint64_t in = a->off % BLOCK_SIZE, n = min_of(a->len, (uint64_t)run * BLOCK_SIZE - in);
 	int err;
 
-	mem_copy((char *)block_at(&fs_of(a->t)->blocks, block, run) + in, a->buf, n);
+	if (user_copy((char *)block_at(&fs_of(a->t)->blocks, block, run) + in, a->buf, n))
+		return -EFAULT;
 	err = written_txn(a->t, a->cred, a->i, a->off + n);
 	return err ? err : (int64_t)n;
 }
 
 /* Fills blocks that held nothing of the file: what the write does not cover, but the file will, is zeros. */
-static uint64_t fill_blocks(const struct step_args *a, uint32_t block, uint32_t n)
+static int64_t fill_blocks(const struct step_args *a, uint32_t block, uint32_t n)
 {
 	uint64_t in = a->off % BLOCK_SIZE, bytes = min_of(a->len, (uint64_t)n * BLOCK_SIZE - in);
 	uint64_t tail = (in + bytes) % BLOCK_SIZE;
 	char *to = block_at(&fs_of(a->t)->blocks, block, n);
 
 	mem_zero(to, in);
-	mem_copy(to + in, a->buf, bytes);
+	if (user_copy(to + in, a->buf, bytes))
+		return -EFAULT;
 	if (tail && a->off + bytes < a->i->size)
 		mem_zero(to + in + bytes, BLOCK_SIZE - tail);
-	return bytes;
+	return (int64_t)bytes;
 }
 
 /* Where the block before `b` lies: the next one would be a good place for `b`. */
@@ -242,7 +251,7 @@ static int64_t write_hole(const struct step_args *a, uint32_t b, uint32_t run)
 	struct task *t = a->t;
 	const struct fs *fs = fs_of(t);
 	uint32_t start, n;
-	uint64_t bytes;
+	int64_t bytes;
 	int err = map_prepare(t, a->i, b);
 
 	if (!err)
@@ -251,6 +260,8 @@ static int64_t write_hole(const struct step_args *a, uint32_t b, uint32_t run)
 	if (err)
 		return err;
 	bytes = fill_blocks(a, start, n);
+	if (bytes < 0)
+		return bytes;
 	txn_begin(t);
 	err = txn_lock(t, &a->i->meta);
 	if (!err)
@@ -258,27 +269,29 @@ static int64_t write_hole(const struct step_args *a, uint32_t b, uint32_t run)
 	if (err)
 		return txn_abort(t, err);
 	hand_drop(t, hand_item(HAND_BLOCKS, n, start));
-	written(t, a->cred, a->i, a->off + bytes);
+	written(t, a->cred, a->i, a->off + (uint64_t)bytes);
 	err = txn_commit(t);
-	return err ? err : (int64_t)bytes;
+	return err ? err : bytes;
 }
 
 static int64_t write_unwritten(const struct step_args *a, uint32_t b, uint32_t block, uint32_t run)
 {
 	struct task *t = a->t;
 	uint32_t n = min_of(run, MAP_STEP);
-	uint64_t bytes = fill_blocks(a, block, n);
+	int64_t bytes = fill_blocks(a, block, n);
 	int err;
 
+	if (bytes < 0)
+		return bytes;
 	txn_begin(t);
 	err = txn_lock(t, &a->i->meta);
 	if (!err)
-		err = map_written(t, a->i, b, (uint32_t)div_up(a->off % BLOCK_SIZE + bytes, BLOCK_SIZE));
+		err = map_written(t, a->i, b, (uint32_t)div_up(a->off % BLOCK_SIZE + (uint64_t)bytes, BLOCK_SIZE));
 	if (err)
 		return txn_abort(t, err);
-	written(t, a->cred, a->i, a->off + bytes);
+	written(t, a->cred, a->i, a->off + (uint64_t)bytes);
 	err = txn_commit(t);
-	return err ? err : (int64_t)bytes;
+	return err ? err : bytes;
 }
 
 static int64_t write_step(const struct step_args *a)

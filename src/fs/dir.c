@@ -133,7 +133,7 @@ int dirent_unlink(struct task *t, struct inode *dir, uint32_t cell)
 	return hand_push(t, hand_item(HAND_CELLS, DIRENT_CELLS(d->len), cell)) ? 0 : -EUCLEAN;
 }
 
-void dirent_point(struct task *t, uint32_t cell, const struct inode *target)
+void dirent_point(struct task *t, struct inode *dir, uint32_t cell, const struct inode *target)
 {
 	const struct fs *fs = fs_of(t);
 	struct dirent *d = dirent_at(fs, cell);
@@ -142,7 +142,7 @@ void dirent_point(struct task *t, uint32_t cell, const struct inode *target)
 	txn_set(t, &d->type, (uint8_t)(target->mode >> 12));
 	if (t->flags & TASK_KERNEL && !d->known)
 		txn_set(t, &d->known, 1);
-	turn_paths(t, inode_at(fs, d->dir));
+	turn_paths(t, dir);
 }
 
 /* ---- Listing --------------------------------------------------------------- */

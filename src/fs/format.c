@@ -9,7 +9,7 @@
 #define INODES_MAX (1u << 26)
 #define BLOCKS_MIN 16u
 #define BLOCKS_MAX (1u << 31)
-#define FILE_PAGES 16384u /* a million open files */
+#define FILE_PAGES 16384u  /* a million open files */
 #define CELLS_PER_INODE 6u /* the longest name takes five, and something for attributes and open files */
 
 struct geometry {
@@ -244,18 +244,63 @@ int fs_attach(int fd, unsigned flags, struct fs *fs)
 	return err;
 }
 
-int fs_exec_resume(int fd, uint32_t seat, struct fs *fs)
+int fs_exec_resume(int fd, struct fs *fs)
 {
 	int err = map_pool(fd, fs);
 
 	if (err)
 		return err;
-	err = client_resume(&fs->pool, seat);
+	err = client_resume(&fs->pool);
 	if (!err)
 		err = settle_in(fs, 0);
 	if (err)
 		sys_munmap(fs->pool.base, fs->pool.size);
 	return err;
+}
+
+/* Copies a text with its end; false where it does not fit. */
+static bool put_text(char *to, size_t size, const char *s)
+{
+	size_t n = 0;
+
+	while (n < size && s[n])
+		n++;
+	if (n == size)
+		return false;
+	mem_copy(to, s, n + 1);
+	return true;
+}
+
+const char *fs_control_path(const struct fs *fs)
+{
+	struct pool_header *h = pool_header(&fs->pool);
+
+	h->control[sizeof h->control - 1] = 0;
+	return h->control;
+}
+
+void fs_set_mounted(struct fs *fs, const char *path, uint64_t st_dev, const char *control)
+{
+	struct pool_header *h = pool_header(&fs->pool);
+
+	store_release(&h->mounted, 0);
+	if (!put_text(h->mountpoint, sizeof h->mountpoint, path) || !put_text(h->control, sizeof h->control, control))
+		return;
+	h->st_dev = st_dev;
+	store_release(&h->mounted, 1);
+}
+
+int fs_mounted_at(const struct fs *fs, char *path, uint64_t *st_dev)
+{
+	const struct pool_header *h = pool_header(&fs->pool);
+	int n = 0;
+
+	if (load_acquire(&h->mounted) != 1)
+		return -ENOENT;
+	for (; n < (int)sizeof h->mountpoint && (path[n] = h->mountpoint[n]); n++)
+		;
+	*st_dev = h->st_dev;
+	return n > 1 && n < (int)sizeof h->mountpoint && path[0] == '/' ? n : -ENOENT;
 }
 
 void fs_detach(struct fs *fs)

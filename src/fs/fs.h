@@ -38,8 +38,8 @@
 #include "shm/pool.h"
 #include "shm/task.h"
 
-#define FS_ROOT 1u	   /* inode number of the root; 0 is never an inode */
-#define FS_NAME_MAX 255u   /* bytes in a name */
+#define FS_ROOT 1u	 /* inode number of the root; 0 is never an inode */
+#define FS_NAME_MAX 255u /* bytes in a name */
 #define FS_SYMLINK_MAX 4095u
 #define FS_XATTR_NAME_MAX 255u
 #define FS_XATTR_SIZE_MAX 65536u
@@ -72,7 +72,7 @@ struct fs_cred {
 
 struct fs_attr {
 	fs_ino ino;
-	uint64_t gen; /* tells two inodes apart that had the same number */
+	uint64_t gen;  /* tells two inodes apart that had the same number */
 	uint32_t mode; /* type and permissions, as st_mode */
 	uint32_t nlink;
 	uid_t uid;
@@ -102,8 +102,8 @@ struct fs_new {
 	uint32_t mode;	/* type and permissions */
 	uint32_t umask; /* taken off mode unless the directory's default ACL decides; 0: already off */
 	uint32_t rdev;
-	uid_t uid; /* owner where cred is NULL */
-	gid_t gid; /* group where cred is NULL; a setgid directory's group wins */
+	uid_t uid;	    /* owner where cred is NULL */
+	gid_t gid;	    /* group where cred is NULL; a setgid directory's group wins */
 	const char *target; /* symlink: what it points to */
 	size_t target_len;
 };
@@ -117,9 +117,9 @@ struct fs_name {
 /* ---- The file system in this process ----------------------------------- */
 
 struct fs_format {
-	uint64_t size;	  /* bytes of data */
-	uint64_t inodes;  /* inodes at most, rounded up to a multiple of 64 less one */
-	const char *name; /* for status, at most 63 bytes */
+	uint64_t size;	    /* bytes of data */
+	uint64_t inodes;    /* inodes at most, rounded up to a multiple of 64 less one */
+	const char *name;   /* for status, at most 63 bytes */
 	uint32_t root_mode; /* permission bits of the root */
 	uid_t root_uid;
 	gid_t root_gid;
@@ -164,6 +164,22 @@ enum fs_attach_flags {
 int fs_attach(int fd, unsigned flags, struct fs *fs) must_check;
 void fs_detach(struct fs *fs);
 
+#define FS_MOUNT_PATH 1024u /* bytes of a mount point's path, its end included */
+
+/* For the daemon: where the file system is mounted, and its control socket. Paths that do not fit leave it unknown. */
+void fs_set_mounted(struct fs *fs, const char *path, uint64_t st_dev, const char *control);
+/* Where it is: the path into `path` (FS_MOUNT_PATH bytes), its length returned; -ENOENT. */
+int fs_mounted_at(const struct fs *fs, char *path, uint64_t *st_dev);
+/* Path of the control socket, in the pool: at most 107 bytes and an end. "" where there is none. */
+const char *fs_control_path(const struct fs *fs);
+
+/*
+ * A name in the root that leads to inode N whatever links it has, for
+ * descriptors that have to be opened again through the mount: the daemon
+ * answers it to its own user. It is in no listing.
+ */
+#define FS_BY_NUMBER ".bt-fuse-inode-"
+
 /* task_attach() and task_detach() of shm/task.h give a thread its seat. */
 
 /*
@@ -171,6 +187,9 @@ void fs_detach(struct fs *fs);
  * to is let go (its mount is dead), unlinked inodes are freed. O(inodes).
  */
 int fs_forget_all(struct task *t);
+
+/* One more kernel reference to an inode that is named by number (FS_BY_NUMBER); fills *out. -ESTALE. */
+int fs_hold(struct task *t, fs_ino ino, struct fs_attr *out);
 
 /* Rolls back and releases what dead clients held. Returns how many there were. */
 int fs_reap_dead(struct task *t);
@@ -184,10 +203,10 @@ int64_t fs_trim(struct task *t, uint64_t keep);
 struct fs_stats {
 	uint64_t blocks, blocks_free; /* of FS_BLOCK_SIZE */
 	uint64_t inodes, inodes_free;
-	uint64_t memory;   /* bytes of memory behind the pool, as fstat's st_blocks says */
-	uint32_t clients;  /* processes attached */
-	uint32_t tasks;	   /* threads attached */
-	uint32_t opens;	   /* open files held by clients */
+	uint64_t memory;    /* bytes of memory behind the pool, as fstat's st_blocks says */
+	uint32_t clients;   /* processes attached */
+	uint32_t tasks;	    /* threads attached */
+	uint32_t opens;	    /* open files held by clients */
 	uint64_t rollbacks; /* transactions rolled back since format */
 	char name[64];
 };
@@ -208,7 +227,8 @@ int fs_lookup(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_
 /* Every type of inode: S_IFREG, S_IFDIR, S_IFLNK (new->target), fifo, socket, devices. -EEXIST. */
 int fs_make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name, const struct fs_new *new,
 	    struct fs_attr *out);
-/* An unlinked regular file in the file system of `dir` (O_TMPFILE); fs_link gives it a name. Comes open, see fs_open. */
+/* An unlinked regular file in the file system of `dir` (O_TMPFILE); fs_link gives it a name. Comes open, see fs_open.
+ */
 int fs_tmpfile(struct task *t, const struct fs_cred *cred, fs_ino dir, const struct fs_new *new, uint32_t handle,
 	       struct fs_attr *out);
 int fs_link(struct task *t, const struct fs_cred *cred, fs_ino ino, fs_ino dir, struct fs_name name,
@@ -255,7 +275,7 @@ struct fs_via {
 
 struct fs_walk {
 	/* In. */
-	fs_ino start; /* where a relative path starts: slashes at its front are passed over */
+	fs_ino start;	  /* where a relative path starts: slashes at its front are passed over */
 	const char *path; /* need not be NUL-terminated */
 	size_t len;
 	unsigned flags; /* enum fs_walk_flags */
@@ -314,7 +334,8 @@ void fs_forget(struct task *t, fs_ino ino, uint64_t n);
  */
 int fs_open(struct task *t, const struct fs_cred *cred, fs_ino ino, int flags, uint32_t handle);
 int fs_close(struct task *t, uint32_t handle);
-/* A second handle of the same open file, as dup(2): offset and flags are shared. -EBADF: `from` is free or `to` is not. */
+/* A second handle of the same open file, as dup(2): offset and flags are shared. -EBADF: `from` is free or `to` is not.
+ */
 int fs_dup(struct task *t, uint32_t from, uint32_t to);
 
 /* The inode behind a handle (*flags, unless NULL: those of the open file), or -EBADF. Takes no lock. */
@@ -342,9 +363,11 @@ void fs_fork_child_is(struct task *t, uint32_t seat, int pid);
 int fs_fork_child(struct fs *fs, uint32_t seat) must_check;
 /*
  * exec. The new image maps the pool of `fd` again and goes on in the seat of
- * its process, which kept its life lock. -EUCLEAN if that is not its own.
+ * its process, which kept its life lock. -ENOENT where it had none.
  */
-int fs_exec_resume(int fd, uint32_t seat, struct fs *fs) must_check;
+int fs_exec_resume(int fd, struct fs *fs) must_check;
+/* One more than the highest handle of this client. */
+uint32_t fs_handles(const struct fs *fs);
 
 /* ---- Data -------------------------------------------------------------- */
 
@@ -396,9 +419,10 @@ int fs_removexattr(struct task *t, const struct fs_cred *cred, fs_ino ino, const
  * the list to task->invalidate, which returns when the kernel has let go.
  */
 enum fs_mark {
-	FS_MARK_ATTR = 1 << 0,	/* attributes, ACLs */
-	FS_MARK_DATA = 1 << 1,	/* pages */
-	FS_MARK_NAMES = 1 << 2, /* directory: entries, also that a name is absent */
+	FS_MARK_ATTR = 1 << 0,	 /* attributes, ACLs */
+	FS_MARK_DATA = 1 << 1,	 /* pages */
+	FS_MARK_MAPPED = 1 << 3, /* may be mapped shared and writable through the mount: its pages are the truth */
+	FS_MARK_NAMES = 1 << 2,	 /* directory: entries, also that a name is absent */
 };
 
 struct fs_stale {
@@ -407,6 +431,14 @@ struct fs_stale {
 	uint8_t len;	/* FS_MARK_NAMES: the name in directory `ino` */
 	char name[FS_NAME_MAX + 1];
 };
+
+/*
+ * A client that has the kernel map a file shared and writable marks it before:
+ * from then on what is written there is in the kernel's pages first, and all
+ * reading and writing has to go through the kernel until it forgets the inode.
+ */
+int fs_mark_mapped(struct task *t, fs_ino ino);
+bool fs_is_mapped(struct task *t, fs_ino ino);
 
 /* Marks pages as held: the daemon, before it lets the kernel keep pages at open. */
 int fs_mark_data(struct task *t, fs_ino ino);

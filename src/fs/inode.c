@@ -329,6 +329,8 @@ static void set_fields(struct task *t, const struct fs_cred *cred, struct inode 
 		txn_set(t, &i->mode, mode);
 	if (set & (FS_SET_MODE | FS_SET_UID | FS_SET_GID))
 		turn_paths(t, i);
+	if (set & (FS_SET_UID | FS_SET_GID))
+		drop_caps(t, i);
 	if (set & FS_SET_UID)
 		txn_set(t, &i->uid, in->uid);
 	if (set & FS_SET_GID)
@@ -362,9 +364,9 @@ static int build_acl(struct task *t, struct inode *i, uint32_t mode, uint64_t *s
 		err = seq_begin(t, &i->meta, seq);
 		if (err)
 			return err;
-		n = load_relaxed(&i->flags) & INODE_ACL ? xattr_read(fs_of(t), i, ACL_ACCESS, sizeof ACL_ACCESS - 1,
-								     value, sizeof value)
-							: -ENODATA;
+		n = load_relaxed(&i->flags) & INODE_ACL
+			? xattr_read(fs_of(t), i, ACL_ACCESS, sizeof ACL_ACCESS - 1, value, sizeof value)
+			: -ENODATA;
 	} while (!seq_valid(&i->meta, *seq));
 	if (n == -ENODATA)
 		return 0;
@@ -441,6 +443,23 @@ int fs_setattr(struct task *t, const struct fs_cred *cred, fs_ino ino, unsigned 
 	return err;
 }
 
+int fs_hold(struct task *t, fs_ino ino, struct fs_attr *out)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+	int err;
+
+	if (!i)
+		return -ESTALE;
+	txn_begin(t);
+	err = txn_lock(t, &i->meta);
+	if (!err)
+		err = inode_alive(i);
+	if (err)
+		return txn_abort(t, err);
+	give(t, i, out);
+	return txn_commit_quiet(t);
+}
+
 /* The kernel holds nothing of the inode any more, nor a name in it. Under its lock. */
 static void unmark(struct inode *i)
 {
@@ -470,6 +489,23 @@ void fs_forget(struct task *t, fs_ino ino, uint64_t n)
 		maybe_reap(t, i);
 	if (txn_commit_quiet(t) == 0)
 		hand_settle(t);
+}
+
+int fs_mark_mapped(struct task *t, fs_ino ino)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+
+	if (!i)
+		return -ESTALE;
+	fetch_or(&i->marks, FS_MARK_MAPPED);
+	return 0;
+}
+
+bool fs_is_mapped(struct task *t, fs_ino ino)
+{
+	const struct inode *i = inode_at(fs_of(t), ino);
+
+	return i && (load_relaxed(&i->marks) & FS_MARK_MAPPED);
 }
 
 int fs_mark_data(struct task *t, fs_ino ino)

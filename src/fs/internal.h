@@ -165,6 +165,7 @@ void acl_chmod(struct acl *a, uint32_t mode);
 bool acl_mode(const struct acl *a, uint32_t *mode);
 
 #define ACL_VALUE_MAX (4 + ACL_MAX * 8)
+#define CAPABILITY "security.capability"
 #define ACL_ACCESS "system.posix_acl_access"
 #define ACL_DEFAULT "system.posix_acl_default"
 
@@ -177,6 +178,12 @@ int xattr_build(struct task *t, const char *name, size_t len, const void *value,
 void xattr_link(struct task *t, struct inode *i, uint32_t cell);
 /* Unlinks the attribute into the hand, in the open transaction. False: there is none. */
 bool xattr_unlink(struct task *t, struct inode *i, const char *name, size_t len);
+/* A write or a chown takes a file's capabilities (capabilities(7)), in the open transaction. */
+static inline void drop_caps(struct task *t, struct inode *i)
+{
+	if (unlikely(i->flags & INODE_CAPS))
+		xattr_unlink(t, i, CAPABILITY, sizeof CAPABILITY - 1);
+}
 /* Frees the attribute that is the last item of the hand. */
 int xattr_reap(struct task *t);
 /* Hands the first attribute of an inode that is being reaped over to the hand. */
@@ -206,7 +213,7 @@ int dirent_link(struct task *t, struct inode *dir, uint32_t cell, uint64_t item,
 /* Unlinks it into the hand. */
 int dirent_unlink(struct task *t, struct inode *dir, uint32_t cell);
 /* Points the entry to another inode. */
-void dirent_point(struct task *t, uint32_t cell, const struct inode *target);
+void dirent_point(struct task *t, struct inode *dir, uint32_t cell, const struct inode *target);
 
 /* ---- map.c ----------------------------------------------------------------- */
 

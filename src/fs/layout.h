@@ -34,17 +34,18 @@ struct fs_ctl {
 	uint64_t rename_lock cache_aligned; /* moving a directory to another parent */
 };
 
-#define INODE_ROOM 128u		     /* bytes for inline data, map or directory */
-#define MAP_ROOT (INODE_ROOM / 4)    /* entries of a map's root */
-#define MAP_FANOUT (BLOCK_SIZE / 4)  /* entries of any other node of a map */
-#define MAP_UNWRITTEN 0x80000000u    /* entry: the block belongs to the file but reads as zeros */
+#define INODE_ROOM 128u		    /* bytes for inline data, map or directory */
+#define MAP_ROOT (INODE_ROOM / 4)   /* entries of a map's root */
+#define MAP_FANOUT (BLOCK_SIZE / 4) /* entries of any other node of a map */
+#define MAP_UNWRITTEN 0x80000000u   /* entry: the block belongs to the file but reads as zeros */
 #define MAP_HEIGHT_MAX 3u
 
 enum inode_flags {
-	INODE_INLINE = 1 << 0,	   /* regular file or symlink: the bytes lie in `room` */
-	INODE_TRIM = 1 << 1,	   /* mapping beyond the end is to be dropped before the file may grow */
-	INODE_ACL = 1 << 2,	   /* has an access ACL */
+	INODE_INLINE = 1 << 0, /* regular file or symlink: the bytes lie in `room` */
+	INODE_TRIM = 1 << 1,   /* mapping beyond the end is to be dropped before the file may grow */
+	INODE_ACL = 1 << 2,    /* has an access ACL */
 	INODE_DEFAULT_ACL = 1 << 3,
+	INODE_CAPS = 1 << 5,	/* has security.capability, which a write or chown takes away */
 	INODE_TMPFILE = 1 << 4, /* made without a name: may still get one */
 };
 
@@ -85,7 +86,7 @@ struct inode {
 			uint32_t root;	/* tree of entries */
 			uint32_t count; /* entries */
 			uint32_t parent;
-			uint32_t self; /* cell of the entry that names this directory, 0: root or removed */
+			uint32_t self;	  /* cell of the entry that names this directory, 0: root or removed */
 			uint64_t changes; /* counts what could turn a path through here elsewhere: see fs_walk */
 			uint64_t spare[1];
 			uint64_t absent[8]; /* filter of names the kernel was told are absent; atomic */

@@ -31,8 +31,8 @@ static uint32_t *node_at(const struct fs *fs, uint32_t block)
  * The entries among which block `b`'s own stands: *n of them from *first on,
  * NULL where there is no node (*first and *n then say how far the hole goes).
  */
-static racy_read uint32_t *leaf_of(const struct fs *fs, const struct inode *i, uint64_t b, uint64_t *first,
-				   uint64_t *n, bool *damaged)
+static racy_read uint32_t *leaf_of(const struct fs *fs, const struct inode *i, uint64_t b, uint64_t *first, uint64_t *n,
+				   bool *damaged)
 {
 	uint32_t h = map_height(load_relaxed(&i->flags));
 	uint32_t *entries = (uint32_t *)(uintptr_t)i->room.map;

@@ -33,8 +33,7 @@ static int refer(struct task *t, fs_ino ino, struct fs_attr *out)
 	return txn_commit_quiet(t);
 }
 
-static int lookup_dots(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name,
-		       struct fs_attr *out)
+static int lookup_dots(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name, struct fs_attr *out)
 {
 	struct fs_dirent self;
 	fs_ino parent = dir;
@@ -60,8 +59,7 @@ static racy_read int lookup_free(struct task *t, const struct fs_cred *cred, fs_
 
 	do {
 		err = look(t, dir, name, &l);
-		if (l.dir && err != -ESTALE && err != -ENOTDIR && cred &&
-		    perm_check(fs, cred, l.dir, X_OK) != 0)
+		if (l.dir && err != -ESTALE && err != -ENOTDIR && cred && perm_check(fs, cred, l.dir, X_OK) != 0)
 			err = -EACCES;
 		if (err || !l.cell)
 			continue;
@@ -135,8 +133,7 @@ static int inherit_acl(struct task *t, struct inode *dir, uint64_t seq, const st
 	if (is_dir(new->mode))
 		err = xattr_build(t, ACL_DEFAULT, sizeof ACL_DEFAULT - 1, value, (size_t)n, &h->default_acl);
 	if (!err && !acl_inherit(&acl, &h->mode))
-		err = xattr_build(t, ACL_ACCESS, sizeof ACL_ACCESS - 1, value, acl_print(&acl, value),
-				  &h->access_acl);
+		err = xattr_build(t, ACL_ACCESS, sizeof ACL_ACCESS - 1, value, acl_print(&acl, value), &h->access_acl);
 	return err;
 }
 
@@ -156,11 +153,19 @@ static int inherit(struct task *t, const struct fs_cred *cred, const struct look
 		h->gid = load_relaxed(&l->dir->gid);
 		if (is_dir(h->mode))
 			h->mode |= S_ISGID;
-		else if (cred && (new->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && /* before the umask */
+		else if (cred && (new->mode &(S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && /* before the umask */
 			 !cred_in_group(cred, h->gid) && !(cred->caps & FS_CAP_FSETID))
 			h->mode &= ~(uint32_t)S_ISGID;
 	}
 	return listed ? inherit_acl(t, l->dir, l->seq, new, h) : 0;
+}
+
+/* An empty directory, whose count of changes is none that an earlier life of the inode had: see fs_walk. */
+static void dir_fill(struct inode *i)
+{
+	for (unsigned k = 0; k < INODE_ROOM / 8; k++)
+		store_relaxed(&i->room.words[k], 0);
+	store_relaxed(&i->room.dir.changes, (i->gen + 1) << 32);
 }
 
 /* Fills a fresh inode of the hand: nothing leads to it yet, so nothing is logged. */
@@ -185,8 +190,7 @@ static void inode_fill(struct task *t, struct inode *i, const struct fs_cred *cr
 		store_relaxed(&i->nsec[k], now.nsec);
 	}
 	if (is_dir(h->mode))
-		for (unsigned k = 0; k < INODE_ROOM / 8; k++)
-			store_relaxed(&i->room.words[k], 0);
+		dir_fill(i);
 }
 
 /* A symlink's target: into the inode, or into a block of the hand. */
@@ -298,8 +302,7 @@ static int make_once(struct task *t, const struct fs_cred *cred, struct look *l,
 	return txn_commit(t);
 }
 
-static int make_allowed(const struct fs *fs, const struct fs_cred *cred, const struct look *l,
-			const struct fs_new *new)
+static int make_allowed(const struct fs *fs, const struct fs_cred *cred, const struct look *l, const struct fs_new *new)
 {
 	int err = perm_vacant(fs, cred, l->dir, l->cell != 0);
 
@@ -410,7 +413,9 @@ static int tmpfile_prepare(struct task *t, const struct fs_cred *cred, struct lo
 {
 	int err = seq_begin(t, &l->dir->meta, &l->seq);
 
-	if (!err && !is_dir(load_relaxed(&l->dir->mode)))
+	if (err)
+		return err;
+	if (!is_dir(load_relaxed(&l->dir->mode)))
 		err = load_relaxed(&l->dir->mode) ? -ENOTDIR : -ESTALE;
 	if (!err && load_relaxed(&l->dir->nlink) == 0)
 		err = -ENOENT;

@@ -271,6 +271,11 @@ int fs_fork_child(struct fs *fs, uint32_t seat)
 	return client_take(&fs->pool, seat);
 }
 
+uint32_t fs_handles(const struct fs *fs)
+{
+	return handles_used(fs, fs->pool.client);
+}
+
 uint32_t open_each(const struct fs *fs, uint32_t client, void (*f)(void *arg, uint32_t file), void *arg)
 {
 	uint32_t n = 0;
@@ -383,8 +388,7 @@ int64_t fs_write_next(struct task *t, const struct fs_cred *cred, uint32_t handl
 	if ((f->flags & O_ACCMODE) == O_RDONLY)
 		n = -EBADF;
 	else
-		n = fs_write(t, cred, f->ino, buf, len, (int64_t)f->pos, f->flags & O_APPEND ? FS_IO_APPEND : 0,
-			     &end);
+		n = fs_write(t, cred, f->ino, buf, len, (int64_t)f->pos, f->flags & O_APPEND ? FS_IO_APPEND : 0, &end);
 	if (n > 0)
 		store_relaxed(&f->pos, (uint64_t)end);
 	lock_release(t, 0);

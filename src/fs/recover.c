@@ -16,8 +16,7 @@ static void settle_zombies(struct task *t)
 	for (uint32_t i = 0; i < task_slots_used(t->pool); i++) {
 		struct task heir;
 
-		if (seat_state(load_acquire(&task_slot(t->pool, i)->seat)) != SLOT_ZOMBIE ||
-		    !task_inherit(t, i, &heir))
+		if (seat_state(load_acquire(&task_slot(t->pool, i)->seat)) != SLOT_ZOMBIE || !task_inherit(t, i, &heir))
 			continue;
 		hand_settle(&heir);
 		task_detach(&heir);
@@ -127,12 +126,12 @@ int fs_statfs(struct task *t, struct fs_stats *out)
 	uint64_t units = (uint64_t)fs->inodes.npages * SLAB_UNITS - 1;
 
 	*out = (struct fs_stats){
-		.blocks = fs->blocks.nblocks - 1,
-		.blocks_free = fs->blocks.nblocks - min_of(blocks_used(&fs->blocks), fs->blocks.nblocks),
-		.inodes = units,
-		.inodes_free = units + 1 - min_of(slab_used(&fs->inodes), units + 1),
-		.memory = pool_memory(&fs->pool),
-		.rollbacks = load_relaxed(&pool_header(&fs->pool)->rollbacks),
+	    .blocks = fs->blocks.nblocks - 1,
+	    .blocks_free = fs->blocks.nblocks - min_of(blocks_used(&fs->blocks), fs->blocks.nblocks),
+	    .inodes = units,
+	    .inodes_free = units + 1 - min_of(slab_used(&fs->inodes), units + 1),
+	    .memory = pool_memory(&fs->pool),
+	    .rollbacks = load_relaxed(&pool_header(&fs->pool)->rollbacks),
 	};
 	for (unsigned k = 0; k < sizeof out->name - 1; k++)
 		out->name[k] = pool_header(&fs->pool)->name[k];

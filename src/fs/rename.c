@@ -108,8 +108,8 @@ static void moved(struct task *t, struct inode *i, struct inode *from, struct in
 
 static void exchange_names(struct task *t, struct rename *r)
 {
-	dirent_point(t, r->from.cell, r->dst);
-	dirent_point(t, r->to.cell, r->src);
+	dirent_point(t, r->from.dir, r->from.cell, r->dst);
+	dirent_point(t, r->to.dir, r->to.cell, r->src);
 	moved(t, r->src, r->from.dir, r->to.dir, r->to.cell);
 	moved(t, r->dst, r->to.dir, r->from.dir, r->from.cell);
 	touch(t, r->dst, time_now(t));
@@ -119,7 +119,7 @@ static int replace_name(struct task *t, struct rename *r)
 {
 	struct fs_time now = time_now(t);
 
-	dirent_point(t, r->to.cell, r->src);
+	dirent_point(t, r->to.dir, r->to.cell, r->src);
 	moved(t, r->src, r->from.dir, r->to.dir, r->to.cell);
 	if (is_dir(r->dst->mode)) {
 		txn_set(t, &r->dst->room.dir.self, 0);
@@ -242,8 +242,7 @@ int fs_rename(struct task *t, const struct fs_cred *cred, fs_ino olddir, struct 
 	struct rename r = {.flags = flags};
 	int err;
 
-	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) ||
-	    flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
 		return -EINVAL;
 	if (is_dots(oldname) || is_dots(newname))
 		return flags & RENAME_NOREPLACE && !is_dots(oldname) ? -EEXIST : -EBUSY;

@@ -193,8 +193,7 @@ racy_read bool fs_walk_holds(struct task *t, const struct fs_via *via, uint32_t 
 		const struct inode *dir = inode_at(fs, via[k].dir);
 
 		/* Under a lock it may be about to change: then the answer is no longer, or not yet, sure. */
-		if (!dir || load_acquire(&dir->room.dir.changes) != via[k].changes ||
-		    !is_dir(load_relaxed(&dir->mode)))
+		if (!dir || load_acquire(&dir->room.dir.changes) != via[k].changes || !is_dir(load_relaxed(&dir->mode)))
 			return false;
 	}
 	return true;

@@ -74,8 +74,7 @@ static bool xattr_ok(const struct xattr *x)
 }
 
 /* The attribute's cell, 0: none, -EUCLEAN: torn or damaged. *link: the word that leads to it. */
-static racy_read int64_t find(const struct fs *fs, const struct inode *i, const char *name, size_t len,
-			      uint32_t **link)
+static racy_read int64_t find(const struct fs *fs, const struct inode *i, const char *name, size_t len, uint32_t **link)
 {
 	uint32_t *word = (uint32_t *)(uintptr_t)&i->xattr;
 
@@ -193,6 +192,8 @@ static void set_flags(struct task *t, struct inode *i, const struct xattr *x, bo
 		bit = INODE_ACL;
 	if (x->len == sizeof ACL_DEFAULT - 1 && mem_equal(x->name, ACL_DEFAULT, x->len))
 		bit = INODE_DEFAULT_ACL;
+	if (x->len == sizeof CAPABILITY - 1 && mem_equal(x->name, CAPABILITY, x->len))
+		bit = INODE_CAPS;
 	flags = there ? i->flags | bit : i->flags & ~bit;
 	if (flags != i->flags)
 		txn_set(t, &i->flags, flags);
@@ -307,8 +308,7 @@ static int space_allowed(const struct fs *fs, const struct fs_cred *cred, const 
 	return -EOPNOTSUPP;
 }
 
-static int allowed(const struct fs *fs, const struct fs_cred *cred, const struct inode *i, const char *name,
-		   bool write)
+static int allowed(const struct fs *fs, const struct fs_cred *cred, const struct inode *i, const char *name, bool write)
 {
 	int err = space_allowed(fs, cred, i, name, write);
 

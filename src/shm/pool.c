@@ -13,9 +13,11 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
 
+uintptr_t pool_place;
+
 static int map(int fd, uint64_t size, char **base)
 {
-	void *p = sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	void *p = sys_mmap((void *)pool_place, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 
 	if (sys_is_err(p))
 		return (int)(long)p;
@@ -77,8 +79,7 @@ static bool header_ok(const struct pool_header *h, uint64_t size)
 	for (unsigned i = 0; i < POOL_REGIONS; i++) {
 		const struct pool_region *r = &h->region[i];
 
-		if (r->off > size || r->len > size - r->off || r->off % POOL_PAGE ||
-		    (r->len && r->off < POOL_PAGE))
+		if (r->off > size || r->len > size - r->off || r->off % POOL_PAGE || (r->len && r->off < POOL_PAGE))
 			return false;
 		for (unsigned k = 0; k < i; k++)
 			if (overlap(r, &h->region[k]))

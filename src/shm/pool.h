@@ -34,15 +34,21 @@ struct pool_header {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t header_size;
-	uint64_t size; /* bytes of the whole pool */
+	uint64_t size;	 /* bytes of the whole pool */
 	uint64_t secret; /* key of the name hash */
 	int64_t created; /* seconds since the epoch */
 	char name[64];
 	struct pool_region region[POOL_REGIONS];
 	uint32_t ready; /* 1: the format is complete */
 
+	/* Written by the daemon when it has mounted, before it serves anybody. */
+	uint32_t mounted; /* 1: the two below hold */
+	uint64_t st_dev;  /* of the mount */
+	char mountpoint[1024];
+	char control[108]; /* path of the daemon's socket */
+
 	/* Written under `freeze`'s own rules: see lock.h. */
-	uint64_t freeze cache_aligned; /* lock word: its owner holds up every transaction */
+	uint64_t freeze cache_aligned;	      /* lock word: its owner holds up every transaction */
 	uint64_t kernel_client cache_aligned; /* 1 + index of the daemon's client, 0: none. Atomic. */
 	uint64_t epoch;			      /* atomic counter: first sequence numbers of new lock words */
 	uint64_t rollbacks;		      /* atomic counter */
@@ -53,8 +59,8 @@ struct pool_header {
 struct pool {
 	char *base;
 	uint64_t size;
-	int fd; /* owned */
-	uint32_t client; /* index of this process's seat */
+	int fd;		     /* owned */
+	uint32_t client;     /* index of this process's seat */
 	uint32_t local_lock; /* futex: threads of this process that take or give seats */
 	struct pool_region region[POOL_REGIONS];
 	uint64_t secret;
@@ -77,6 +83,12 @@ static inline struct pool_header *pool_header(const struct pool *p)
  * 63 bytes. 0 or -errno.
  */
 int pool_format(int fd, uint64_t size, const char *name, const struct pool_region *regions) must_check;
+
+/*
+ * Where pool_map tries to map: 0 leaves it to the kernel. Set once, before
+ * anything is mapped, by who cannot have gigabytes beside its libraries.
+ */
+extern uintptr_t pool_place;
 
 /*
  * Maps the pool and verifies header and geometry. On success *p owns `fd`;

@@ -193,11 +193,11 @@ int client_take(struct pool *pool, uint32_t i)
 static void task_fill(struct task *t, struct pool *pool, unsigned flags, uint32_t i)
 {
 	*t = (struct task){
-		.pool = pool,
-		.slot = task_slot(pool, i),
-		.id = i + 1,
-		.flags = flags,
-		.arena = i,
+	    .pool = pool,
+	    .slot = task_slot(pool, i),
+	    .id = i + 1,
+	    .flags = flags,
+	    .arena = i,
 	};
 }
 
@@ -305,21 +305,27 @@ int client_attach(struct pool *pool)
 	return err;
 }
 
-int client_resume(struct pool *pool, uint32_t i)
+/*
+ * A dead process that had our pid may have left a seat: then what it had open
+ * becomes ours, and the caller, who sees that we have no such descriptors,
+ * closes it.
+ */
+int client_resume(struct pool *pool)
 {
-	struct client_slot *c;
-	struct flock fl;
+	uint32_t pid = (uint32_t)sys_getpid();
 
-	if (i >= POOL_CLIENTS || life_lock(pool, i, F_SETLK, F_WRLCK, &fl) != 0)
-		return -EUCLEAN;
-	c = client_slot(pool, i);
-	if (load_acquire(&c->state) != SLOT_LIVE || c->pid != (uint32_t)sys_getpid()) {
-		life_lock(pool, i, F_SETLK, F_UNLCK, &fl);
-		return -EUCLEAN;
+	for (uint32_t i = 0; i < POOL_CLIENTS; i++) {
+		struct client_slot *c = client_slot(pool, i);
+		struct flock fl;
+
+		if (load_acquire(&c->state) != SLOT_LIVE || load_relaxed(&c->pid) != pid ||
+		    life_lock(pool, i, F_SETLK, F_WRLCK, &fl) != 0)
+			continue;
+		pool->client = i;
+		bury_tasks_of(pool, i);
+		return 0;
 	}
-	pool->client = i;
-	bury_tasks_of(pool, i);
-	return 0;
+	return -ENOENT;
 }
 
 int client_bury(struct task *t, uint32_t c)

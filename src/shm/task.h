@@ -58,12 +58,13 @@ static inline uint32_t seat_client(uint64_t seat)
 
 struct client_slot {
 	uint64_t reaper; /* lock word: who rolls back this client's tasks */
-	/* SLOT_FREE, or another until all that it held is released. By the life lock's holder; under reaper if it died. */
+	/* SLOT_FREE, or another until all that it held is released. By the life lock's holder; under reaper if it died.
+	 */
 	uint32_t state;
-	uint32_t pid;	 /* to show, never to prove life */
-	uint32_t handles; /* highest handle in use + 1: see fs/open.c */
-	uint32_t guardian; /* SLOT_EMBRYO: the client that made it */
-	uint64_t started; /* CLOCK_BOOTTIME, ns */
+	uint32_t pid;	      /* to show, never to prove life */
+	uint32_t handles;     /* highest handle in use + 1: see fs/open.c */
+	uint32_t guardian;    /* SLOT_EMBRYO: the client that made it */
+	uint64_t started;     /* CLOCK_BOOTTIME, ns */
 	uint64_t handle_lock; /* lock word of the client's handle table */
 	uint64_t spare[3];
 } cache_aligned;
@@ -100,12 +101,12 @@ struct fs_stale;
 struct task {
 	struct pool *pool;
 	struct task_slot *slot;
-	uint32_t id;	/* 1 + index of the slot: the owner in lock words */
-	uint32_t flags; /* enum task_flags */
-	uint32_t arena; /* where this task allocates */
-	uint32_t depth;	 /* transactions open: 0 or 1 */
-	uint32_t outer;	 /* locks that were held when it began */
-	uint32_t broken; /* the open transaction cannot commit: its log or the hand is full */
+	uint32_t id;	  /* 1 + index of the slot: the owner in lock words */
+	uint32_t flags;	  /* enum task_flags */
+	uint32_t arena;	  /* where this task allocates */
+	uint32_t depth;	  /* transactions open: 0 or 1 */
+	uint32_t outer;	  /* locks that were held when it began */
+	uint32_t broken;  /* the open transaction cannot commit: its log or the hand is full */
 	uint32_t settled; /* a part of the open transaction is final */
 	/* Seconds and nanoseconds of CLOCK_REALTIME_COARSE; NULL: the system call. */
 	int (*clock)(int clock, struct timespec *ts);
@@ -136,10 +137,11 @@ int client_take(struct pool *pool, uint32_t i) must_check;
 /*
  * exec: goes on in the seat that this process had before. What its former
  * threads left (they died with the old image, perhaps in the middle of a
- * transaction) is rolled back. -EUCLEAN: it is not this process's seat.
+ * transaction) is rolled back. -ENOENT: it had none.
  */
-int client_resume(struct pool *pool, uint32_t i) must_check;
-/* Does the process of client `i` live? Of an embryo: its guardian, and the child if its pid is known. Asks the kernel. */
+int client_resume(struct pool *pool) must_check;
+/* Does the process of client `i` live? Of an embryo: its guardian, and the child if its pid is known. Asks the kernel.
+ */
 bool client_alive(struct pool *pool, uint32_t i);
 /*
  * Life lock of client `i`, for who clears up after it. -EAGAIN: the client

@@ -76,8 +76,7 @@ int txn_abort(struct task *t, int err);
 
 bool txn_log(struct task *t, const void *word, enum undo_kind kind, uint64_t old);
 
-#define txn_kind(p)                                                                                                    \
-	(sizeof(*(p)) == 8 ? UNDO_64 : sizeof(*(p)) == 4 ? UNDO_32 : sizeof(*(p)) == 2 ? UNDO_16 : UNDO_8)
+#define txn_kind(p) (sizeof(*(p)) == 8 ? UNDO_64 : sizeof(*(p)) == 4 ? UNDO_32 : sizeof(*(p)) == 2 ? UNDO_16 : UNDO_8)
 
 /* *p = v, undone if the transaction does not commit. For words of 1 to 8 bytes. */
 #define txn_set(t, p, v)                                                                                               \

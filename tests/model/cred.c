@@ -17,10 +17,10 @@ static const gid_t groups1[] = {2001};
 static const gid_t groups2[] = {2000, 2001};
 
 static struct fs_cred creds[CRED_N] = {
-	{.groups = own_groups},
-	{.uid = 1001, .gid = 2001, .groups = groups1, .ngroups = 1},
-	{.uid = 1002, .gid = 2002, .groups = groups2, .ngroups = 2},
-	{.uid = 1003, .gid = 2003, .groups = NULL, .ngroups = 0},
+    {.groups = own_groups},
+    {.uid = 1001, .gid = 2001, .groups = groups1, .ngroups = 1},
+    {.uid = 1002, .gid = 2002, .groups = groups2, .ngroups = 2},
+    {.uid = 1003, .gid = 2003, .groups = NULL, .ngroups = 0},
 };
 static bool whole_ids;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -54,14 +54,14 @@ static void read_own(void)
 		int linux_cap;
 		enum fs_cap cap;
 	} map[] = {
-		{CAP_CHOWN, FS_CAP_CHOWN},
-		{CAP_DAC_OVERRIDE, FS_CAP_DAC_OVERRIDE},
-		{CAP_DAC_READ_SEARCH, FS_CAP_DAC_READ_SEARCH},
-		{CAP_FOWNER, FS_CAP_FOWNER},
-		{CAP_FSETID, FS_CAP_FSETID},
-		{CAP_SYS_ADMIN, FS_CAP_SYS_ADMIN},
-		{CAP_MKNOD, FS_CAP_MKNOD},
-		{CAP_SYS_RESOURCE, FS_CAP_SYS_RESOURCE},
+	    {CAP_CHOWN, FS_CAP_CHOWN},
+	    {CAP_DAC_OVERRIDE, FS_CAP_DAC_OVERRIDE},
+	    {CAP_DAC_READ_SEARCH, FS_CAP_DAC_READ_SEARCH},
+	    {CAP_FOWNER, FS_CAP_FOWNER},
+	    {CAP_FSETID, FS_CAP_FSETID},
+	    {CAP_SYS_ADMIN, FS_CAP_SYS_ADMIN},
+	    {CAP_MKNOD, FS_CAP_MKNOD},
+	    {CAP_SYS_RESOURCE, FS_CAP_SYS_RESOURCE},
 	};
 	uint64_t caps = effective_caps();
 	int n = getgroups(64, own_groups);

@@ -14,7 +14,7 @@
 struct pairs {
 	struct {
 		fs_ino a, b;
-	} *v;
+	} * v;
 	size_t n;
 };
 

@@ -22,10 +22,10 @@ enum same_size {
 };
 
 struct exec_params {
-	const char *dir;	     /* posix: where to make the test directory */
-	uint64_t size, inodes;	     /* store: of the pool; 0: the default */
-	bool multiuser;		     /* operations come from several users: the root directory is open to all */
-	bool link_policy;	     /* the kernel's fs.protected_* sysctls apply: the other side is a mount */
+	const char *dir;       /* posix: where to make the test directory */
+	uint64_t size, inodes; /* store: of the pool; 0: the default */
+	bool multiuser;	       /* operations come from several users: the root directory is open to all */
+	bool link_policy;      /* the kernel's fs.protected_* sysctls apply: the other side is a mount */
 	/* Model: what the other executor's file system does differently. */
 	int64_t size_max;
 	bool zero_range, allocated_again_is_data; /* model.h */

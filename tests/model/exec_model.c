@@ -34,22 +34,22 @@ static struct exec *session(struct exec_fs *fs, const char *sub)
 	struct exec *e = calloc(1, sizeof(*e));
 	const struct fs_cred *c = cred_get(0);
 	struct model_options o = {
-		.size_max = fs->p.size_max,
-		.zero_range = fs->p.zero_range,
-		.allocated_again_is_data = fs->p.allocated_again_is_data,
-		.same_size = fs->p.same_size,
-		.root_mode = fs->p.multiuser ? 0777 : 0755,
-		.root_uid = c->uid,
-		.root_gid = c->gid,
+	    .size_max = fs->p.size_max,
+	    .zero_range = fs->p.zero_range,
+	    .allocated_again_is_data = fs->p.allocated_again_is_data,
+	    .same_size = fs->p.same_size,
+	    .root_mode = fs->p.multiuser ? 0777 : 0755,
+	    .root_uid = c->uid,
+	    .root_gid = c->gid,
 	};
 
 	e->m = model_new(&o);
 	e->v = (struct vfs){
-		.ops = &model_ops,
-		.s = e->m,
-		.root = FS_ROOT,
-		.size_max = INT64_MAX,
-		.link_policy = fs->p.link_policy,
+	    .ops = &model_ops,
+	    .s = e->m,
+	    .root = FS_ROOT,
+	    .size_max = INT64_MAX,
+	    .link_policy = fs->p.link_policy,
 	};
 	return e;
 }
@@ -67,11 +67,11 @@ static void run(struct exec *e, const struct op *o, bool probe, struct result *r
 }
 
 const struct exec_kind exec_model = {
-	.name = "model",
-	.open = instance,
-	.close = instance_close,
-	.session = session,
-	.end = session_end,
-	.run = run,
-	.logical = true,
+    .name = "model",
+    .open = instance,
+    .close = instance_close,
+    .session = session,
+    .end = session_end,
+    .run = run,
+    .logical = true,
 };

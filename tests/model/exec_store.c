@@ -31,12 +31,12 @@ static int make_pool(struct exec_fs *fs, const struct exec_params *p)
 {
 	const struct fs_cred *c = cred_get(0);
 	struct fs_format f = {
-		.size = p->size ? p->size : 256 << 20,
-		.inodes = p->inodes ? p->inodes : 65536,
-		.name = "model",
-		.root_mode = 0777,
-		.root_uid = c->uid,
-		.root_gid = c->gid,
+	    .size = p->size ? p->size : 256 << 20,
+	    .inodes = p->inodes ? p->inodes : 65536,
+	    .name = "model",
+	    .root_mode = 0777,
+	    .root_uid = c->uid,
+	    .root_gid = c->gid,
 	};
 	int fd = memfd_create("bt-fuse-model", MFD_CLOEXEC), ret;
 
@@ -95,12 +95,12 @@ static struct exec *session_with(struct exec_fs *fs, const char *sub, const stru
 	}
 	e->seat.task.clock = session_clock;
 	e->v = (struct vfs){
-		.ops = ops,
-		.s = &e->seat,
-		.root = sub ? own_directory(fs, &e->seat.task, sub) : FS_ROOT,
-		.first_handle = __atomic_fetch_add(&fs->sessions, 1, __ATOMIC_RELAXED) * OP_SLOTS,
-		.size_max = INT64_MAX,
-		.link_policy = fs->p.link_policy,
+	    .ops = ops,
+	    .s = &e->seat,
+	    .root = sub ? own_directory(fs, &e->seat.task, sub) : FS_ROOT,
+	    .first_handle = __atomic_fetch_add(&fs->sessions, 1, __ATOMIC_RELAXED) * OP_SLOTS,
+	    .size_max = INT64_MAX,
+	    .link_policy = fs->p.link_policy,
 	};
 	return e;
 }
@@ -156,25 +156,25 @@ static void usage(struct exec *e, struct exec_usage *u)
 }
 
 const struct exec_kind exec_store = {
-	.name = "store",
-	.open = instance,
-	.close = instance_close,
-	.session = session,
-	.end = session_end,
-	.run = run,
-	.verify = verify_store,
-	.usage = usage,
-	.logical = true,
+    .name = "store",
+    .open = instance,
+    .close = instance_close,
+    .session = session,
+    .end = session_end,
+    .run = run,
+    .verify = verify_store,
+    .usage = usage,
+    .logical = true,
 };
 
 const struct exec_kind exec_direct = {
-	.name = "direct",
-	.open = instance,
-	.close = instance_close,
-	.session = session_direct,
-	.end = session_end,
-	.run = run,
-	.verify = verify_store,
-	.usage = usage,
-	.logical = true,
+    .name = "direct",
+    .open = instance,
+    .close = instance_close,
+    .session = session_direct,
+    .end = session_end,
+    .run = run,
+    .verify = verify_store,
+    .usage = usage,
+    .logical = true,
 };

@@ -14,18 +14,19 @@
 
 /* How often each kind comes, for flavours: mixed, names, data, attributes. */
 static const unsigned char weight[OP_KINDS][4] = {
-	[OP_STAT] = {4, 4, 1, 3},	[OP_FSTAT] = {2, 1, 1, 2},	[OP_ACCESS] = {3, 2, 1, 8},
-	[OP_MKDIR] = {7, 12, 2, 6},	[OP_RMDIR] = {4, 8, 1, 1},	[OP_MKNOD] = {3, 4, 1, 3},
-	[OP_SYMLINK] = {4, 7, 1, 2},	[OP_READLINK] = {2, 3, 1, 1},	[OP_LINK] = {4, 8, 1, 2},
-	[OP_LINKFD] = {2, 3, 1, 1},	[OP_UNLINK] = {6, 10, 1, 2},	[OP_RENAME] = {8, 20, 1, 3},
-	[OP_OPEN] = {14, 12, 8, 10},	[OP_TMPFILE] = {2, 2, 1, 1},	[OP_CLOSE] = {3, 4, 1, 2},	[OP_DUP] = {2, 1, 2, 1},	[OP_SETFL] = {1, 1, 2, 1},
-	[OP_READ] = {7, 1, 14, 3},	[OP_WRITE] = {12, 2, 30, 4},	[OP_LSEEK] = {4, 1, 10, 1},
-	[OP_TRUNCATE] = {3, 1, 6, 2},	[OP_FTRUNCATE] = {3, 1, 8, 1},	[OP_FALLOCATE] = {4, 1, 12, 1},
-	[OP_COPY_RANGE] = {3, 1, 8, 1}, [OP_CHMOD] = {4, 2, 1, 12},	[OP_FCHMOD] = {2, 1, 1, 5},
-	[OP_CHOWN] = {4, 2, 1, 12},	[OP_FCHOWN] = {2, 1, 1, 5},	[OP_UTIMENS] = {4, 1, 1, 6},
-	[OP_FUTIMENS] = {2, 1, 1, 3},	[OP_SETXATTR] = {6, 2, 1, 16},	[OP_GETXATTR] = {3, 1, 1, 6},
-	[OP_LISTXATTR] = {2, 1, 1, 4},	[OP_REMOVEXATTR] = {2, 1, 1, 5}, [OP_READDIR] = {4, 6, 1, 2},
-	[OP_STATFS] = {1, 1, 1, 1},	[OP_FSYNC] = {1, 1, 1, 1},	[OP_CONTENT] = {2, 1, 6, 1},
+    [OP_STAT] = {4, 4, 1, 3},	     [OP_FSTAT] = {2, 1, 1, 2},	     [OP_ACCESS] = {3, 2, 1, 8},
+    [OP_MKDIR] = {7, 12, 2, 6},	     [OP_RMDIR] = {4, 8, 1, 1},	     [OP_MKNOD] = {3, 4, 1, 3},
+    [OP_SYMLINK] = {4, 7, 1, 2},     [OP_READLINK] = {2, 3, 1, 1},   [OP_LINK] = {4, 8, 1, 2},
+    [OP_LINKFD] = {2, 3, 1, 1},	     [OP_UNLINK] = {6, 10, 1, 2},    [OP_RENAME] = {8, 20, 1, 3},
+    [OP_OPEN] = {14, 12, 8, 10},     [OP_TMPFILE] = {2, 2, 1, 1},    [OP_CLOSE] = {3, 4, 1, 2},
+    [OP_DUP] = {2, 1, 2, 1},	     [OP_SETFL] = {1, 1, 2, 1},	     [OP_READ] = {7, 1, 14, 3},
+    [OP_WRITE] = {12, 2, 30, 4},     [OP_LSEEK] = {4, 1, 10, 1},     [OP_TRUNCATE] = {3, 1, 6, 2},
+    [OP_FTRUNCATE] = {3, 1, 8, 1},   [OP_FALLOCATE] = {4, 1, 12, 1}, [OP_COPY_RANGE] = {3, 1, 8, 1},
+    [OP_CHMOD] = {4, 2, 1, 12},	     [OP_FCHMOD] = {2, 1, 1, 5},     [OP_CHOWN] = {4, 2, 1, 12},
+    [OP_FCHOWN] = {2, 1, 1, 5},	     [OP_UTIMENS] = {4, 1, 1, 6},    [OP_FUTIMENS] = {2, 1, 1, 3},
+    [OP_SETXATTR] = {6, 2, 1, 16},   [OP_GETXATTR] = {3, 1, 1, 6},   [OP_LISTXATTR] = {2, 1, 1, 4},
+    [OP_REMOVEXATTR] = {2, 1, 1, 5}, [OP_READDIR] = {4, 6, 1, 2},    [OP_STATFS] = {1, 1, 1, 1},
+    [OP_FSYNC] = {1, 1, 1, 1},	     [OP_CONTENT] = {2, 1, 6, 1},
 };
 
 void gen_init(struct gen *g, uint64_t seed)
@@ -242,8 +243,8 @@ static void fill_fd_op(struct gen *g, struct op *o)
 	case OP_LSEEK:
 		fill_data(g, o);
 		o->len = 0;
-		o->flags = (int[]){SEEK_DATA, SEEK_HOLE, SEEK_DATA, SEEK_HOLE, SEEK_SET, SEEK_CUR, SEEK_END,
-				   9}[prng_below(&g->r, 8)];
+		o->flags = (int[]){
+		    SEEK_DATA, SEEK_HOLE, SEEK_DATA, SEEK_HOLE, SEEK_SET, SEEK_CUR, SEEK_END, 9}[prng_below(&g->r, 8)];
 		break;
 	case OP_FTRUNCATE:
 		o->off = gen_offset(g);

@@ -18,8 +18,9 @@ static void long_name(char *to, size_t len, char c)
 /* One name. Mostly one of four, so that operations meet. */
 static void name(struct gen *g, char *to)
 {
-	static const char *const odd[] = {"with space", "\xff\xfe\x01", "new\nline", "-", "...", "\xc3\xa4", "12345678",
-					  "123456789012345678901234567890123"};
+	static const char *const odd[] = {
+	    "with space", "\xff\xfe\x01", "new\nline", "-",
+	    "...",	  "\xc3\xa4",	  "12345678",  "123456789012345678901234567890123"};
 	unsigned n = (unsigned)prng_below(&g->r, 100);
 
 	if (n < 92) {
@@ -76,9 +77,9 @@ char *gen_target(struct gen *g)
 /* Steps at which something changes: inline data, pages, blocks of the read path, huge pages. */
 static int64_t boundary(struct gen *g)
 {
-	static const int64_t at[] = {0,	    1,	   60,	   127,	    128,     129,     255,     256,    511,
-				     512,   4095,  4096,   4097,    8192,    12288,   16384,   65536,  131071,
-				     131072, 131073, 1 << 20, 2 << 20, 4 << 20, (4 << 20) + 1};
+	static const int64_t at[] = {0,	    1,	    60,	    127,    128,     129,     255,     256,
+				     511,   512,    4095,   4096,   4097,    8192,    12288,   16384,
+				     65536, 131071, 131072, 131073, 1 << 20, 2 << 20, 4 << 20, (4 << 20) + 1};
 	int64_t max = g->near, v;
 
 	do
@@ -132,8 +133,9 @@ uint32_t gen_mode(struct gen *g)
 
 struct timespec gen_time(struct gen *g)
 {
-	static const int64_t sec[] = {0, 1, -1, 1000000000, 2147483647, 2147483648, -2147483648LL, -2147483649LL,
-				      4294967296, 8589934592, 253402300800, -62135596800};
+	static const int64_t sec[] = {
+	    0,		1,	    -1,		  1000000000,  2147483647, 2147483648, -2147483648LL, -2147483649LL,
+	    4294967296, 8589934592, 253402300800, -62135596800};
 	static const long nsec[] = {0, 1, 999999999, 123456789};
 	struct timespec t = {.tv_sec = sec[prng_below(&g->r, array_len(sec))],
 			     .tv_nsec = nsec[prng_below(&g->r, array_len(nsec))]};
@@ -150,10 +152,21 @@ struct timespec gen_time(struct gen *g)
 
 char *gen_xattr_name(struct gen *g)
 {
-	static const char *const names[] = {"user.a", "user.b", "user.a", "trusted.t", "security.s", "user.",
-					    "nonsense.x", "", "system.posix_acl_access", "system.posix_acl_default",
-					    "system.posix_acl_access", "system.posix_acl_default", "user.name with space",
-					    "system.other", "trusted."};
+	static const char *const names[] = {"user.a",
+					    "user.b",
+					    "user.a",
+					    "trusted.t",
+					    "security.s",
+					    "user.",
+					    "nonsense.x",
+					    "",
+					    "system.posix_acl_access",
+					    "system.posix_acl_default",
+					    "system.posix_acl_access",
+					    "system.posix_acl_default",
+					    "user.name with space",
+					    "system.other",
+					    "trusted."};
 	char *s;
 
 	if (!prng_chance(&g->r, 4))

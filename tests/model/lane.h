@@ -22,7 +22,7 @@ struct lane {
 	int sides;
 	struct exec *e[LANE_SIDES];
 	struct timeline time[LANE_SIDES];
-	size_t cap[LANE_SIDES]; /* of the time lines' arrays */
+	size_t cap[LANE_SIDES];	     /* of the time lines' arrays */
 	struct result r[LANE_SIDES]; /* of the last operation */
 	const char *diff;	     /* what differed, NULL: nothing */
 	struct op last;

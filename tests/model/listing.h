@@ -7,7 +7,7 @@ struct listing {
 	struct listing_entry {
 		char type; /* d, f, l, p, s, c, b */
 		char name[257];
-	} *v;
+	} * v;
 	size_t n, cap;
 };
 

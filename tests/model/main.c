@@ -63,11 +63,10 @@ static int add_exec(struct options *o, const char *name, const char *dir)
 static int parse(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"exec", 1, NULL, 'e'},	   {"dir", 1, NULL, 'd'},     {"mode", 1, NULL, 'm'},
-		{"threads", 1, NULL, 't'}, {"users", 1, NULL, 'u'},   {"ops", 1, NULL, 'n'},
-		{"seed", 1, NULL, 's'},	   {"time", 1, NULL, 'T'},    {"episodes", 1, NULL, 'N'},
-		{"episode", 1, NULL, 'E'}, {"ticks", 0, NULL, 'k'},   {"no-probe", 0, NULL, 'p'},
-		{"size", 1, NULL, 'S'},	   {"replay", 0, NULL, 'r'},  {NULL, 0, NULL, 0},
+	    {"exec", 1, NULL, 'e'},	{"dir", 1, NULL, 'd'},	   {"mode", 1, NULL, 'm'},  {"threads", 1, NULL, 't'},
+	    {"users", 1, NULL, 'u'},	{"ops", 1, NULL, 'n'},	   {"seed", 1, NULL, 's'},  {"time", 1, NULL, 'T'},
+	    {"episodes", 1, NULL, 'N'}, {"episode", 1, NULL, 'E'}, {"ticks", 0, NULL, 'k'}, {"no-probe", 0, NULL, 'p'},
+	    {"size", 1, NULL, 'S'},	{"replay", 0, NULL, 'r'},  {NULL, 0, NULL, 0},
 	};
 	static const char *const modes[] = {"own", "shared", "melee"};
 	const char *dir = "/dev/shm";
@@ -231,8 +230,8 @@ static void report(struct options *o)
 		found = report_alone(o);
 	}
 	if (!found)
-		fprintf(stderr, "fails only with %d threads at once, or not each time: --episode %llu\n",
-			o->e.threads, (unsigned long long)o->e.seed);
+		fprintf(stderr, "fails only with %d threads at once, or not each time: --episode %llu\n", o->e.threads,
+			(unsigned long long)o->e.seed);
 }
 
 /* One episode in a process of its own. */
@@ -259,7 +258,7 @@ static int episode_forked(struct options *o, struct episode_count *count)
 static int run_episodes(struct options *o)
 {
 	struct episode_count *count =
-		mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	    mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	time_t end = time(NULL) + o->seconds;
 	uint64_t state = o->seed;
 	int failed = 0;
@@ -274,9 +273,8 @@ static int run_episodes(struct options *o)
 			break;
 	}
 	printf("%s%s%s: seed %llu, %llu episodes, %llu operations%s\n", o->e.setup.kind[0]->name,
-	       o->sides > 1 ? " and " : "", o->sides > 1 ? o->e.setup.kind[1]->name : "",
-	       (unsigned long long)o->seed, (unsigned long long)count->episodes, (unsigned long long)count->ops,
-	       failed ? ", FAILED" : "");
+	       o->sides > 1 ? " and " : "", o->sides > 1 ? o->e.setup.kind[1]->name : "", (unsigned long long)o->seed,
+	       (unsigned long long)count->episodes, (unsigned long long)count->ops, failed ? ", FAILED" : "");
 	munmap(count, sizeof(*count));
 	return failed;
 }
@@ -331,8 +329,8 @@ static bool usable(const struct lane_setup *s)
 int main(int argc, char **argv)
 {
 	struct options o = {
-		.e = {.threads = 1, .users = 1, .ops = 1000, .setup.probe = true},
-		.seconds = 10,
+	    .e = {.threads = 1, .users = 1, .ops = 1000, .setup.probe = true},
+	    .seconds = 10,
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -11,8 +11,8 @@
 struct model;
 
 struct model_options {
-	int64_t size_max;	/* largest file */
-	bool zero_range;	/* FALLOC_FL_ZERO_RANGE is there (not in tmpfs) */
+	int64_t size_max; /* largest file */
+	bool zero_range;  /* FALLOC_FL_ZERO_RANGE is there (not in tmpfs) */
 	enum same_size same_size;
 	bool allocated_again_is_data; /* fallocate over pages that another one allocated (tmpfs fills them then) */
 	uint32_t root_mode;

@@ -24,7 +24,7 @@ static int check_target(struct move *v, unsigned flags)
 		return -ENOENT;
 	if (is_above(v->old->node, v->newdir))
 		return -EINVAL; /* into itself */
-	if (v->new && is_above(v->new->node, v->olddir))
+	if (v->new &&is_above(v->new->node, v->olddir))
 		return flags & RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
 	return 0;
 }
@@ -111,7 +111,7 @@ int model_rename(void *s, const struct fs_cred *c, fs_ino olddir, struct fs_name
 	}
 	if (ret == 0)
 		ret = check_target(&v, flags);
-	if (ret == 0 && v.new && v.new->node == v.old->node)
+	if (ret == 0 && v.new &&v.new->node == v.old->node)
 		return 0; /* two names of one file: nothing happens */
 	if (ret == 0)
 		ret = check_permission(c, &v, flags);

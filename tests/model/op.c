@@ -10,11 +10,11 @@
 #include <string.h>
 
 static const char *const names[OP_KINDS] = {
-	"stat",	    "fstat",	   "access",	"mkdir",       "rmdir",	    "mknod",	"symlink",   "readlink",
-	"link",	    "linkfd",	   "unlink",	"rename",      "open",	    "tmpfile",	"close",     "dup",
-	"setfl",    "read",	   "write",    "lseek",	   "truncate",	"ftruncate",   "fallocate", "copyrange", "chmod",    "fchmod",
-	"chown",    "fchown",	   "utimens",	"futimens",    "setxattr",  "getxattr", "listxattr", "removexattr",
-	"readdir",  "statfs",	   "fsync",	"content",
+    "stat",	 "fstat",	"access",  "mkdir",  "rmdir",	 "mknod",     "symlink",   "readlink",
+    "link",	 "linkfd",	"unlink",  "rename", "open",	 "tmpfile",   "close",	   "dup",
+    "setfl",	 "read",	"write",   "lseek",  "truncate", "ftruncate", "fallocate", "copyrange",
+    "chmod",	 "fchmod",	"chown",   "fchown", "utimens",	 "futimens",  "setxattr",  "getxattr",
+    "listxattr", "removexattr", "readdir", "statfs", "fsync",	 "content",
 };
 
 const char *op_name(enum op_kind kind)

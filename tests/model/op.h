@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include <time.h>
 
-#define OP_SLOTS 9	/* the last one belongs to the dump */
-#define OP_SLOTS_GEN 8	/* what the generator uses */
-#define OP_ROOT (-1)	/* op.at: paths start at the session's root */
+#define OP_SLOTS 9     /* the last one belongs to the dump */
+#define OP_SLOTS_GEN 8 /* what the generator uses */
+#define OP_ROOT (-1)   /* op.at: paths start at the session's root */
 
 enum op_kind {
 	OP_STAT,    /* path, flags: AT_SYMLINK_NOFOLLOW */
@@ -32,10 +32,10 @@ enum op_kind {
 	OP_OPEN,    /* path, flags, mode, fd: slot to fill */
 	OP_TMPFILE, /* the same, path is the directory */
 	OP_CLOSE,
-	OP_DUP,	  /* fd, fd2: slot to fill */
-	OP_SETFL, /* fd, flags: O_APPEND, O_NOATIME */
-	OP_READ, /* fd, len, off; flags 1: at the descriptor's own offset */
-	OP_WRITE, /* the same, and fill: seed of the bytes */
+	OP_DUP,	     /* fd, fd2: slot to fill */
+	OP_SETFL,    /* fd, flags: O_APPEND, O_NOATIME */
+	OP_READ,     /* fd, len, off; flags 1: at the descriptor's own offset */
+	OP_WRITE,    /* the same, and fill: seed of the bytes */
 	OP_LSEEK,    /* fd, off, flags: whence */
 	OP_TRUNCATE, /* path, off */
 	OP_FTRUNCATE,

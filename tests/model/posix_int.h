@@ -20,14 +20,14 @@ struct exec {
 typedef int64_t px_fn(struct exec *e, const struct op *o, struct result *r);
 
 /* posix_names.c */
-px_fn px_mkdir, px_rmdir, px_mknod, px_symlink, px_readlink, px_link, px_linkfd, px_unlink,
-	px_rename, px_open, px_tmpfile, px_close, px_dup, px_setfl, px_readdir;
+px_fn px_mkdir, px_rmdir, px_mknod, px_symlink, px_readlink, px_link, px_linkfd, px_unlink, px_rename, px_open,
+    px_tmpfile, px_close, px_dup, px_setfl, px_readdir;
 /* posix_data.c */
-px_fn px_read, px_write, px_lseek, px_truncate, px_ftruncate, px_fallocate, px_copy_range,
-	px_content, px_fsync, px_statfs;
+px_fn px_read, px_write, px_lseek, px_truncate, px_ftruncate, px_fallocate, px_copy_range, px_content, px_fsync,
+    px_statfs;
 /* posix_meta.c */
-px_fn px_stat, px_fstat, px_access, px_chmod, px_fchmod, px_chown, px_fchown, px_utimens,
-	px_futimens, px_setxattr, px_getxattr, px_listxattr, px_removexattr;
+px_fn px_stat, px_fstat, px_access, px_chmod, px_fchmod, px_chown, px_fchown, px_utimens, px_futimens, px_setxattr,
+    px_getxattr, px_listxattr, px_removexattr;
 
 /* The directory that the operation's paths start from. */
 int px_at(const struct exec *e, const struct op *o);

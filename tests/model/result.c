@@ -76,8 +76,8 @@ static int cmp(struct timespec a, struct timespec b)
 struct timespec result_stamp(const struct timeline *t, size_t op)
 {
 	return (struct timespec){
-		.tv_sec = t->start.tv_sec + (time_t)(op / 1000000),
-		.tv_nsec = (long)(op % 1000000) * 1000,
+	    .tv_sec = t->start.tv_sec + (time_t)(op / 1000000),
+	    .tv_nsec = (long)(op % 1000000) * 1000,
 	};
 }
 

@@ -42,7 +42,7 @@ void result_print(FILE *f, const struct result *r);
 
 /* What an executor's file system has; comparisons use what both have. */
 enum trait {
-	TRAIT_ATIME = 1 << 0,  /* atime follows the relatime rule at each read */
+	TRAIT_ATIME = 1 << 0, /* atime follows the relatime rule at each read */
 	TRAIT_BTIME = 1 << 1,
 	TRAIT_BLOCKS = 1 << 2, /* st_blocks counts the pages that hold data, at once */
 	TRAIT_HOLES = 1 << 3,  /* SEEK_DATA and SEEK_HOLE tell pages exactly */
@@ -52,10 +52,10 @@ enum trait {
 
 /* The session's time line. */
 struct timeline {
-	struct timespec start;	       /* of the session: no file system time before it comes from "now" */
-	struct timespec *begin, *end;  /* of each operation, or NULL: logical clock */
-	size_t n;		       /* operations so far */
-	bool ticking;		       /* each operation had a clock tick of its own */
+	struct timespec start;	      /* of the session: no file system time before it comes from "now" */
+	struct timespec *begin, *end; /* of each operation, or NULL: logical clock */
+	size_t n;		      /* operations so far */
+	bool ticking;		      /* each operation had a clock tick of its own */
 };
 
 struct timespec result_stamp(const struct timeline *t, size_t op);

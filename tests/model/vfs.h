@@ -14,7 +14,7 @@ struct vfs_file {
 	unsigned slots;
 	fs_ino ino;
 	uint32_t handle; /* where the file system knows no dup */
-	uint32_t type; /* S_IFMT bits */
+	uint32_t type;	 /* S_IFMT bits */
 	int flags;
 	int64_t pos;
 };

@@ -99,8 +99,9 @@ int64_t vfs_lseek(struct vfs_call *k)
 	if (k->o->flags > SEEK_HOLE || f->type != S_IFREG)
 		return -EINVAL;
 	if (k->o->flags != SEEK_DATA && k->o->flags != SEEK_HOLE)
-		return k->v->ops->seek_to ? k->v->ops->seek_to(k->v->s, vfs_handle(k->v, k->o->fd), k->o->off, k->o->flags)
-					  : seek_plain(k, f);
+		return k->v->ops->seek_to
+			   ? k->v->ops->seek_to(k->v->s, vfs_handle(k->v, k->o->fd), k->o->off, k->o->flags)
+			   : seek_plain(k, f);
 	if (k->o->off < 0)
 		return -ENXIO;
 	return k->v->ops->seek(k->v->s, f->ino, k->o->off, k->o->flags);

@@ -18,14 +18,14 @@ typedef int64_t vfs_fn(struct vfs_call *k);
 
 /* vfs_names.c */
 vfs_fn vfs_mkdir, vfs_rmdir, vfs_mknod, vfs_symlink, vfs_readlink, vfs_link, vfs_linkfd, vfs_unlink, vfs_rename,
-	vfs_readdir;
+    vfs_readdir;
 /* vfs_open.c */
 vfs_fn vfs_open, vfs_tmpfile, vfs_close, vfs_dup, vfs_setfl;
 /* vfs_data.c */
 vfs_fn vfs_read, vfs_write, vfs_lseek, vfs_fallocate, vfs_copy_range, vfs_content, vfs_fsync;
 /* vfs_meta.c */
 vfs_fn vfs_stat, vfs_fstat, vfs_access, vfs_truncate, vfs_ftruncate, vfs_chmod, vfs_fchmod, vfs_chown, vfs_fchown,
-	vfs_utimens, vfs_futimens, vfs_setxattr, vfs_getxattr, vfs_listxattr, vfs_removexattr, vfs_statfs;
+    vfs_utimens, vfs_futimens, vfs_setxattr, vfs_getxattr, vfs_listxattr, vfs_removexattr, vfs_statfs;
 
 /* The open file of a slot, NULL where there is none (-EBADF). */
 static inline struct vfs_file *vfs_slot(struct vfs_call *k, int fd)

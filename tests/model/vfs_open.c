@@ -61,8 +61,7 @@ int64_t vfs_dup(struct vfs_call *k)
 		return -EBADF;
 	close_slot(k->v, k->o->fd2);
 	if (k->v->ops->dup)
-		ret = k->v->ops->dup(k->v->s, vfs_handle(k->v, k->o->fd),
-				     k->v->first_handle + (uint32_t)k->o->fd2);
+		ret = k->v->ops->dup(k->v->s, vfs_handle(k->v, k->o->fd), k->v->first_handle + (uint32_t)k->o->fd2);
 	if (ret < 0)
 		return ret;
 	f->slots++;
@@ -96,11 +95,11 @@ static int64_t install(struct vfs_call *k, const struct fs_attr *a, uint32_t han
 	struct vfs_file *f = k->v->file[k->o->fd] = malloc(sizeof(*f));
 
 	*f = (struct vfs_file){
-		.slots = 1,
-		.ino = a->ino,
-		.handle = handle,
-		.type = a->mode & S_IFMT,
-		.flags = k->o->flags,
+	    .slots = 1,
+	    .ino = a->ino,
+	    .handle = handle,
+	    .type = a->mode & S_IFMT,
+	    .flags = k->o->flags,
 	};
 	return 0;
 }

@@ -44,7 +44,8 @@ static int splice_link(struct vfs *v, const struct fs_cred *c, struct vfs_place 
 }
 
 /* Looks the next name up. 1: walked on or spliced, *rest is what is left; 0: arrived. */
-static int walk_step(struct vfs *v, const struct fs_cred *c, struct vfs_place *p, unsigned flags, char **rest, int *links)
+static int walk_step(struct vfs *v, const struct fs_cred *c, struct vfs_place *p, unsigned flags, char **rest,
+		     int *links)
 {
 	size_t len = strcspn(*rest, "/");
 	char *next = *rest + len + strspn(*rest + len, "/");
@@ -78,11 +79,13 @@ static int walk_below(struct vfs *v, const struct fs_cred *c, const char *path, 
 {
 	char link[2 * (FS_SYMLINK_MAX + 1)];
 	struct fs_walk w = {
-		.start = p->dir,
-		.path = path,
-		.len = strlen(path),
-		.flags = flags & VFS_PARENT ? FS_WALK_PARENT : flags & VFS_FOLLOW ? 0 : FS_WALK_NOFOLLOW,
-		.link = link,
+	    .start = p->dir,
+	    .path = path,
+	    .len = strlen(path),
+	    .flags = flags & VFS_PARENT	  ? FS_WALK_PARENT
+		     : flags & VFS_FOLLOW ? 0
+					  : FS_WALK_NOFOLLOW,
+	    .link = link,
 	};
 	int ret = v->ops->walk(v->s, c, &w);
 

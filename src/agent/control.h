@@ -1,0 +1,7 @@
+/* The agent's end of the daemon's control socket. */
+#pragma once
+
+#include "fs/fs.h"
+
+/* Has the daemon make the kernel forget; returns when it has. A struct vfs_host's `invalidate`; arg: the struct fs. */
+void control_stale(void *arg, const struct fs_stale *stale, int n);

@@ -1,0 +1,80 @@
+/*
+ * The table: a handler for each number. Without one, and on doubt, the call is
+ * handed on: the thread goes to the program's own `syscall` instruction with
+ * the registers that it had.
+ */
+#include "agent/dispatch.h"
+
+#include "base/atomic.h"
+#include "base/sys.h"
+#include "sites/table.h"
+
+static agent_handler handlers[AGENT_NR];
+
+agent_handler agent_register(unsigned nr, agent_handler h)
+{
+	agent_handler old;
+
+	if (nr >= AGENT_NR)
+		return NULL;
+	old = load_relaxed(&handlers[nr]);
+	store_release(&handlers[nr], h);
+	return old;
+}
+
+bool dispatch_wanted(int nr)
+{
+	/* Where the number is unknown it is futex or a kill: see docs/agent.md. */
+	return nr == SITE_NR_ANY || (nr >= 0 && nr < AGENT_NR && handlers[nr] != NULL);
+}
+
+void agent_dispatch(struct agent_thread *t, struct agent_regs *r)
+{
+	unsigned long nr = (unsigned long)r->rax;
+	agent_handler h;
+	long ret;
+
+	r->resume = r->site;
+	if (unlikely(nr >= AGENT_NR))
+		return;
+	t->calls[nr]++;
+	h = load_relaxed(&handlers[nr]);
+	if (h == NULL)
+		return;
+	ret = h(t, r);
+	if (ret == AGENT_HAND_ON) {
+		r->resume = r->site;
+	} else if (ret != AGENT_ELSEWHERE) {
+		t->answered[nr]++;
+		r->rax = ret;
+		r->resume = r->site + SITE_SYSCALL;
+	}
+}
+
+long agent_kernel(struct agent_thread *t, long nr, long a, long b, long c, long d, long e, long f)
+{
+	long ret;
+
+	/* Depth first: a signal after this is delivered, one before it is pending. */
+	store_relaxed(&t->depth, 0);
+	fence_death();
+	if (unlikely(load_relaxed(&t->pending))) {
+		uint64_t mask = t->saved_mask;
+
+		store_relaxed(&t->pending, 0);
+		sys_call4(SYS_rt_sigprocmask, 2, (long)&mask, 0, 8);
+	}
+	ret = sys_call6(nr, a, b, c, d, e, f);
+	store_relaxed(&t->depth, 1);
+	return ret;
+}
+
+long agent_pass(struct agent_thread *t, const struct agent_regs *r)
+{
+	return agent_kernel(t, r->rax, r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9);
+}
+
+long handle_pass(struct agent_thread *t, struct agent_regs *r)
+{
+	return AGENT_HAND_ON;
+}

@@ -1,0 +1,181 @@
+/*
+ * The VFS in the agent: gives it the calls that are caught, and does for it
+ * what only the agent can: copies that survive bad pointers, calls that may
+ * block, the clock, telling the daemon.
+ */
+
+#include <errno.h>
+#include <sched.h>
+
+#include "agent/agent.h"
+#include "agent/control.h"
+#include "agent/mem.h"
+#include "agent/user.h"
+#include "agent/vdso.h"
+#include "base/sys.h"
+#include "base/user.h"
+#include "vfs/vfs.h"
+
+_Static_assert(VFS_PASS == AGENT_HAND_ON, "the VFS passes what the agent hands on");
+
+static struct vfs_proc *first; /* the process's state; a vfork child's thread has another */
+
+/* ---- What fs/ and vfs/ copy with ------------------------------------------------------ */
+
+size_t user_copy(void *dst, const void *src, size_t n)
+{
+	return agent_copy(dst, src, n);
+}
+
+size_t user_zero(void *dst, size_t n)
+{
+	static const char zeros[512];
+	size_t left = 0;
+
+	while (n && !left) {
+		size_t k = min_of(n, sizeof zeros);
+
+		left = agent_copy(dst, zeros, k);
+		dst = (char *)dst + k;
+		n -= k;
+	}
+	return n + left;
+}
+
+long user_copy_string(char *dst, const char *src, long n)
+{
+	long len = agent_copy_string(dst, src, n);
+
+	return len == -EFAULT ? -1 : len;
+}
+
+/* ---- Calls ------------------------------------------------------------------------------ */
+
+static long host_call(void *arg, const struct vfs_call *c)
+{
+	return agent_kernel(agent_self(), c->nr, c->a[0], c->a[1], c->a[2], c->a[3], c->a[4], c->a[5]);
+}
+
+static struct vfs_thread *thread_of(struct agent_thread *t)
+{
+	struct vfs_thread *v = t->user;
+
+	if (unlikely(!v)) {
+		if (!first || vfs_thread_start(first, &v) != 0)
+			return NULL;
+		t->user = v;
+	}
+	return v;
+}
+
+static long handle_vfs(struct agent_thread *t, struct agent_regs *r)
+{
+	const struct vfs_call c = {r->rax, {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9}};
+	struct vfs_thread *v = thread_of(t);
+
+	return v ? vfs_call(v, &c) : AGENT_HAND_ON;
+}
+
+/* ---- Threads and processes ------------------------------------------------------------------ */
+
+static bool own_files(uint64_t flags)
+{
+	return !(flags & CLONE_FILES) || !(flags & CLONE_VM);
+}
+
+static long before_clone(struct agent_thread *parent, struct agent_thread *child, uint64_t flags)
+{
+	struct vfs_thread *v = own_files(flags) ? thread_of(parent) : NULL;
+
+	return v ? vfs_fork_prepare(v, flags & CLONE_VM) : 0;
+}
+
+static void parent_cloned(struct agent_thread *parent, struct agent_thread *child, uint64_t flags, long pid)
+{
+	if (own_files(flags) && parent->user)
+		vfs_fork_done(parent->user, pid, !(flags & CLONE_VM) || (flags & CLONE_VFORK));
+}
+
+static void child_cloned(struct agent_thread *child, uint64_t flags)
+{
+	if (!own_files(flags))
+		return;
+	child->user = child->parent && child->parent->user ? vfs_fork_child(child->parent->user) : NULL;
+	if (!(flags & CLONE_VM) && !child->user)
+		first = NULL; /* no seat: all goes through the kernel */
+}
+
+static void before_exec(struct agent_thread *t, bool carries)
+{
+	if (t->user)
+		vfs_exec_prepare(t->user, carries);
+}
+
+static void exec_failed(struct agent_thread *t)
+{
+	if (t->user)
+		vfs_exec_failed(t->user);
+}
+
+static void before_exit(struct agent_thread *t, int whole)
+{
+	if (!t->user)
+		return;
+	if (whole)
+		vfs_proc_leave(t->user);
+	else
+		vfs_thread_end(t->user);
+	t->user = NULL;
+}
+
+/* ---- Start --------------------------------------------------------------------------------- */
+
+/* "<placeholder>,<pool>[,<pool>]..." */
+static const char *take_number(const char *s, int *n)
+{
+	*n = -1;
+	while (*s >= '0' && *s <= '9')
+		*n = (*n < 0 ? 0 : *n) * 10 + (*s++ - '0');
+	return *s == ',' ? s + 1 : s;
+}
+
+static agent_handler below[AGENT_NR]; /* the engine's own, where it has one for a call that we look at first */
+
+/* Calls that the engine does something about as well: mmap of code, exec. */
+static long handle_both(struct agent_thread *t, struct agent_regs *r)
+{
+	long ret = handle_vfs(t, r);
+
+	return ret == AGENT_HAND_ON ? below[r->rax](t, r) : ret;
+}
+
+static void register_all(void)
+{
+	for (unsigned nr = 0; nr < AGENT_NR; nr++) {
+		if (!vfs_knows(nr))
+			continue;
+		below[nr] = agent_register(nr, handle_vfs);
+		if (nr == SYS_mmap || nr == SYS_execveat)
+			agent_register(nr, handle_both);
+	}
+	agent_hooks =
+	    (struct agent_hooks){before_clone, parent_cloned, child_cloned, before_exec, exec_failed, before_exit};
+}
+
+void agent_setup(const char *config)
+{
+	const struct vfs_host host = {.call = host_call, .clock = vdso_clock(), .invalidate = control_stale};
+	int placeholder, pool, attached = 0;
+
+	/* The stubs of patched code need room within 2 GiB of each library: the pools keep away from there. */
+	pool_place = (uintptr_t)0x100000000000;
+	config = take_number(config, &placeholder);
+	if (placeholder < 0 || vfs_proc_start(&host, placeholder, &first) != 0)
+		return;
+	while (config = take_number(config, &pool), pool >= 0)
+		attached += vfs_attach(first, pool) == 0;
+	if (attached)
+		register_all();
+	else
+		first = NULL;
+}

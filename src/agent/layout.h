@@ -1,0 +1,26 @@
+/* Offsets that entry.S and C share; agent.h asserts that they agree. */
+#pragma once
+
+#define T_SELF 0
+#define T_DEPTH 8
+#define T_PENDING 12
+#define T_CHILD 16
+#define T_PARENT 24
+#define T_RESUME 32
+
+#define R_RDI 0
+#define R_RSI 8
+#define R_RDX 16
+#define R_R10 24
+#define R_R8 32
+#define R_R9 40
+#define R_RAX 48
+#define R_FLAGS 56
+#define R_SITE 64
+#define R_RESUME 72
+#define R_MASK 80
+#define R_SIZE 96
+
+/* The 128 bytes below the stack pointer belong to the interrupted function. */
+#define RED_ZONE 128
+#define R_FRAME (R_SIZE + RED_ZONE)

@@ -1,0 +1,353 @@
+/*
+ * An object is recognised by the build id in its notes, which lie in its first
+ * page next to the program headers; nothing else of it is looked at.
+ */
+#include "agent/object.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "agent/auxv.h"
+#include "agent/dispatch.h"
+#include "agent/mem.h"
+#include "agent/stats.h"
+#include "base/atomic.h"
+#include "base/sys.h"
+
+#define PAGE 4096u
+#define OBJECTS 64u
+
+static char table_path[256];
+
+/* What was patched, for patch_live. Written at start and by dlopen, under `lock`. */
+static struct {
+	uint32_t lock;
+	uint32_t count;
+	struct {
+		struct segment seg;
+		uint8_t id[TABLE_ID_MAX];
+		uint32_t id_len;
+	} object[OBJECTS];
+} known;
+
+void object_table(const char *path)
+{
+	size_t n = mem_length(path);
+
+	if (n < sizeof(table_path))
+		memcpy(table_path, path, n + 1);
+}
+
+/* The table, mapped. Unmap `len` bytes at t->header. */
+static int table_map(struct table *t, size_t *len)
+{
+	struct stat st;
+	long fd, rc;
+	void *p;
+
+	if (table_path[0] == '\0')
+		return -ENOENT;
+	fd = sys_call4(SYS_openat, AT_FDCWD, (long)table_path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return (int)fd;
+	rc = sys_call3(SYS_fstat, fd, (long)&st, 0);
+	p = rc < 0 ? NULL : sys_mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, (int)fd, 0);
+	sys_close((int)fd);
+	if (rc < 0 || sys_is_err(p))
+		return -EIO;
+	*len = (size_t)st.st_size;
+	rc = table_open(p, *len, t);
+	if (rc != 0)
+		sys_munmap(p, *len);
+	return (int)rc;
+}
+
+static bool wanted(const struct site *s, const void *arg)
+{
+	return dispatch_wanted(s->nr);
+}
+
+/*
+ * The loader has done what it does at start: what only that needs is not worth
+ * a private page each. It goes on to open and map libraries, and to complain.
+ */
+static bool wanted_of_loader(const struct site *s, const void *arg)
+{
+	return dispatch_wanted(s->nr) && s->nr != SYS_arch_prctl && s->nr != SYS_execve && s->nr != SYS_access;
+}
+
+static void lock_known(void)
+{
+	uint32_t open = 0;
+
+	while (!cas(&known.lock, &open, 1)) {
+		open = 0;
+		sys_call3(SYS_sched_yield, 0, 0, 0);
+	}
+}
+
+static void unlock_known(void)
+{
+	store_release(&known.lock, 0);
+}
+
+static void remember(const struct segment *seg, const uint8_t *id, uint32_t id_len)
+{
+	uint32_t i = known.count;
+
+	if (i >= OBJECTS)
+		return;
+	known.object[i].seg = *seg;
+	memcpy(known.object[i].id, id, id_len);
+	known.object[i].id_len = id_len;
+	known.count = i + 1;
+}
+
+static int patch_segment(const struct table *t, const struct segment *seg, const uint8_t *id, uint32_t id_len,
+			 patch_choice choice)
+{
+	const struct site *sites;
+	int n = table_find(t, id, id_len, &sites), done;
+
+	stats_event(n < 0 ? STATS_OBJECTS_UNKNOWN : STATS_OBJECTS);
+	if (n <= 0)
+		return 0;
+	remember(seg, id, id_len);
+	done = patch_fresh(seg, sites, (uint32_t)n, choice, NULL);
+	return done > 0 ? done : 0;
+}
+
+/* An image in memory: program headers, and what to add to their addresses. */
+struct image {
+	uint64_t bias;
+	const Elf64_Phdr *ph;
+	unsigned phnum;
+};
+
+static uint32_t image_id(const struct image *im, const uint8_t **id)
+{
+	uint32_t len = 0;
+
+	for (unsigned i = 0; i < im->phnum && len == 0; i++) {
+		if (im->ph[i].p_type == PT_NOTE)
+			len = note_build_id((const void *)(im->bias + im->ph[i].p_vaddr), im->ph[i].p_memsz, id);
+	}
+	return len;
+}
+
+static int patch_image(const struct table *t, const struct image *im, patch_choice choice)
+{
+	const uint8_t *id = NULL;
+	uint32_t id_len = image_id(im, &id);
+	int done = 0;
+
+	for (unsigned i = 0; i < im->phnum && id_len != 0; i++) {
+		const Elf64_Phdr *ph = &im->ph[i];
+		struct segment seg = {(uint8_t *)(im->bias + ph->p_vaddr), ph->p_offset, ph->p_filesz};
+		uint64_t slack = (uint64_t)seg.base & (PAGE - 1);
+
+		if (ph->p_type != PT_LOAD || !(ph->p_flags & PF_X) || slack != (seg.off & (PAGE - 1)))
+			continue;
+		seg.base -= slack, seg.off -= slack, seg.len += slack;
+		done += patch_segment(t, &seg, id, id_len, choice);
+	}
+	return done;
+}
+
+/* One that begins with its ELF header at `base`, as shared objects do. */
+static struct image image_at(uint64_t base)
+{
+	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)base;
+	struct image im = {.bias = base};
+
+	if (memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0 || eh->e_phentsize != sizeof(Elf64_Phdr) ||
+	    eh->e_phoff + (uint64_t)eh->e_phnum * sizeof(Elf64_Phdr) > PAGE)
+		return im;
+	im.ph = (const Elf64_Phdr *)(base + eh->e_phoff);
+	im.phnum = eh->e_phnum;
+	return im;
+}
+
+/* The link map, through DT_DEBUG of the program. */
+static const struct link_map *link_map_of(const struct image *im)
+{
+	for (unsigned i = 0; i < im->phnum; i++) {
+		const Elf64_Dyn *d = (const Elf64_Dyn *)(im->bias + im->ph[i].p_vaddr);
+
+		if (im->ph[i].p_type != PT_DYNAMIC)
+			continue;
+		for (; d->d_tag != DT_NULL; d++) {
+			if (d->d_tag == DT_DEBUG && d->d_un.d_ptr != 0)
+				return ((const struct r_debug *)d->d_un.d_ptr)->r_map;
+		}
+	}
+	return NULL;
+}
+
+static uint64_t bias_of(const Elf64_Phdr *ph, unsigned phnum)
+{
+	for (unsigned i = 0; i < phnum; i++) {
+		if (ph[i].p_type == PT_PHDR)
+			return (uint64_t)ph - ph[i].p_vaddr;
+	}
+	return 0;
+}
+
+extern const char agent_image[] __asm__("__ehdr_start") __attribute__((visibility("hidden")));
+
+static bool has_image(const struct link_map *m, uint64_t vdso)
+{
+	return m->l_addr != 0 && m->l_addr != vdso && m->l_addr != (uint64_t)agent_image;
+}
+
+/*
+ * A C library whose sites are not known: the agent would see the calls of
+ * others and miss the signals, forks and execs that it has to see.
+ */
+static bool is_unknown_libc(const struct table *t, const struct link_map *m)
+{
+	static const char name[] = "/libc.so.6";
+	size_t n = mem_length(m->l_name);
+	struct image im;
+	const struct site *sites;
+	const uint8_t *id = NULL;
+	uint32_t id_len;
+
+	if (n < sizeof(name) - 1 || memcmp(m->l_name + n - (sizeof(name) - 1), name, sizeof(name)) != 0)
+		return false;
+	im = image_at(m->l_addr);
+	id_len = image_id(&im, &id);
+	return id_len == 0 || table_find(t, id, id_len, &sites) <= 0;
+}
+
+static int patch_objects(const struct table *t, const struct image *program, uint64_t vdso, uint64_t loader)
+{
+	const struct link_map *m = link_map_of(program), *first = m;
+	int done = 0;
+
+	if (m == NULL)
+		return 0;
+	for (m = first->l_next; m != NULL; m = m->l_next) {
+		if (has_image(m, vdso) && is_unknown_libc(t, m))
+			return 0;
+	}
+	done += patch_image(t, program, wanted);
+	for (m = first->l_next; m != NULL; m = m->l_next) {
+		struct image im;
+
+		if (!has_image(m, vdso))
+			continue;
+		im = image_at(m->l_addr);
+		done += patch_image(t, &im, m->l_addr == loader ? wanted_of_loader : wanted);
+	}
+	return done;
+}
+
+int object_patch_all(const unsigned long *auxv)
+{
+	struct image program = {.ph = (const Elf64_Phdr *)aux(auxv, AT_PHDR), .phnum = (unsigned)aux(auxv, AT_PHNUM)};
+	struct table t;
+	size_t len;
+	int done;
+
+	if (program.ph == NULL || table_map(&t, &len) != 0)
+		return 0;
+	program.bias = bias_of(program.ph, program.phnum);
+	done = patch_objects(&t, &program, aux(auxv, AT_SYSINFO_EHDR), aux(auxv, AT_BASE));
+	sys_munmap((void *)(uintptr_t)t.header, len);
+	return done;
+}
+
+/* The build id of an open file, from its first page. */
+static uint32_t file_build_id(int fd, uint8_t *id)
+{
+	uint8_t page[1024]; /* headers and notes of what a linker makes fit */
+	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)(void *)page;
+	const Elf64_Phdr *ph = (const Elf64_Phdr *)(void *)(page + sizeof(*eh));
+	long n = sys_call4(SYS_pread64, fd, (long)page, sizeof(page), 0);
+
+	if (n != sizeof(page) || memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0 || eh->e_phoff != sizeof(*eh) ||
+	    eh->e_ident[EI_CLASS] != ELFCLASS64 || sizeof(*eh) + eh->e_phnum * sizeof(*ph) > sizeof(page))
+		return 0;
+	for (unsigned i = 0; i < eh->e_phnum; i++) {
+		const uint8_t *found;
+		uint32_t len;
+
+		if (ph[i].p_type != PT_NOTE || ph[i].p_offset > sizeof(page) ||
+		    ph[i].p_filesz > sizeof(page) - ph[i].p_offset)
+			continue;
+		len = note_build_id(page + ph[i].p_offset, ph[i].p_filesz, &found);
+		if (len != 0) {
+			memcpy(id, found, len);
+			return len;
+		}
+	}
+	return 0;
+}
+
+void object_mapped(void *at, size_t len, int fd, uint64_t off)
+{
+	struct segment seg = {at, off, len};
+	uint8_t id[TABLE_ID_MAX];
+	uint32_t id_len = file_build_id(fd, id);
+	struct table t;
+	size_t table_len;
+
+	if (id_len == 0 || table_map(&t, &table_len) != 0)
+		return;
+	lock_known();
+	patch_segment(&t, &seg, id, id_len, wanted);
+	unlock_known();
+	sys_munmap((void *)(uintptr_t)t.header, table_len);
+}
+
+void object_unmapped(const void *at, size_t len)
+{
+	const uint8_t *from = at, *to = from + len;
+
+	lock_known();
+	for (uint32_t i = 0; i < known.count;) {
+		const struct segment *seg = &known.object[i].seg;
+
+		if (seg->base < to && seg->base + seg->len > from)
+			known.object[i] = known.object[--known.count];
+		else
+			i++;
+	}
+	unlock_known();
+}
+
+void object_forked(void)
+{
+	unlock_known();
+}
+
+static bool has_number(const struct site *s, const void *arg)
+{
+	return s->nr == *(const int *)arg;
+}
+
+int agent_patch_number(unsigned nr)
+{
+	int number = (int)nr, done = 0;
+	struct table t;
+	size_t len;
+
+	if (table_map(&t, &len) != 0)
+		return 0;
+	lock_known();
+	for (uint32_t i = 0; i < known.count; i++) {
+		const struct site *sites;
+		int n = table_find(&t, known.object[i].id, known.object[i].id_len, &sites);
+		int rc = n > 0 ? patch_live(&known.object[i].seg, sites, (uint32_t)n, has_number, &number) : 0;
+
+		done += rc > 0 ? rc : 0;
+	}
+	unlock_known();
+	sys_munmap((void *)(uintptr_t)t.header, len);
+	return done;
+}

@@ -1,0 +1,104 @@
+/*
+ * The start: the loader calls this first of all initialisers (-z initfirst),
+ * with every library of the program mapped and relocated and no other thread
+ * there. Whatever is missing, the agent stays away and the program runs as
+ * without it, through the kernel.
+ */
+#include <time.h>
+
+#include "agent/agent.h"
+#include "agent/auxv.h"
+#include "agent/calls.h"
+#include "agent/exec.h"
+#include "agent/mem.h"
+#include "agent/object.h"
+#include "agent/signals.h"
+#include "agent/stats.h"
+#include "agent/thread.h"
+#include "agent/vdso.h"
+#include "base/sys.h"
+
+#define HWCAP2_WRGSBASE 2 /* Linux 5.9: the kernel lets user space set the base of %gs */
+
+void agent_start(int argc, char **argv, char **envp);
+
+__attribute__((weak)) void agent_setup(const char *config)
+{
+}
+
+static size_t field(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n] != '\0' && s[n] != ':')
+		n++;
+	return n;
+}
+
+/* One field of the configuration, copied; what follows it. */
+static const char *take_field(const char *s, char *out, size_t size)
+{
+	size_t n = field(s);
+
+	if (n < size) {
+		memcpy(out, s, n);
+		out[n] = '\0';
+	} else {
+		out[0] = '\0';
+	}
+	return s[n] == ':' ? s + n + 1 : s + n;
+}
+
+/* "<table>[:<statistics>[:<for the handlers>]]"; the last is returned. */
+static const char *configure(const char *config)
+{
+	char path[512];
+
+	config = take_field(config, path, sizeof(path));
+	object_table(path);
+	config = take_field(config, path, sizeof(path));
+	if (path[0] != '\0')
+		stats_start(path);
+	return config;
+}
+
+static bool come_up(const unsigned long *auxv, const char *rest)
+{
+	int sites;
+
+	if (!(aux(auxv, AT_HWCAP2) & HWCAP2_WRGSBASE) || thread_start() != 0)
+		return false;
+	calls_register();
+	agent_setup(rest);
+	sites = object_patch_all(auxv);
+	if (sites == 0)
+		return false;
+	stats_add(STATS_SITES, (uint64_t)sites);
+	return signal_start() == 0;
+}
+
+static uint64_t now(void)
+{
+	struct timespec ts = {0};
+
+	sys_clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+void agent_start(int argc, char **argv, char **envp)
+{
+	const unsigned long *auxv;
+	const char *config, *rest;
+	uint64_t begin = now();
+
+	/* Another C library passes nothing to initialisers. */
+	if (argv == NULL || envp != argv + argc + 1)
+		return;
+	config = env_take(envp, &auxv);
+	if (config == NULL)
+		return;
+	rest = configure(config);
+	vdso_found((const void *)aux(auxv, AT_SYSINFO_EHDR));
+	stats_event(come_up(auxv, rest) ? STATS_STARTED : STATS_PASSIVE);
+	stats_add(STATS_START_NS, now() - begin);
+}

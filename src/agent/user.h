@@ -1,0 +1,33 @@
+/*
+ * Memory that the program names. A bad pointer gives -EFAULT, as in the
+ * kernel: the agent owns SIGSEGV and SIGBUS (signal.h), the copies are listed
+ * in a table of ranges. Any thread, any time.
+ */
+#pragma once
+
+#include <errno.h>
+
+#include "agent/agent.h"
+
+/* entry.S. Bytes that were not copied, counted from the end. */
+size_t agent_copy(void *dst, const void *src, size_t n);
+/* entry.S. Length copied without the end; n: no end within n bytes; -EFAULT. */
+long agent_copy_string(char *dst, const char *src, long n);
+
+static inline int copy_from_user(void *dst, const void *src, size_t n)
+{
+	return agent_copy(dst, src, n) == 0 ? 0 : -EFAULT;
+}
+
+static inline int copy_to_user(void *dst, const void *src, size_t n)
+{
+	return agent_copy(dst, src, n) == 0 ? 0 : -EFAULT;
+}
+
+/* Length without the end, -ENAMETOOLONG where it does not fit into n bytes with its end, -EFAULT. */
+static inline long strncpy_from_user(char *dst, const char *src, long n)
+{
+	long len = agent_copy_string(dst, src, n);
+
+	return len == n ? -ENAMETOOLONG : len;
+}

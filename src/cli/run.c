@@ -1,0 +1,124 @@
+/*
+ * bt-fuse run: starts a program with the agent, and hands it the pools of this
+ * user's mounts.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "cli/args.h"
+#include "cli/cmd.h"
+#include "control/ask.h"
+#include "launch/run.h"
+#include "vfs/vfs.h"
+
+struct pools {
+	const char *const *dirs; /* the mounts that were asked for, canonical; NULL: all */
+	int wanted;
+	int fd[VFS_MOUNTS];
+	unsigned n;
+};
+
+static bool is_wanted(const struct pools *p, const char *dir)
+{
+	for (int i = 0; i < p->wanted; i++)
+		if (strcmp(p->dirs[i], dir) == 0)
+			return true;
+	return p->wanted == 0;
+}
+
+/* Descriptors of ours are out of the way of those that the program counts on: redirections, the lowest free number. */
+static int keep_high(int fd)
+{
+	int high = fcntl(fd, F_DUPFD, 500);
+
+	if (high < 0) {
+		fcntl(fd, F_SETFD, 0);
+		return fd;
+	}
+	close(fd);
+	return high;
+}
+
+static int add_pool(void *arg, const struct control_info *info)
+{
+	struct pools *p = arg;
+	struct control_attach reply;
+	autoclose int sock = -1;
+	int fd;
+
+	if (p->n == VFS_MOUNTS || !is_wanted(p, info->mountpoint))
+		return 0;
+	sock = ask_connect(info->name);
+	fd = sock < 0 ? sock : ask_pool(sock, &reply);
+	if (fd >= 0)
+		p->fd[p->n++] = keep_high(fd);
+	return 0;
+}
+
+/* "<placeholder>,<pool>..." for the agent. NULL: there is nothing to hand over. */
+static char *describe(const struct pools *p)
+{
+	int placeholder = p->n ? vfs_placeholder() : -1;
+	char *text = NULL;
+
+	if (placeholder < 0 || asprintf(&text, "%d", placeholder) < 0)
+		return NULL;
+	for (unsigned i = 0; i < p->n && text; i++) {
+		autofree char *old = text;
+
+		if (asprintf(&text, "%s,%d", old, p->fd[i]) < 0)
+			text = NULL;
+	}
+	return text;
+}
+
+static int add_dir(const char *arg, char **dirs, int n, struct err *err)
+{
+	struct control_info info;
+
+	dirs[n] = realpath(arg, NULL);
+	if (!dirs[n])
+		return err_set(err, -errno, "%s: %s", arg, strerror(errno));
+	if (!ask_find(dirs[n], &info))
+		return err_set(err, -ENOENT, "%s: no mount of bt-fuse is here; see bt-fuse status", arg);
+	return 0;
+}
+
+int cmd_run(int argc, char **argv, struct err *err)
+{
+	static const struct option longs[] = {
+	    {"mount", required_argument, NULL, 'm'}, {"stats", no_argument, NULL, 's'}, {0}};
+	char *dirs[VFS_MOUNTS];
+	struct run_options o = {0};
+	struct pools pools = {.dirs = (const char *const *)dirs};
+	autofree char *handlers = NULL;
+	int c, ret = 0;
+
+	while ((c = getopt_long(argc, argv, "+v", longs, NULL)) != -1 && ret == 0) {
+		if (c == 's')
+			o.stats = true;
+		else if (c == 'v')
+			o.verbose = true;
+		else if (c == 'm' && pools.wanted < (int)VFS_MOUNTS)
+			ret = add_dir(optarg, dirs, pools.wanted++, err);
+		else
+			return err_set(err, -EINVAL, c == 'm' ? "run: at most %u mounts" : "run: see bt-fuse-run(1)",
+				       VFS_MOUNTS);
+	}
+	if (ret < 0)
+		return ret;
+	if (!argv[optind])
+		return err_set(err, -EINVAL, "run: no command given; see bt-fuse-run(1)");
+	ask_each(add_pool, &pools);
+	handlers = describe(&pools);
+	o.handlers = handlers;
+	return run_exec(&o, argv + optind);
+}

@@ -1,0 +1,377 @@
+/*
+ * The launcher. All that is slow happens here, once: whatever build is not in
+ * the table yet is disassembled by bt-fuse-sites, a process of its own.
+ */
+#include "launch/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "base/scope.h"
+#include "launch/stats.h"
+#include "launch/target.h"
+#include "sites/table.h"
+
+#define OBJECTS_MAX 64
+
+extern char **environ;
+
+/* --- where things are --- */
+
+/* `name` under the directory of this program, `up` levels higher, if it is there. */
+static char *beside(const char *name)
+{
+	char self[PATH_MAX], *slash, *path;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n <= 0)
+		return NULL;
+	self[n] = '\0';
+	/* Each directory above the program: build trees and prefixes differ in depth only. */
+	while ((slash = strrchr(self, '/')) != NULL && slash != self) {
+		*slash = '\0';
+		if (asprintf(&path, "%s/%s", self, name) < 0)
+			return NULL;
+		if (access(path, R_OK) == 0)
+			return path;
+		free(path);
+	}
+	return NULL;
+}
+
+/* The program may change its directory before its children look for these. */
+static char *absolute(const char *path)
+{
+	char cwd[PATH_MAX], *joined;
+
+	if (path[0] == '/' || getcwd(cwd, sizeof(cwd)) == NULL)
+		return strdup(path);
+	return asprintf(&joined, "%s/%s", cwd, path) < 0 ? NULL : joined;
+}
+
+static char *locate(const char *given, const char *const *names)
+{
+	char *found = given != NULL ? absolute(given) : NULL;
+
+	for (; found == NULL && *names != NULL; names++)
+		found = beside(*names);
+	return found;
+}
+
+static char *locate_agent(const struct run_options *o)
+{
+	static const char *const names[] = {"lib/bt-fuse/libbtfuse-agent.so",
+					    "lib/x86_64-linux-gnu/bt-fuse/libbtfuse-agent.so",
+					    "src/agent/libbtfuse-agent.so", NULL};
+
+	return locate(o->agent, names);
+}
+
+static char *locate_scanner(const struct run_options *o)
+{
+	static const char *const names[] = {"libexec/bt-fuse/bt-fuse-sites", "src/sites/bt-fuse-sites", NULL};
+
+	return locate(o->scanner, names);
+}
+
+static char *table_path(const struct run_options *o)
+{
+	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	char *path = NULL;
+	int n;
+
+	if (o->table != NULL)
+		return absolute(o->table);
+	if (cache != NULL && cache[0] == '/')
+		n = asprintf(&path, "%s/bt-fuse", cache);
+	else if (home != NULL && home[0] == '/')
+		n = asprintf(&path, "%s/.cache/bt-fuse", home);
+	else
+		n = asprintf(&path, "/run/user/%u/bt-fuse", (unsigned)getuid());
+	if (n < 0)
+		return NULL;
+	for (char *p = path + 1; (p = strchr(p, '/')) != NULL; p++) {
+		*p = '\0';
+		mkdir(path, 0700);
+		*p = '/';
+	}
+	mkdir(path, 0700);
+	if (asprintf(&path, "%s/sites", path) < 0)
+		return NULL;
+	return path;
+}
+
+/* --- the table --- */
+
+struct objects {
+	char *path[OBJECTS_MAX + 1];
+	int n;
+};
+
+static void add_object(struct objects *l, const char *path)
+{
+	if (l->n < OBJECTS_MAX && access(path, R_OK) == 0)
+		l->path[l->n++] = strdup(path);
+}
+
+static int add_mapped(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	static const char *const companions[] = {"liburing.so.2", "libasan.so.8", "libtsan.so.2", "libubsan.so.1",
+						 "liblsan.so.0"};
+	struct objects *l = arg;
+	const char *slash = strrchr(info->dlpi_name, '/');
+
+	if (slash == NULL)
+		return 0;
+	add_object(l, info->dlpi_name);
+	if (strcmp(slash, "/libc.so.6") != 0)
+		return 0;
+	for (size_t i = 0; i < array_len(companions); i++) {
+		autofree char *path = NULL;
+
+		if (asprintf(&path, "%.*s/%s", (int)(slash - info->dlpi_name), info->dlpi_name, companions[i]) > 0)
+			add_object(l, path);
+	}
+	return 0;
+}
+
+/* Maps a whole file. NULL, or its bytes and *len. */
+static void *map_file(const char *path, size_t *len)
+{
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	void *p;
+
+	if (fd < 0 || fstat(fd, &st) != 0 || st.st_size == 0)
+		return NULL;
+	*len = (size_t)st.st_size;
+	p = mmap(NULL, *len, PROT_READ, MAP_PRIVATE, fd, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static bool is_known(const struct table *t, const char *path)
+{
+	size_t len;
+	uint8_t *image = map_file(path, &len);
+	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)(void *)image;
+	bool found = true; /* what has no build id can't be remembered */
+
+	if (image == NULL)
+		return true;
+	if (len > sizeof(*eh) && memcmp(image, ELFMAG, SELFMAG) == 0 && eh->e_phoff < len &&
+	    eh->e_phnum * sizeof(Elf64_Phdr) <= len - eh->e_phoff) {
+		const Elf64_Phdr *ph = (const Elf64_Phdr *)(void *)(image + eh->e_phoff);
+
+		for (unsigned i = 0; i < eh->e_phnum; i++) {
+			const struct site *sites;
+			const uint8_t *id;
+			uint32_t n;
+
+			if (ph[i].p_type != PT_NOTE || ph[i].p_offset > len || ph[i].p_filesz > len - ph[i].p_offset)
+				continue;
+			n = note_build_id(image + ph[i].p_offset, ph[i].p_filesz, &id);
+			if (n != 0)
+				found = t->header != NULL && table_find(t, id, n, &sites) >= 0;
+		}
+	}
+	munmap(image, len);
+	return found;
+}
+
+static int spawn_scanner(const char *scanner, const char *table, char **missing, int n)
+{
+	char *argv[OBJECTS_MAX + 4] = {(char *)(uintptr_t)scanner, (char *)(uintptr_t) "-o", (char *)(uintptr_t)table};
+	int rc, status;
+	pid_t pid;
+
+	memcpy(argv + 3, missing, (size_t)n * sizeof(*missing));
+	rc = posix_spawn(&pid, scanner, NULL, NULL, argv, environ);
+	if (rc != 0)
+		return -rc;
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
+}
+
+static int prepare(const struct run_options *o, const char *table)
+{
+	autofree char *scanner = NULL;
+	struct objects l = {0};
+	struct table t = {0};
+	size_t len = 0;
+	void *map = map_file(table, &len);
+	int missing = 0, rc = 0;
+
+	if (map != NULL && table_open(map, len, &t) != 0)
+		t.header = NULL;
+	dl_iterate_phdr(add_mapped, &l);
+	for (int i = 0; o->objects != NULL && o->objects[i] != NULL; i++)
+		add_object(&l, o->objects[i]);
+	for (int i = 0; i < l.n; i++) {
+		char *path = l.path[i];
+
+		l.path[i] = NULL;
+		if (is_known(&t, path))
+			free(path);
+		else
+			l.path[missing++] = path;
+	}
+	if (map != NULL)
+		munmap(map, len);
+	if (missing != 0) {
+		scanner = locate_scanner(o);
+		rc = scanner == NULL ? -ENOENT : spawn_scanner(scanner, table, l.path, missing);
+	}
+	for (int i = 0; i < missing; i++)
+		free(l.path[i]);
+	return rc;
+}
+
+int run_prepare(const struct run_options *o)
+{
+	autofree char *table = table_path(o);
+
+	return table == NULL ? -ENOMEM : prepare(o, table);
+}
+
+/* --- the program --- */
+
+/* As execvp finds it; NULL where it does not. */
+static char *find_program(const char *name)
+{
+	const char *path = getenv("PATH");
+	char *found;
+
+	if (strchr(name, '/') != NULL)
+		return strdup(name);
+	if (path == NULL)
+		path = "/bin:/usr/bin";
+	while (*path != '\0') {
+		size_t n = strcspn(path, ":");
+
+		if (asprintf(&found, "%.*s%s%s", (int)n, path, n != 0 ? "/" : "./", name) < 0)
+			return NULL;
+		if (access(found, X_OK) == 0)
+			return found;
+		free(found);
+		path += n + (path[n] == ':');
+	}
+	return NULL;
+}
+
+static bool has_separator(const char *path)
+{
+	return strpbrk(path, ": ") != NULL;
+}
+
+/*
+ * The environment with what carries the agent at its end, two entries, so that
+ * taking it out leaves the rest where it was.
+ */
+static char **carry(const char *agent, const char *table, const char *stats, const char *handlers)
+{
+	char **env, *entry;
+	size_t n = 0, out = 0;
+	bool joined = false;
+
+	while (environ[n] != NULL)
+		n++;
+	env = calloc(n + 3, sizeof(*env));
+	for (size_t i = 0; env != NULL && i < n; i++) {
+		env[out] = environ[i];
+		if (!joined && strncmp(environ[i], "LD_PRELOAD=", 11) == 0) {
+			if (asprintf(&env[out], "LD_PRELOAD=%s:%s", agent, environ[i] + 11) < 0)
+				return NULL;
+			joined = true;
+		}
+		out++;
+	}
+	if (env == NULL)
+		return NULL;
+	if (joined)
+		entry = strdup("BTFUSE_PAD=");
+	else if (asprintf(&entry, "LD_PRELOAD=%s", agent) < 0)
+		return NULL;
+	env[out++] = entry;
+	if (asprintf(&env[out++], "BTFUSE_AGENT=%s:%s:%s", table, stats != NULL ? stats : "",
+		     handlers != NULL ? handlers : "") < 0)
+		return NULL;
+	return env;
+}
+
+static int report(const char *program, int err)
+{
+	fprintf(stderr, "bt-fuse: run %s: %s\n", program, strerror(err));
+	return err == ENOENT ? 127 : 126;
+}
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	/* Signals of the terminal reach the program itself. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return 126;
+	}
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int run_counted(const struct run_options *o, const char *program, char **argv, char **env,
+		       struct stats_file *stats)
+{
+	pid_t pid = fork();
+	int rc;
+
+	if (pid < 0)
+		return report(program, errno);
+	if (pid == 0) {
+		execve(program, argv, env);
+		_exit(report(argv[0], errno));
+	}
+	rc = wait_for(pid);
+	stats_print(stats, o->verbose, o->out != NULL ? o->out : stderr);
+	return rc;
+}
+
+int run_exec(const struct run_options *o, char **argv)
+{
+	autofree char *agent = locate_agent(o), *table = table_path(o), *program = find_program(argv[0]);
+	autofree char *stats_path = NULL;
+	struct stats_file *stats = NULL;
+	char **env = environ;
+	int rc;
+
+	if (program == NULL)
+		return report(argv[0], ENOENT);
+	if (o->stats)
+		stats = stats_create(&stats_path);
+	if (agent != NULL && table != NULL && !has_separator(agent) && !has_separator(table) &&
+	    prepare(o, table) == 0 && target_classify(AT_FDCWD, program, 0) == TARGET_TAKES_AGENT)
+		env = carry(agent, table, stats_path, o->handlers);
+	else if (o->verbose)
+		fprintf(stderr, "bt-fuse: run %s: without the agent\n", argv[0]);
+	if (env == NULL)
+		return report(argv[0], ENOMEM);
+	if (stats != NULL) {
+		rc = run_counted(o, program, argv, env, stats);
+		unlink(stats_path);
+		return rc;
+	}
+	execve(program, argv, env);
+	return report(argv[0], errno);
+}

@@ -1,0 +1,98 @@
+/*
+ * Reading the beginning of a program, as the kernel will at exec. Freestanding:
+ * the agent asks in the middle of the program's execve, perhaps in a vfork
+ * child; memcmp is the only function called.
+ */
+#include "launch/target.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/compiler.h"
+#include "base/sys.h"
+
+#define LOADER "/lib64/ld-linux-x86-64.so.2"
+#define HEAD 256u /* bytes: an ELF header, or a #! line */
+#define SCRIPT_DEPTH 5
+#define PHDRS 16u
+
+static bool changes_privileges(int fd)
+{
+	struct stat st;
+
+	if (sys_call3(SYS_fstat, fd, (long)&st, 0) != 0)
+		return true;
+	if (((st.st_mode & S_ISUID) && st.st_uid != (uid_t)sys_call3(SYS_geteuid, 0, 0, 0)) ||
+	    ((st.st_mode & S_ISGID) && st.st_gid != (gid_t)sys_call3(SYS_getegid, 0, 0, 0)))
+		return true;
+	return sys_call4(SYS_fgetxattr, fd, (long)"security.capability", 0, 0) > 0;
+}
+
+static bool has_loader(int fd, const uint8_t *head, long n)
+{
+	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)(const void *)head;
+	char interp[sizeof(LOADER)];
+
+	if (n < (long)sizeof(*eh) || eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_machine != EM_X86_64 ||
+	    eh->e_phentsize != sizeof(Elf64_Phdr))
+		return false;
+	for (unsigned i = 0; i < min_of(eh->e_phnum, PHDRS); i++) {
+		Elf64_Phdr ph;
+
+		if (sys_call4(SYS_pread64, fd, (long)&ph, sizeof(ph), (long)(eh->e_phoff + i * sizeof(ph))) !=
+		    sizeof(ph))
+			return false;
+		if (ph.p_type != PT_INTERP)
+			continue;
+		return ph.p_filesz == sizeof(interp) &&
+		       sys_call4(SYS_pread64, fd, (long)interp, sizeof(interp), (long)ph.p_offset) == sizeof(interp) &&
+		       memcmp(interp, LOADER, sizeof(interp)) == 0;
+	}
+	return false;
+}
+
+/* The interpreter of a `#!` line, cut off in place; NULL: none. */
+static const char *interpreter(char *head, long n)
+{
+	long from = 2, to;
+
+	while (from < n && (head[from] == ' ' || head[from] == '\t'))
+		from++;
+	to = from;
+	while (to < n && head[to] != ' ' && head[to] != '\t' && head[to] != '\n' && head[to] != '\0')
+		to++;
+	if (to == from || to == n)
+		return NULL;
+	head[to] = '\0';
+	return head + from;
+}
+
+enum target target_classify(int dir, const char *path, int flags)
+{
+	char head[HEAD];
+
+	for (int depth = 0; depth < SCRIPT_DEPTH; depth++) {
+		long fd =
+		    sys_call4(SYS_openat, dir, (long)path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags, 0);
+		bool loader, privileged;
+		long n;
+
+		if (fd < 0)
+			return TARGET_UNREADABLE;
+		n = sys_call4(SYS_pread64, fd, (long)head, sizeof(head), 0);
+		loader = n >= 4 && memcmp(head, ELFMAG, SELFMAG) == 0 && has_loader((int)fd, (uint8_t *)head, n);
+		privileged = loader && changes_privileges((int)fd);
+		sys_close((int)fd);
+		if (loader)
+			return privileged ? TARGET_PRIVILEGED : TARGET_TAKES_AGENT;
+		if (n < 4 || head[0] != '#' || head[1] != '!')
+			return TARGET_STATIC;
+		path = interpreter(head, n);
+		if (path == NULL)
+			return TARGET_STATIC;
+		dir = AT_FDCWD, flags = 0;
+	}
+	return TARGET_STATIC;
+}

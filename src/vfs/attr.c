@@ -1,0 +1,353 @@
+/* Attributes: stat, access, chmod, chown, utimes, statfs. */
+#include <linux/stat.h>
+#include <unistd.h>
+
+#include "vfs/internal.h"
+
+/* ---- stat ------------------------------------------------------------------------- */
+
+/* As the kernel unfolds the 32 bits (new_decode_dev). */
+static uint64_t dev_of(uint32_t rdev)
+{
+	uint64_t major = rdev >> 8 & 0xfff, minor = (rdev & 0xff) | (rdev >> 12 & 0xfff00);
+
+	return (major & 0xfff) << 8 | (major & ~0xfffull) << 32 | (minor & 0xff) | (minor & ~0xffull) << 12;
+}
+
+static int stat_out(const struct vmount *m, const struct fs_attr *a, void *to)
+{
+	struct stat st = {
+	    .st_dev = m->dev,
+	    .st_ino = a->ino,
+	    .st_nlink = a->nlink,
+	    .st_mode = a->mode,
+	    .st_uid = a->uid,
+	    .st_gid = a->gid,
+	    .st_rdev = dev_of(a->rdev),
+	    .st_size = (off_t)a->size,
+	    .st_blksize = FS_BLOCK_SIZE,
+	    .st_blocks = (blkcnt_t)a->blocks,
+	    .st_atim = a->atime,
+	    .st_mtim = a->mtime,
+	    .st_ctim = a->ctime,
+	};
+
+	return user_copy(to, &st, sizeof st) ? -EFAULT : 0;
+}
+
+static struct statx_timestamp stamp(struct timespec ts)
+{
+	return (struct statx_timestamp){.tv_sec = ts.tv_sec, .tv_nsec = (uint32_t)ts.tv_nsec};
+}
+
+static int statx_out(const struct vmount *m, const struct fs_attr *a, void *to)
+{
+	uint64_t rdev = dev_of(a->rdev);
+	struct statx st = {
+	    .stx_mask = STATX_BASIC_STATS,
+	    .stx_blksize = FS_BLOCK_SIZE,
+	    .stx_nlink = a->nlink,
+	    .stx_uid = a->uid,
+	    .stx_gid = a->gid,
+	    .stx_mode = (uint16_t)a->mode,
+	    .stx_ino = a->ino,
+	    .stx_size = a->size,
+	    .stx_blocks = a->blocks,
+	    .stx_atime = stamp(a->atime),
+	    .stx_mtime = stamp(a->mtime),
+	    .stx_ctime = stamp(a->ctime),
+	    .stx_rdev_major = (uint32_t)(rdev >> 8 & 0xfff),
+	    .stx_rdev_minor = (uint32_t)((rdev & 0xff) | (rdev >> 12 & 0xfff00)),
+	    .stx_dev_major = (uint32_t)(m->dev >> 8 & 0xfff),
+	    .stx_dev_minor = (uint32_t)((m->dev & 0xff) | (m->dev >> 12 & 0xfff00)),
+	};
+
+	return user_copy(to, &st, sizeof st) ? -EFAULT : 0;
+}
+
+/* Attributes of what a path leads to; again where the path led elsewhere meanwhile. */
+static long attr_at(struct vfs_thread *v, int dir, const char *path, unsigned flags, struct where *w, struct fs_attr *a)
+{
+	long err;
+
+	do {
+		err = locate(v, dir, path, flags, 0, w);
+		if (!err)
+			err = fs_getattr(w->t, w->w.ino, a);
+	} while (!err && w->w.nvia <= FS_WALK_VIA && !fs_walk_holds(w->t, w->w.via, w->w.nvia));
+	return err;
+}
+
+static long stat_at(struct vfs_thread *v, int dir, const char *path, unsigned flags, void *to)
+{
+	struct fs_attr a;
+	struct where w;
+	long err = attr_at(v, dir, path, flags, &w, &a);
+
+	return err ? err : stat_out(w.m, &a, to);
+}
+
+HANDLER(call_stat)
+{
+	return stat_at(v, AT_FDCWD, (const char *)c->a[0], 0, (void *)c->a[1]);
+}
+
+HANDLER(call_lstat)
+{
+	return stat_at(v, AT_FDCWD, (const char *)c->a[0], LOCATE_NOFOLLOW, (void *)c->a[1]);
+}
+
+static long fd_attr(struct vfs_thread *v, long fd, struct vmount **m, struct fs_attr *a)
+{
+	int store = fd_store(v->proc, fd);
+	struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
+	int64_t ino;
+
+	if (!t)
+		return VFS_PASS;
+	*m = &v->proc->mount[store];
+	ino = fs_handle(t, (uint32_t)fd, NULL);
+	return ino < 0 ? (long)ino : fs_getattr(t, (fs_ino)ino, a);
+}
+
+HANDLER(call_fstat)
+{
+	struct vmount *m;
+	struct fs_attr a;
+	long err = fd_attr(v, (int)c->a[0], &m, &a);
+
+	return err ? err : stat_out(m, &a, (void *)c->a[1]);
+}
+
+/* AT_EMPTY_PATH with an empty path, as glibc's fstat has it. */
+static bool empty_path(const char *path, int flags)
+{
+	char first = 1;
+
+	return (flags & AT_EMPTY_PATH) && (!path || (user_copy(&first, path, 1) == 0 && first == 0));
+}
+
+static unsigned how(int flags)
+{
+	return (flags & AT_SYMLINK_NOFOLLOW ? LOCATE_NOFOLLOW : 0) | (flags & AT_EMPTY_PATH ? LOCATE_EMPTY : 0);
+}
+
+HANDLER(call_newfstatat)
+{
+	int flags = (int)c->a[3];
+
+	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT))
+		return VFS_PASS;
+	if ((int)c->a[0] >= 0 && empty_path((const char *)c->a[1], flags)) {
+		const struct vfs_call f = {SYS_fstat, {c->a[0], c->a[2]}};
+
+		return call_fstat(v, &f);
+	}
+	return stat_at(v, (int)c->a[0], (const char *)c->a[1], how(flags), (void *)c->a[2]);
+}
+
+HANDLER(call_statx)
+{
+	int flags = (int)c->a[2];
+	struct vmount *m;
+	struct fs_attr a;
+	struct where w;
+	long err;
+
+	if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE)) ||
+	    (c->a[3] & STATX__RESERVED))
+		return VFS_PASS;
+	if ((int)c->a[0] >= 0 && empty_path((const char *)c->a[1], flags)) {
+		err = fd_attr(v, (int)c->a[0], &m, &a);
+	} else {
+		err = attr_at(v, (int)c->a[0], (const char *)c->a[1], how(flags), &w, &a);
+		m = w.m;
+	}
+	return err ? err : statx_out(m, &a, (void *)c->a[4]);
+}
+
+/* ---- access, readlink ------------------------------------------------------------------ */
+
+static long access_at(struct vfs_thread *v, int dir, const char *path, int mask, int flags)
+{
+	struct where w;
+	long err;
+
+	if (mask & ~(R_OK | W_OK | X_OK))
+		return -EINVAL;
+	/* access(2) asks for the real ids, the walk for the effective: where they differ the kernel knows better. */
+	if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) || !same_ids(v))
+		return call_pass_from(v, dir);
+	err = locate(v, dir, path, how(flags), 0, &w);
+	return err ? err : fs_access(w.t, cred(v), w.w.ino, mask);
+}
+
+HANDLER(call_access)
+{
+	return access_at(v, AT_FDCWD, (const char *)c->a[0], (int)c->a[1], 0);
+}
+
+HANDLER(call_faccessat)
+{
+	return access_at(v, (int)c->a[0], (const char *)c->a[1], (int)c->a[2], 0);
+}
+
+HANDLER(call_faccessat2)
+{
+	return access_at(v, (int)c->a[0], (const char *)c->a[1], (int)c->a[2], (int)c->a[3]);
+}
+
+static long readlink_at(struct vfs_thread *v, int dir, const char *path, char *buf, long size)
+{
+	struct where w;
+	long n;
+
+	if (size <= 0)
+		return -EINVAL;
+	n = locate(v, dir, path, LOCATE_NOFOLLOW, 0, &w);
+	if (!n)
+		n = fs_readlink(w.t, w.w.ino, v->path[1], min_of((size_t)size, FS_SYMLINK_MAX));
+	return n > 0 && user_copy(buf, v->path[1], (size_t)n) ? -EFAULT : n;
+}
+
+HANDLER(call_readlink)
+{
+	return readlink_at(v, AT_FDCWD, (const char *)c->a[0], (char *)c->a[1], (int)c->a[2]);
+}
+
+HANDLER(call_readlinkat)
+{
+	return readlink_at(v, (int)c->a[0], (const char *)c->a[1], (char *)c->a[2], (int)c->a[3]);
+}
+
+/* ---- chmod, chown, utimes ----------------------------------------------------------------- */
+
+static long set_at(struct vfs_thread *v, int dir, const char *path, unsigned flags, unsigned set,
+		   const struct fs_attr *a)
+{
+	struct where w;
+	long err = locate(v, dir, path, flags, 0, &w);
+
+	return err ? err : fs_setattr(w.t, cred(v), w.w.ino, set, a, NULL);
+}
+
+static long set_fd(struct vfs_thread *v, long fd, unsigned set, const struct fs_attr *a)
+{
+	int store = fd_store(v->proc, fd);
+	struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
+	int64_t ino = t ? fs_handle(t, (uint32_t)fd, NULL) : 0;
+
+	if (!t)
+		return VFS_PASS;
+	return ino < 0 ? (long)ino : fs_setattr(t, cred(v), (fs_ino)ino, set, a, NULL);
+}
+
+HANDLER(call_chmod)
+{
+	const struct fs_attr a = {.mode = (uint32_t)c->a[1] & 07777};
+
+	return set_at(v, AT_FDCWD, (const char *)c->a[0], 0, FS_SET_MODE, &a);
+}
+
+HANDLER(call_fchmod)
+{
+	const struct fs_attr a = {.mode = (uint32_t)c->a[1] & 07777};
+
+	return set_fd(v, (int)c->a[0], FS_SET_MODE, &a);
+}
+
+HANDLER(call_fchmodat)
+{
+	const struct fs_attr a = {.mode = (uint32_t)c->a[2] & 07777};
+
+	return set_at(v, (int)c->a[0], (const char *)c->a[1], 0, FS_SET_MODE, &a);
+}
+
+static unsigned owner_set(long uid, long gid, struct fs_attr *a)
+{
+	*a = (struct fs_attr){.uid = (uid_t)uid, .gid = (gid_t)gid};
+	return ((uid_t)uid != (uid_t)-1 ? FS_SET_UID : 0) | ((gid_t)gid != (gid_t)-1 ? FS_SET_GID : 0);
+}
+
+HANDLER(call_chown)
+{
+	struct fs_attr a;
+	unsigned set = owner_set(c->a[1], c->a[2], &a);
+
+	return set_at(v, AT_FDCWD, (const char *)c->a[0], 0, set, &a);
+}
+
+HANDLER(call_lchown)
+{
+	struct fs_attr a;
+	unsigned set = owner_set(c->a[1], c->a[2], &a);
+
+	return set_at(v, AT_FDCWD, (const char *)c->a[0], LOCATE_NOFOLLOW, set, &a);
+}
+
+HANDLER(call_fchown)
+{
+	struct fs_attr a;
+	unsigned set = owner_set(c->a[1], c->a[2], &a);
+
+	return set_fd(v, (int)c->a[0], set, &a);
+}
+
+HANDLER(call_fchownat)
+{
+	struct fs_attr a;
+	unsigned set = owner_set(c->a[2], c->a[3], &a);
+	int flags = (int)c->a[4];
+
+	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	if ((int)c->a[0] >= 0 && empty_path((const char *)c->a[1], flags))
+		return set_fd(v, (int)c->a[0], set, &a);
+	return set_at(v, (int)c->a[0], (const char *)c->a[1], how(flags), set, &a);
+}
+
+/* One of utimensat's two times: what is to be set, into *t. -EINVAL. */
+static int time_set(const struct timespec *in, struct timespec *t, unsigned value, unsigned now, unsigned *set)
+{
+	if (in->tv_nsec == UTIME_OMIT)
+		return 0;
+	if (in->tv_nsec != UTIME_NOW && (in->tv_nsec < 0 || in->tv_nsec > 999999999))
+		return -EINVAL;
+	*t = *in;
+	*set |= in->tv_nsec == UTIME_NOW ? now : value;
+	return 0;
+}
+
+HANDLER(call_utimensat)
+{
+	struct timespec ts[2] = {{0, UTIME_NOW}, {0, UTIME_NOW}};
+	struct fs_attr a = {0};
+	unsigned set = 0;
+	int flags = (int)c->a[3];
+
+	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	if (c->a[2] && user_copy(ts, (const void *)c->a[2], sizeof ts))
+		return -EFAULT;
+	if (time_set(&ts[0], &a.atime, FS_SET_ATIME, FS_SET_ATIME_NOW, &set) ||
+	    time_set(&ts[1], &a.mtime, FS_SET_MTIME, FS_SET_MTIME_NOW, &set))
+		return -EINVAL;
+	if (!set) /* both UTIME_OMIT: nothing at all, not even a look at the path */
+		return 0;
+	/* futimens(fd) is utimensat(fd, NULL). */
+	if (!c->a[1] || ((int)c->a[0] >= 0 && empty_path((const char *)c->a[1], flags)))
+		return set_fd(v, (int)c->a[0], set, &a);
+	return set_at(v, (int)c->a[0], (const char *)c->a[1], how(flags), set, &a);
+}
+
+/* ---- statfs ----------------------------------------------------------------------- */
+
+/* The kernel's own answer for the mount: with the flags and ids that only it knows. */
+HANDLER(call_fstatfs)
+{
+	int store = fd_store(v->proc, (int)c->a[0]);
+
+	if (store < 0)
+		return VFS_PASS;
+	return kernel_call(v, SYS_statfs, (long)v->proc->mount[store].path, c->a[1], 0, 0);
+}

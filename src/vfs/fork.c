@@ -1,0 +1,155 @@
+/*
+ * fork and exec: what becomes of descriptors and seats.
+ *
+ * A child that gets a copy of the memory finds its state in it and takes the
+ * seats that were made for it. A child that shares the memory, but not the
+ * descriptors (vfork, posix_spawn), gets a state of its own, which the parent
+ * drops when the child has let go of the memory.
+ */
+#include <sys/mman.h>
+
+#include "vfs/internal.h"
+
+static void abandon(struct vfs_thread *v, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		fs_fork_abandon(seat(v, i), v->brood.seat[i]);
+}
+
+static int make_seats(struct vfs_thread *v)
+{
+	for (uint32_t i = 0; i < v->proc->nmounts; i++) {
+		struct task *t = seat(v, i);
+		int err = t ? fs_fork_prepare(t, &v->brood.seat[i]) : -EAGAIN;
+
+		if (err) {
+			abandon(v, i);
+			return -EAGAIN; /* as fork has it where a limit is reached */
+		}
+	}
+	return 0;
+}
+
+static void *map_pages(size_t n)
+{
+	void *p = sys_mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return sys_is_err(p) ? NULL : p;
+}
+
+static void drop_states(struct vfs_brood *b)
+{
+	if (b->proc)
+		sys_munmap(b->proc, sizeof *b->proc);
+	if (b->thread)
+		sys_munmap(b->thread, sizeof *b->thread);
+	b->proc = NULL;
+	b->thread = NULL;
+}
+
+static int make_states(struct vfs_thread *v)
+{
+	struct vfs_brood *b = &v->brood;
+
+	b->proc = map_pages(sizeof *b->proc);
+	b->thread = map_pages(sizeof *b->thread);
+	if (!b->proc || !b->thread) {
+		drop_states(b);
+		return -EAGAIN;
+	}
+	mem_copy(b->proc, v->proc, sizeof *b->proc);
+	b->proc->fd_lock = b->proc->cwd_lock = 0;
+	b->thread->proc = b->proc;
+	return 0;
+}
+
+int vfs_fork_prepare(struct vfs_thread *v, bool vm)
+{
+	int err;
+
+	fd_unpark(v->proc);
+	err = make_seats(v);
+	if (!err && vm) {
+		err = make_states(v);
+		if (err)
+			abandon(v, v->proc->nmounts);
+	}
+	v->brood.pending = !err;
+	return err;
+}
+
+void vfs_fork_done(struct vfs_thread *v, long pid, bool gone)
+{
+	if (!v->brood.pending)
+		return;
+	v->brood.pending = false;
+	if (pid < 0)
+		abandon(v, v->proc->nmounts);
+	for (uint32_t i = 0; pid > 0 && i < v->proc->nmounts; i++)
+		fs_fork_child_is(seat(v, i), v->brood.seat[i], (int)pid);
+	if (gone || pid < 0)
+		drop_states(&v->brood);
+	v->brood = (struct vfs_brood){0};
+}
+
+struct vfs_thread *vfs_fork_child(struct vfs_thread *parent)
+{
+	struct vfs_brood b = parent->brood;
+	struct vfs_thread *v = b.thread ? b.thread : parent;
+
+	v->brood = (struct vfs_brood){0};
+	v->seated = 0; /* the parent's seats */
+	v->proc->fd_lock = v->proc->cwd_lock = 0;
+	for (uint32_t i = 0; i < v->proc->nmounts; i++)
+		if (fs_fork_child(&v->proc->mount[i].fs, b.seat[i]) != 0)
+			return NULL;
+	return v;
+}
+
+/* ---- exec -------------------------------------------------------------------- */
+
+static void set_exec(int fd, bool on)
+{
+	sys_fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0);
+}
+
+static void set_hidden(struct vfs_proc *p, bool close)
+{
+	set_exec(p->placeholder, close);
+	for (uint32_t i = 0; i < p->nmounts; i++)
+		set_exec(p->mount[i].fs.pool.fd, close);
+}
+
+void vfs_exec_prepare(struct vfs_thread *v, bool carries)
+{
+	struct vfs_proc *p = v->proc;
+
+	fd_unpark(p);
+	for (long fd = 0; fd < (long)FS_HANDLES; fd++) {
+		uint8_t f = load_relaxed(&p->fd[fd]);
+
+		if (!(f & FD_OWNED))
+			continue;
+		if (f & FD_EXEC)
+			set_exec((int)fd, true);
+		else if (!carries)
+			fd_materialise(v, fd);
+	}
+	if (!carries)
+		set_hidden(p, true);
+	/* The new image's threads take seats of their own. */
+	for (unsigned i = 0; i < VFS_MOUNTS; i++)
+		if (v->seated & 1u << i)
+			task_detach(&v->task[i]);
+	v->seated = 0;
+}
+
+void vfs_exec_failed(struct vfs_thread *v)
+{
+	struct vfs_proc *p = v->proc;
+
+	set_hidden(p, false);
+	for (long fd = 0; fd < (long)FS_HANDLES; fd++)
+		if ((load_relaxed(&p->fd[fd]) & (FD_OWNED | FD_EXEC)) == (FD_OWNED | FD_EXEC))
+			set_exec((int)fd, false);
+}

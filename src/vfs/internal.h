@@ -1,0 +1,244 @@
+/* What the files of vfs/ share. */
+#pragma once
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "base/sys.h"
+#include "base/user.h"
+#include "vfs/vfs.h"
+
+#define PATHS 128u     /* remembered paths a thread */
+#define PATH_KEPT 104u /* bytes of a path that is remembered */
+#define PARKED 8u
+#define GROUPS 64u
+#define BATCH 24
+
+/* A store that is attached, and where it is mounted. */
+struct vmount {
+	struct fs fs;
+	uint64_t dev; /* st_dev of the mount */
+	uint32_t len; /* of the path */
+	char path[FS_MOUNT_PATH];
+};
+
+/* What a descriptor is to us. */
+enum fd_flags {
+	FD_OWNED = 1 << 0, /* an open file of a store: handle of the same number; the kernel has a placeholder */
+	FD_EXEC = 1 << 1,  /* closed at exec */
+	FD_STORE = 4,	   /* shift: index of the mount */
+};
+
+struct vfs_proc {
+	struct vfs_host host;
+	struct vmount mount[VFS_MOUNTS];
+	uint32_t nmounts;
+	bool limited; /* RLIMIT_FSIZE is set: what could grow a file is the kernel's, with its signal */
+	bool locks;   /* it has asked for record locks: closing any descriptor of a file drops them */
+	bool passive; /* something is going on that we cannot follow: all goes to the kernel */
+
+	/* Working directory: in a store, or outside of all of them. */
+	uint32_t cwd_lock;
+	int cwd_store; /* index, -1: outside */
+	fs_ino cwd_ino;
+	uint32_t cwd_len; /* outside: its path, 0: not known */
+	char cwd[VFS_PATH];
+
+	uint32_t umask;
+	uint32_t cred_epoch; /* counts changes; 0: not read yet */
+	struct fs_cred cred;
+	uid_t real_uid;
+	gid_t real_gid;
+	gid_t groups[GROUPS];
+
+	/* Descriptors. `fd` is read without the lock. */
+	uint32_t fd_lock;
+	int placeholder;  /* a hidden descriptor to make others of */
+	uint32_t nparked; /* placeholders that are free to be used, in order of their numbers */
+	uint16_t parked[PARKED];
+	bool hole; /* the kernel may have a lower free number than the first parked */
+	uint8_t fd[FS_HANDLES];
+};
+
+/* Seats made for a child that is about to be. */
+struct vfs_brood {
+	struct vfs_proc *proc; /* the child's own state, where it shares memory; NULL: it gets a copy of ours */
+	struct vfs_thread *thread;
+	bool pending;
+	uint32_t seat[VFS_MOUNTS];
+};
+
+/* A path that led somewhere. */
+struct known_path {
+	uint64_t hash;
+	fs_ino start, ino;
+	uint8_t store, len, nvia, nofollow;
+	uint32_t epoch;
+	struct fs_via via[FS_WALK_VIA];
+	char path[PATH_KEPT];
+};
+
+struct vfs_thread {
+	struct vfs_proc *proc;
+	struct task task[VFS_MOUNTS];
+	uint32_t seated; /* a bit a mount */
+	struct vfs_brood brood;
+	char path[2][VFS_PATH];
+	char link[2][FS_SYMLINK_MAX + 1];
+	struct fs_dirent batch[BATCH];
+	struct known_path known[PATHS];
+};
+
+/* ---- proc.c ----------------------------------------------------------------- */
+
+/* The thread's seat in mount `i`, taken at the first need. NULL: none is to be had. */
+struct task *seat(struct vfs_thread *v, unsigned i);
+const struct fs_cred *cred(struct vfs_thread *v);
+/* Are the real user and group the effective ones? */
+bool same_ids(struct vfs_thread *v);
+long kernel_call(struct vfs_thread *v, long nr, long a, long b, long c, long d);
+static inline void local_lock(uint32_t *word)
+{
+	while (swap(word, 1))
+		cpu_relax();
+}
+static inline void local_unlock(uint32_t *word)
+{
+	store_release(word, 0);
+}
+
+/* ---- path.c ----------------------------------------------------------------- */
+
+/* Where a path of the program leads. */
+struct where {
+	struct task *t;
+	struct vmount *m;
+	unsigned store;
+	struct fs_walk w;
+};
+
+enum locate_flags {
+	LOCATE_NOFOLLOW = 1 << 0,
+	LOCATE_PARENT = 1 << 1,
+	LOCATE_EMPTY = 1 << 2, /* AT_EMPTY_PATH: an empty path is the directory itself */
+};
+
+/*
+ * Walks `path` (the program's memory) from `dir`. `room`: which of the thread's
+ * two path buffers. 0 and *w; -errno (with w->w as fs_walk leaves it where
+ * -ENOENT); VFS_PASS: not in a store, or out of it: `dir` is a real descriptor then.
+ */
+long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, unsigned room, struct where *w);
+
+/* The kernel is to do a call with a path from `dir`: a real directory then. VFS_PASS, or -errno. */
+long call_pass_from(struct vfs_thread *v, int dir);
+
+/* ---- fd.c ---------------------------------------------------------------------- */
+
+/* Is `fd` an open file of a store? Its mount's index, or -1. */
+static inline int fd_store(const struct vfs_proc *p, long fd)
+{
+	uint8_t f;
+
+	if ((unsigned long)fd >= FS_HANDLES)
+		return -1;
+	f = load_relaxed(&p->fd[fd]);
+	return f & FD_OWNED ? f >> FD_STORE : -1;
+}
+
+/* The lowest free descriptor number, held by a placeholder; not yet ours. */
+long fd_take(struct vfs_thread *v);
+/* It becomes ours. */
+void fd_own(struct vfs_proc *p, long fd, unsigned store, bool exec);
+/* A number that was taken and not used. */
+void fd_give_back(struct vfs_proc *p, long fd);
+/* The kernel is about to hand out numbers by itself. */
+void fd_unpark(struct vfs_proc *p);
+/* Has the kernel one of our placeholders there? */
+bool fd_is_placeholder(const struct vfs_proc *p, int fd);
+/* The path of a directory of a store, through the mount, into `out` (VFS_PATH). -ENOENT: removed. */
+long path_of_dir(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out);
+/* Puts a real descriptor of the same file in its place. 0 or -errno. */
+int fd_materialise(struct vfs_thread *v, long fd);
+
+/* Everything that is ours becomes real, and nothing new becomes ours. */
+void go_passive(struct vfs_thread *v);
+
+/* ---- handlers: calls.c has the table -------------------------------------------- */
+
+typedef long (*vfs_handler)(struct vfs_thread *v, const struct vfs_call *c);
+
+#define HANDLER(name) long name(struct vfs_thread *v, const struct vfs_call *c)
+HANDLER(call_open);
+HANDLER(call_openat);
+HANDLER(call_creat);
+HANDLER(call_close);
+HANDLER(call_read);
+HANDLER(call_write);
+HANDLER(call_pread);
+HANDLER(call_pwrite);
+HANDLER(call_readv);
+HANDLER(call_writev);
+HANDLER(call_preadv);
+HANDLER(call_pwritev);
+HANDLER(call_lseek);
+HANDLER(call_getdents64);
+HANDLER(call_ftruncate);
+HANDLER(call_truncate);
+HANDLER(call_fallocate);
+HANDLER(call_fsync);
+HANDLER(call_fadvise);
+HANDLER(call_ioctl);
+HANDLER(call_fcntl);
+HANDLER(call_dup);
+HANDLER(call_dup2);
+HANDLER(call_dup3);
+HANDLER(call_makes_fd);
+HANDLER(call_first_fd);
+HANDLER(call_two_fds);
+HANDLER(call_mmap);
+HANDLER(call_epoll_ctl);
+HANDLER(call_sendmsg);
+HANDLER(call_close_range);
+HANDLER(call_passive);
+HANDLER(call_limits);
+HANDLER(call_fstat);
+HANDLER(call_stat);
+HANDLER(call_lstat);
+HANDLER(call_newfstatat);
+HANDLER(call_statx);
+HANDLER(call_access);
+HANDLER(call_faccessat);
+HANDLER(call_faccessat2);
+HANDLER(call_readlink);
+HANDLER(call_readlinkat);
+HANDLER(call_chmod);
+HANDLER(call_fchmod);
+HANDLER(call_fchmodat);
+HANDLER(call_chown);
+HANDLER(call_lchown);
+HANDLER(call_fchown);
+HANDLER(call_fchownat);
+HANDLER(call_utimensat);
+HANDLER(call_fstatfs);
+HANDLER(call_mkdir);
+HANDLER(call_mkdirat);
+HANDLER(call_mknod);
+HANDLER(call_mknodat);
+HANDLER(call_symlink);
+HANDLER(call_symlinkat);
+HANDLER(call_unlink);
+HANDLER(call_unlinkat);
+HANDLER(call_rmdir);
+HANDLER(call_link);
+HANDLER(call_linkat);
+HANDLER(call_rename);
+HANDLER(call_renameat);
+HANDLER(call_renameat2);
+HANDLER(call_umask);
+HANDLER(call_chdir);
+HANDLER(call_fchdir);
+HANDLER(call_getcwd);
+HANDLER(call_cred);

@@ -1,0 +1,235 @@
+/* Making, removing and renaming names. */
+#include <unistd.h>
+
+#include "vfs/internal.h"
+
+/* Where a name is to be made or taken: its directory and last component. */
+static long parent_of(struct vfs_thread *v, int dir, const char *path, unsigned room, struct where *w)
+{
+	long err = locate(v, dir, path, LOCATE_PARENT, room, w);
+
+	/* The mount point itself has no name in the store: the kernel says what is wrong. */
+	if (!err && !w->w.last.len)
+		return call_pass_from(v, dir);
+	return err;
+}
+
+static long make_at(struct vfs_thread *v, int dir, const char *path, const struct fs_new *new)
+{
+	struct where w;
+	long err = parent_of(v, dir, path, 0, &w);
+
+	if (err)
+		return err;
+	if (w.w.slash && !S_ISDIR(new->mode)) {
+		/* "name/" can only be a directory: -EEXIST where there is one, -ENOENT else. */
+		err = fs_lookup(w.t, cred(v), w.w.dir, w.w.last, NULL);
+		return err ? err : -EEXIST;
+	}
+	return fs_make(w.t, cred(v), w.w.dir, w.w.last, new, NULL);
+}
+
+static long mkdir_at(struct vfs_thread *v, int dir, const char *path, uint32_t mode)
+{
+	const struct fs_new new = {.mode = S_IFDIR | (mode & 01777), .umask = v->proc->umask};
+
+	return make_at(v, dir, path, &new);
+}
+
+HANDLER(call_mkdir)
+{
+	return mkdir_at(v, AT_FDCWD, (const char *)c->a[0], (uint32_t)c->a[1]);
+}
+
+HANDLER(call_mkdirat)
+{
+	return mkdir_at(v, (int)c->a[0], (const char *)c->a[1], (uint32_t)c->a[2]);
+}
+
+static long mknod_at(struct vfs_thread *v, int dir, const char *path, uint32_t mode, uint32_t dev)
+{
+	struct fs_new new = {.mode = mode, .umask = v->proc->umask, .rdev = dev};
+
+	if ((mode & S_IFMT) == 0)
+		new.mode |= S_IFREG;
+	switch (new.mode &S_IFMT) {
+	case S_IFREG:
+	case S_IFIFO:
+	case S_IFSOCK:
+	case S_IFCHR:
+	case S_IFBLK:
+		return make_at(v, dir, path, &new);
+	}
+	return S_ISDIR(mode) ? -EPERM : -EINVAL;
+}
+
+HANDLER(call_mknod)
+{
+	return mknod_at(v, AT_FDCWD, (const char *)c->a[0], (uint32_t)c->a[1], (uint32_t)c->a[2]);
+}
+
+HANDLER(call_mknodat)
+{
+	return mknod_at(v, (int)c->a[0], (const char *)c->a[1], (uint32_t)c->a[2], (uint32_t)c->a[3]);
+}
+
+static long symlink_at(struct vfs_thread *v, const char *target, int dir, const char *path)
+{
+	long len = user_copy_string(v->path[1], target, VFS_PATH);
+	const struct fs_new new = {.mode = S_IFLNK | 0777, .target = v->path[1], .target_len = (size_t)len};
+
+	if (len < 0 || len >= (long)VFS_PATH)
+		return len < 0 ? -EFAULT : -ENAMETOOLONG;
+	if (len == 0)
+		return -ENOENT;
+	return make_at(v, dir, path, &new);
+}
+
+HANDLER(call_symlink)
+{
+	return symlink_at(v, (const char *)c->a[0], AT_FDCWD, (const char *)c->a[1]);
+}
+
+HANDLER(call_symlinkat)
+{
+	return symlink_at(v, (const char *)c->a[0], (int)c->a[1], (const char *)c->a[2]);
+}
+
+/* ---- unlink, rmdir --------------------------------------------------------------------- */
+
+static long unlink_at(struct vfs_thread *v, int dir, const char *path)
+{
+	struct where w;
+	struct fs_attr a;
+	long err = parent_of(v, dir, path, 0, &w);
+
+	if (err)
+		return err;
+	if (w.w.slash) { /* -EISDIR for a directory, -ENOTDIR for what is none */
+		err = fs_lookup(w.t, cred(v), w.w.dir, w.w.last, &a);
+		return err ? err : S_ISDIR(a.mode) ? -EISDIR : -ENOTDIR;
+	}
+	return fs_unlink(w.t, cred(v), w.w.dir, w.w.last);
+}
+
+static long rmdir_at(struct vfs_thread *v, int dir, const char *path)
+{
+	struct where w;
+	long err = parent_of(v, dir, path, 0, &w);
+
+	return err ? err : fs_rmdir(w.t, cred(v), w.w.dir, w.w.last);
+}
+
+HANDLER(call_unlink)
+{
+	return unlink_at(v, AT_FDCWD, (const char *)c->a[0]);
+}
+
+HANDLER(call_rmdir)
+{
+	return rmdir_at(v, AT_FDCWD, (const char *)c->a[0]);
+}
+
+HANDLER(call_unlinkat)
+{
+	if ((int)c->a[2] & ~AT_REMOVEDIR)
+		return -EINVAL;
+	return (int)c->a[2] & AT_REMOVEDIR ? rmdir_at(v, (int)c->a[0], (const char *)c->a[1])
+					   : unlink_at(v, (int)c->a[0], (const char *)c->a[1]);
+}
+
+/* ---- Two paths ----------------------------------------------------------------------------- */
+
+/*
+ * Both in one store: 0. Else the kernel does it, on the mount, and finds -EXDEV
+ * where that is the answer; then both directories are to be real.
+ */
+static long both(struct vfs_thread *v, long one, long two, const struct where *a, const struct where *b, int dir_a,
+		 int dir_b)
+{
+	int err;
+
+	if (one != VFS_PASS && two != VFS_PASS && (one || two || a->store == b->store))
+		return one ? one : two;
+	if ((one && one != VFS_PASS) || (two && two != VFS_PASS && one != VFS_PASS))
+		return one && one != VFS_PASS ? one : two;
+	err = fd_materialise(v, dir_a);
+	if (!err)
+		err = fd_materialise(v, dir_b);
+	return err ? err : VFS_PASS;
+}
+
+static long link_at(struct vfs_thread *v, int from, const char *old, int to, const char *new, int flags)
+{
+	struct where a, b;
+	long one, two, err;
+
+	if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	if (flags & AT_EMPTY_PATH) {
+		err = fd_materialise(v, from);
+		return err ? err : call_pass_from(v, to);
+	}
+	one = locate(v, from, old, flags & AT_SYMLINK_FOLLOW ? 0 : LOCATE_NOFOLLOW, 0, &a);
+	two = parent_of(v, to, new, 1, &b);
+	err = both(v, one, two, &a, &b, from, to);
+	if (err)
+		return err;
+	if (b.w.slash) {
+		err = fs_lookup(b.t, cred(v), b.w.dir, b.w.last, NULL);
+		return err ? err : -EEXIST;
+	}
+	return fs_link(a.t, cred(v), a.w.ino, b.w.dir, b.w.last, NULL);
+}
+
+HANDLER(call_link)
+{
+	return link_at(v, AT_FDCWD, (const char *)c->a[0], AT_FDCWD, (const char *)c->a[1], 0);
+}
+
+HANDLER(call_linkat)
+{
+	return link_at(v, (int)c->a[0], (const char *)c->a[1], (int)c->a[2], (const char *)c->a[3], (int)c->a[4]);
+}
+
+/* "name/" is right for directories only. */
+static long slashes_ok(struct vfs_thread *v, const struct where *a, const struct where *b)
+{
+	struct fs_attr attr;
+	long err;
+
+	if (!a->w.slash && !b->w.slash)
+		return 0;
+	err = fs_lookup(a->t, cred(v), a->w.dir, a->w.last, &attr);
+	return err ? err : S_ISDIR(attr.mode) ? 0 : -ENOTDIR;
+}
+
+static long rename_at(struct vfs_thread *v, int from, const char *old, int to, const char *new, unsigned flags)
+{
+	struct where a, b;
+	long one = parent_of(v, from, old, 0, &a), two, err;
+
+	if (one && one != VFS_PASS)
+		return one;
+	two = parent_of(v, to, new, 1, &b);
+	err = both(v, one, two, &a, &b, from, to);
+	if (!err)
+		err = slashes_ok(v, &a, &b);
+	return err ? err : fs_rename(a.t, cred(v), a.w.dir, a.w.last, b.w.dir, b.w.last, flags);
+}
+
+HANDLER(call_rename)
+{
+	return rename_at(v, AT_FDCWD, (const char *)c->a[0], AT_FDCWD, (const char *)c->a[1], 0);
+}
+
+HANDLER(call_renameat)
+{
+	return rename_at(v, (int)c->a[0], (const char *)c->a[1], (int)c->a[2], (const char *)c->a[3], 0);
+}
+
+HANDLER(call_renameat2)
+{
+	return rename_at(v, (int)c->a[0], (const char *)c->a[1], (int)c->a[2], (const char *)c->a[3],
+			 (unsigned)c->a[4]);
+}

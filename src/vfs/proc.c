@@ -1,0 +1,332 @@
+/* The process: stores attached, seats of its threads, who it is, where it is. */
+#include <linux/capability.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "vfs/internal.h"
+
+/* ---- Start and end ------------------------------------------------------------------ */
+
+static void *map_zeros(size_t n)
+{
+	return sys_mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+/* Where the kernel says that the process is: only what lies outside of the stores. */
+static void find_cwd(struct vfs_proc *p)
+{
+	long n = sys_call3(SYS_getcwd, (long)p->cwd, VFS_PATH, 0);
+
+	p->cwd_store = -1;
+	p->cwd_len = n > 1 && p->cwd[0] == '/' ? (uint32_t)n - 1 : 0;
+}
+
+static uint32_t find_umask(void)
+{
+	/* There is no call that only asks. The moment in between is before any other thread. */
+	uint32_t mask = (uint32_t)sys_call3(SYS_umask, 022, 0, 0);
+
+	sys_call3(SYS_umask, (long)mask, 0, 0);
+	return mask;
+}
+
+static bool is_limited(void)
+{
+	struct rlimit r = {.rlim_cur = RLIM_INFINITY};
+
+	sys_call3(SYS_getrlimit, RLIMIT_FSIZE, (long)&r, 0);
+	return r.rlim_cur != RLIM_INFINITY;
+}
+
+HANDLER(call_limits)
+{
+	long ret = kernel_call(v, c->nr, c->a[0], c->a[1], c->a[2], c->a[3]);
+
+	v->proc->limited = is_limited();
+	return ret;
+}
+
+int vfs_proc_start(const struct vfs_host *host, int placeholder, struct vfs_proc **out)
+{
+	struct vfs_proc *p = map_zeros(sizeof *p);
+
+	if (sys_is_err(p))
+		return (int)(long)p;
+	p->host = *host;
+	p->placeholder = placeholder;
+	p->umask = find_umask();
+	p->limited = is_limited();
+	find_cwd(p);
+	*out = p;
+	return 0;
+}
+
+/* A working directory inside: the path behind the mount point is walked once. */
+static void enter_cwd(struct vfs_proc *p, unsigned store)
+{
+	struct vmount *m = &p->mount[store];
+	struct fs_walk w = {.start = FS_ROOT, .path = p->cwd + m->len, .len = p->cwd_len - m->len};
+	struct task t;
+
+	if (p->cwd_len < m->len || !mem_equal(p->cwd, m->path, m->len) ||
+	    (p->cwd_len > m->len && p->cwd[m->len] != '/') || task_attach(&m->fs.pool, 0, &t) != 0)
+		return;
+	if (fs_walk(&t, NULL, &w) == 0) {
+		p->cwd_store = (int)store;
+		p->cwd_ino = w.ino;
+	}
+	task_detach(&t);
+}
+
+/*
+ * After exec: what the old image had open is in the table. Ours is what still
+ * holds its number with a placeholder; the kernel has closed the rest.
+ */
+static void take_over(struct vfs_proc *p, unsigned store)
+{
+	struct fs *fs = &p->mount[store].fs;
+	struct task t;
+
+	if (task_attach(&fs->pool, 0, &t) != 0)
+		return;
+	for (uint32_t h = 0; h < fs_handles(fs); h++) {
+		if (fs_handle(&t, h, NULL) < 0)
+			continue;
+		if (fd_is_placeholder(p, (int)h))
+			fd_own(p, h, store, false);
+		else
+			fs_close(&t, h);
+	}
+	task_detach(&t);
+}
+
+int vfs_attach(struct vfs_proc *p, int fd)
+{
+	struct vmount *m = &p->mount[p->nmounts];
+	int err;
+
+	if (p->nmounts == VFS_MOUNTS)
+		return -ENOSPC;
+	err = fs_exec_resume(fd, &m->fs);
+	if (err == 0)
+		take_over(p, p->nmounts);
+	else
+		err = fs_attach(fd, 0, &m->fs);
+	if (err)
+		return err;
+	err = fs_mounted_at(&m->fs, m->path, &m->dev);
+	if (err < 0) {
+		fs_detach(&m->fs);
+		return err;
+	}
+	m->len = (uint32_t)err;
+	p->nmounts++;
+	enter_cwd(p, p->nmounts - 1);
+	return 0;
+}
+
+void vfs_proc_leave(struct vfs_thread *v)
+{
+	struct vfs_proc *p = v->proc;
+
+	for (uint32_t fd = 0; fd < FS_HANDLES; fd++) {
+		int store = fd_store(p, fd);
+
+		if (store < 0)
+			continue;
+		store_release(&p->fd[fd], 0);
+		fs_close(seat(v, (unsigned)store), fd);
+	}
+}
+
+void vfs_proc_end(struct vfs_proc *p)
+{
+	for (unsigned i = 0; i < p->nmounts; i++)
+		fs_detach(&p->mount[i].fs);
+	fd_unpark(p);
+	if (p->placeholder >= 0)
+		sys_close(p->placeholder);
+	sys_munmap(p, sizeof *p);
+}
+
+int vfs_thread_start(struct vfs_proc *p, struct vfs_thread **out)
+{
+	struct vfs_thread *v = map_zeros(sizeof *v);
+
+	if (sys_is_err(v))
+		return (int)(long)v;
+	v->proc = p;
+	*out = v;
+	return 0;
+}
+
+void vfs_thread_end(struct vfs_thread *v)
+{
+	for (unsigned i = 0; i < VFS_MOUNTS; i++)
+		if (v->seated & 1u << i)
+			task_detach(&v->task[i]);
+	sys_munmap(v, sizeof *v);
+}
+
+struct task *seat(struct vfs_thread *v, unsigned i)
+{
+	struct task *t = &v->task[i];
+
+	if (likely(v->seated & 1u << i))
+		return t;
+	if (i >= v->proc->nmounts || task_attach(&v->proc->mount[i].fs.pool, 0, t) != 0)
+		return NULL;
+	t->clock = v->proc->host.clock;
+	t->invalidate = v->proc->host.invalidate;
+	t->arg = &v->proc->mount[i].fs;
+	v->seated |= 1u << i;
+	return t;
+}
+
+long kernel_call(struct vfs_thread *v, long nr, long a, long b, long c, long d)
+{
+	const struct vfs_call call = {nr, {a, b, c, d}};
+	const struct vfs_host *h = &v->proc->host;
+
+	return h->call ? h->call(h->arg, &call) : sys_call4(nr, a, b, c, d);
+}
+
+/* ---- Who ----------------------------------------------------------------------------- */
+
+static uint32_t caps_of(uint32_t effective)
+{
+	static const struct {
+		uint8_t cap;
+		uint32_t fs;
+	} table[] = {
+	    {CAP_CHOWN, FS_CAP_CHOWN},
+	    {CAP_DAC_OVERRIDE, FS_CAP_DAC_OVERRIDE},
+	    {CAP_DAC_READ_SEARCH, FS_CAP_DAC_READ_SEARCH},
+	    {CAP_FOWNER, FS_CAP_FOWNER},
+	    {CAP_FSETID, FS_CAP_FSETID},
+	    {CAP_SYS_ADMIN, FS_CAP_SYS_ADMIN},
+	    {CAP_MKNOD, FS_CAP_MKNOD},
+	    {CAP_SYS_RESOURCE, FS_CAP_SYS_RESOURCE},
+	};
+	uint32_t caps = 0;
+
+	for (size_t i = 0; i < array_len(table); i++)
+		if (effective >> table[i].cap & 1)
+			caps |= table[i].fs;
+	return caps;
+}
+
+static void read_cred(struct vfs_proc *p)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}};
+	long n = sys_call3(SYS_getgroups, GROUPS, (long)p->groups, 0);
+
+	sys_call3(SYS_capget, (long)&head, (long)data, 0);
+	p->real_uid = (uid_t)sys_call3(SYS_getuid, 0, 0, 0);
+	p->real_gid = (gid_t)sys_call3(SYS_getgid, 0, 0, 0);
+	p->cred = (struct fs_cred){
+	    .uid = (uid_t)sys_call3(SYS_setfsuid, -1, 0, 0), /* changes nothing, and says what it is */
+	    .gid = (gid_t)sys_call3(SYS_setfsgid, -1, 0, 0),
+	    .groups = p->groups,
+	    .ngroups = n > 0 ? (uint32_t)n : 0,
+	    .caps = caps_of(data[0].effective),
+	};
+}
+
+const struct fs_cred *cred(struct vfs_thread *v)
+{
+	struct vfs_proc *p = v->proc;
+
+	if (unlikely(!load_acquire(&p->cred_epoch))) {
+		read_cred(p);
+		store_release(&p->cred_epoch, 1);
+	}
+	return &p->cred;
+}
+
+bool same_ids(struct vfs_thread *v)
+{
+	return cred(v)->uid == v->proc->real_uid && cred(v)->gid == v->proc->real_gid;
+}
+
+/* Any of the calls that change who the process is: made, and then looked at anew. */
+HANDLER(call_cred)
+{
+	long ret = kernel_call(v, c->nr, c->a[0], c->a[1], c->a[2], c->a[3]);
+	uint32_t epoch = load_relaxed(&v->proc->cred_epoch);
+
+	read_cred(v->proc);
+	store_release(&v->proc->cred_epoch, epoch + 1 ? epoch + 1 : 1);
+	return ret;
+}
+
+/* ---- Where --------------------------------------------------------------------------- */
+
+HANDLER(call_umask)
+{
+	struct vfs_proc *p = v->proc;
+	uint32_t old = p->umask;
+
+	p->umask = (uint32_t)c->a[0] & 0777;
+	kernel_call(v, SYS_umask, c->a[0], 0, 0, 0);
+	return old;
+}
+
+/* The kernel goes there as well: what is passed to it starts from the same place. */
+static long go(struct vfs_thread *v, const struct vfs_call *c, int store, fs_ino ino)
+{
+	struct vfs_proc *p = v->proc;
+	long ret = kernel_call(v, c->nr, c->a[0], c->a[1], 0, 0);
+
+	if (ret < 0)
+		return ret;
+	local_lock(&p->cwd_lock);
+	if (store < 0)
+		find_cwd(p);
+	p->cwd_store = store;
+	p->cwd_ino = ino;
+	local_unlock(&p->cwd_lock);
+	return ret;
+}
+
+/* The kernel would give the name that it knew; ours may have been changed since. */
+HANDLER(call_getcwd)
+{
+	struct vfs_proc *p = v->proc;
+	struct task *t = p->cwd_store < 0 ? NULL : seat(v, (unsigned)p->cwd_store);
+	size_t size = (size_t)c->a[1], n = 0;
+	long err;
+
+	if (!t || p->passive)
+		return VFS_PASS;
+	err = path_of_dir(v, &p->mount[p->cwd_store], t, p->cwd_ino, v->path[0]);
+	if (err)
+		return err;
+	while (v->path[0][n++])
+		;
+	if (n > size)
+		return -ERANGE;
+	return user_copy((void *)c->a[0], v->path[0], n) ? -EFAULT : (long)n;
+}
+
+HANDLER(call_chdir)
+{
+	struct where w;
+	long err = locate(v, AT_FDCWD, (const char *)c->a[0], 0, 0, &w);
+
+	if (err && err != VFS_PASS)
+		return err;
+	return go(v, c, err ? -1 : (int)w.store, err ? 0 : w.w.ino);
+}
+
+HANDLER(call_fchdir)
+{
+	int store = fd_store(v->proc, (int)c->a[0]), err;
+	int64_t ino = 0;
+
+	if (store >= 0)
+		ino = fs_handle(seat(v, (unsigned)store), (uint32_t)c->a[0], NULL);
+	err = fd_materialise(v, (int)c->a[0]);
+	return err ? err : go(v, c, store, (fs_ino)ino);
+}

@@ -1,0 +1,90 @@
+/*
+ * The user-space VFS: what a kernel knows of a process (descriptors, working
+ * directory, umask, credentials) for the part of its files that lies in stores
+ * it has attached. It is given the process's system calls, and answers those
+ * that concern a store from shared memory; all others it passes.
+ *
+ * It knows nothing of hooks. Freestanding: the agent gives it calls that it
+ * caught, tests give it calls directly. Whatever it does not do itself it
+ * passes, after it has put real descriptors of the mount in the place of those
+ * that the call names (I7): a passed call is always right, only slower.
+ */
+#pragma once
+
+#include "fs/fs.h"
+
+#define VFS_MOUNTS 4u
+#define VFS_PATH 4096u /* PATH_MAX */
+
+/* Not a result of any system call: the kernel is to do the call. */
+#define VFS_PASS ((long)INT64_MIN)
+
+struct vfs_proc;
+struct vfs_thread;
+
+/* A system call as the program makes it: number, and arguments in order. */
+struct vfs_call {
+	long nr;
+	long a[6];
+};
+
+/* What the surroundings do for the VFS. */
+struct vfs_host {
+	/* Makes a call that may block, as the program would. */
+	long (*call)(void *arg, const struct vfs_call *c);
+	/* Seconds and nanoseconds, see struct task. NULL: a system call. */
+	int (*clock)(int clock, struct timespec *ts);
+	/* Tells the daemon of `fs` what the kernel must forget; returns when it has. NULL: nobody caches. */
+	void (*invalidate)(void *fs, const struct fs_stale *stale, int n);
+	void *arg; /* for `call` */
+};
+
+/*
+ * A process's state: descriptors, directory, umask. Mapped by this; one a
+ * process, and one for a child that shares memory but not descriptors.
+ * -ENOMEM, or what the kernel says. `placeholder`: see vfs_placeholder; becomes ours.
+ */
+int vfs_proc_start(const struct vfs_host *host, int placeholder, struct vfs_proc **out) must_check;
+
+/*
+ * Descriptor that others are made of to hold the numbers of ours: one for all
+ * processes of a run, so that each knows it again. `fd` of its own, hidden;
+ * -errno.
+ */
+int vfs_placeholder(void);
+
+/*
+ * Adds the store behind `fd`, a descriptor of the pool that is the VFS's own
+ * from now on and that the program never sees. -ENOENT where it is not mounted
+ * (fs_mounted_at), -ENOSPC: there are VFS_MOUNTS already.
+ */
+int vfs_attach(struct vfs_proc *p, int fd) must_check;
+
+/* A thread of the process. Mapped by this; ended by its end. */
+int vfs_thread_start(struct vfs_proc *p, struct vfs_thread **out) must_check;
+void vfs_thread_end(struct vfs_thread *v);
+/* The process is about to end: closes what it has open. Its other threads may still run. */
+void vfs_proc_leave(struct vfs_thread *v);
+/* Lets the process go: everything it has open is closed. */
+void vfs_proc_end(struct vfs_proc *p);
+
+/*
+ * fork. Before it, in the parent; vm: the child will share memory with it (and
+ * not its descriptors), and gets a process state of its own. Then one of the
+ * two that follow in the parent, and vfs_fork_child first of all in the child,
+ * which returns the thread that it goes on as. NULL: it goes on without us.
+ */
+int vfs_fork_prepare(struct vfs_thread *v, bool vm) must_check;
+/* pid: what the clone returned. gone: a child that shares the memory has let go of it by now. */
+void vfs_fork_done(struct vfs_thread *v, long pid, bool gone);
+struct vfs_thread *vfs_fork_child(struct vfs_thread *parent);
+
+/* Before exec. `carries`: the new program will have us too; otherwise it gets real descriptors. */
+void vfs_exec_prepare(struct vfs_thread *v, bool carries);
+void vfs_exec_failed(struct vfs_thread *v);
+
+/* Answers the call, -errno or a value as the kernel would, or VFS_PASS. */
+long vfs_call(struct vfs_thread *v, const struct vfs_call *c);
+
+/* Has number `nr` a handler? */
+bool vfs_knows(long nr);
