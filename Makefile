@@ -49,14 +49,16 @@ install: all
 	meson configure build -Dprefix=$(PREFIX)
 	meson install -C build
 
-format: build/build.ninja
-	ninja -C build clang-format
+format:
+	tools/format
 
-format-check: build/build.ninja
-	tools/format-check
+format-check:
+	tools/format --check
 
+# Configured anew: meson has the target only if it finds clang-tidy then.
 tidy: build-clang/build.ninja
 	tools/setup clang-tidy
+	meson setup --reconfigure build-clang
 	ninja -C build-clang clang-tidy
 
 clean:

@@ -1,6 +1,6 @@
 /*
- * Runs a fuzz target without libFuzzer: the files that are named, then random
- * damage for some seconds. A child does the work; the input it died of stays
+ * Runs the fuzz target without libFuzzer: the named finds, the files that are
+ * given, then random damage for some seconds. A child does the work; the input it died of stays
  * in shared memory, is written to a file and told about.
  *
  *	drive [--seconds N] [--seed S] [FILE...]
@@ -91,6 +91,11 @@ static void child(char **files, int n, double seconds)
 {
 	uint64_t until;
 
+	for (unsigned k = 0; pool_find_name(k); k++) {
+		snprintf(now->name, sizeof now->name, "%s", pool_find_name(k));
+		alarm(PATIENCE);
+		pool_find(k);
+	}
 	for (int i = 0; i < n; i++)
 		run_file(files[i]);
 	now->name[0] = 0;

@@ -211,25 +211,36 @@ static void call_all(struct task *t)
 	fs_check(t, NULL, NULL);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int pool_good(void)
 {
-	int fd = image_restore(good());
-	struct damage d;
+	return image_restore(good());
+}
+
+void pool_call_all(int fd)
+{
 	struct task t;
 	struct fs fs;
 
-	for (; size >= sizeof d; data += sizeof d, size -= sizeof d) {
-		memcpy(&d, data, sizeof d);
-		damage(fd, &d);
-	}
 	if (fs_attach(fd, 0, &fs) != 0) {
 		close(fd);
-		return 0;
+		return;
 	}
 	if (task_attach(&fs.pool, 0, &t) == 0) {
 		call_all(&t);
 		task_detach(&t);
 	}
 	fs_detach(&fs);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	int fd = pool_good();
+	struct damage d;
+
+	for (; size >= sizeof d; data += sizeof d, size -= sizeof d) {
+		memcpy(&d, data, sizeof d);
+		damage(fd, &d);
+	}
+	pool_call_all(fd);
 	return 0;
 }
