@@ -281,8 +281,11 @@ int blocks_take(struct task *t, const struct blocks *b, uint32_t want, uint32_t 
 		uint32_t *len)
 {
 	uint32_t own = t->arena % BLOCK_ARENAS;
-	int err = hint ? take_at(t, b, hint, want, tag, start, len) : -ENOSPC;
+	int err;
 
+	if (room_refused(t->pool))
+		return -ENOSPC;
+	err = hint ? take_at(t, b, hint, want, tag, start, len) : -ENOSPC;
 	for (uint32_t i = 0; i < BLOCK_ARENAS && err == -ENOSPC; i++)
 		err = take_from(t, b, (own + i) % BLOCK_ARENAS, i == 0, want, tag, start, len);
 	return err;

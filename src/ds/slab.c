@@ -151,8 +151,11 @@ static int take_from(struct task *t, const struct slab *s, uint32_t a, bool own,
 int slab_take(struct task *t, const struct slab *s, uint32_t n, uint64_t tag, uint32_t *index)
 {
 	uint32_t own = t->arena % SLAB_ARENAS;
-	int err = take_from(t, s, own, true, n, tag, index);
+	int err;
 
+	if (room_refused(t->pool))
+		return -ENOSPC;
+	err = take_from(t, s, own, true, n, tag, index);
 	for (uint32_t i = 1; i < SLAB_ARENAS && err == -ENOSPC; i++)
 		err = take_from(t, s, (own + i) % SLAB_ARENAS, false, n, tag, index);
 	return err;

@@ -566,6 +566,41 @@ static int fill_range(struct task *t, struct inode *i, uint64_t off, uint64_t en
 	return err;
 }
 
+/* Marks the blocks [b, to), all mapped, as not written, in pieces that the log has room for. */
+static int unwrite(struct task *t, struct inode *i, uint32_t b, uint32_t to)
+{
+	int err = 0;
+
+	while (!err && b < to) {
+		uint32_t run = 1, n = min_of(min_of(to - b, map_span(i, b)), MAP_STEP);
+		int64_t e = map_get(fs_of(t), i, b, n, &run);
+
+		if (e <= 0)
+			return e < 0 ? (int)e : -EUCLEAN;
+		txn_begin(t);
+		err = txn_lock(t, &i->meta);
+		if (!err)
+			err = map_unwritten(t, i, b, run);
+		err = err ? txn_abort(t, err) : txn_commit(t);
+		b += run;
+	}
+	return err;
+}
+
+/* Room first, then zeros: what runs out of space has changed no byte. */
+static int zero_range(struct task *t, struct inode *i, uint64_t off, uint64_t end)
+{
+	int err = fill_range(t, i, off, end);
+
+	if (err || (i->flags & INODE_INLINE))
+		return err ? err : punch(t, i, off, end);
+	if (off % BLOCK_SIZE)
+		err = zero_in_block(t, i, off, min_of(end, block_end(off)));
+	if (!err && end % BLOCK_SIZE && (off / BLOCK_SIZE != end / BLOCK_SIZE || off % BLOCK_SIZE == 0))
+		err = zero_in_block(t, i, end / BLOCK_SIZE * BLOCK_SIZE, end);
+	return err ? err : unwrite(t, i, first_whole(off), (uint32_t)(end / BLOCK_SIZE));
+}
+
 static int range_locked(struct task *t, const struct fs_cred *cred, struct inode *i, int mode, uint64_t off,
 			uint64_t end)
 {
@@ -574,9 +609,11 @@ static int range_locked(struct task *t, const struct fs_cred *cred, struct inode
 
 	if (err)
 		return err == -EINVAL ? -ENODEV : err;
-	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+	if (mode & FALLOC_FL_PUNCH_HOLE)
 		err = punch(t, i, off, end);
-	if (!err && !(mode & FALLOC_FL_PUNCH_HOLE))
+	else if (mode & FALLOC_FL_ZERO_RANGE)
+		err = zero_range(t, i, off, end);
+	else
 		err = fill_range(t, i, off, end);
 	if (!err)
 		err = zero_gap(t, i, size);

@@ -230,6 +230,8 @@ int map_prepare(struct task *t, struct inode *i, uint32_t b);
 int map_link(struct task *t, struct inode *i, uint32_t b, uint32_t start, uint32_t n, uint32_t unwritten);
 /* Blocks [b, b + n) were unwritten and are written now. At most MAP_STEP. In the open transaction. */
 int map_written(struct task *t, struct inode *i, uint32_t b, uint32_t n);
+/* And back: they read as zeros. */
+int map_unwritten(struct task *t, struct inode *i, uint32_t b, uint32_t n);
 /* Unmaps [from, to) as far as one transaction goes, the blocks into the hand. 1: there may be more. */
 int map_cut(struct task *t, struct inode *i, uint32_t from, uint64_t to);
 /* Frees what a HAND_NODE item at the hand's end leads to, a part at a time. */

@@ -197,7 +197,7 @@ int map_link(struct task *t, struct inode *i, uint32_t b, uint32_t start, uint32
 	return 0;
 }
 
-int map_written(struct task *t, struct inode *i, uint32_t b, uint32_t n)
+static int map_mark(struct task *t, struct inode *i, uint32_t b, uint32_t n, uint32_t mark)
 {
 	uint64_t first, span;
 	bool damaged;
@@ -206,8 +206,18 @@ int map_written(struct task *t, struct inode *i, uint32_t b, uint32_t n)
 	if (!entries || first + span < (uint64_t)b + n)
 		return -EUCLEAN;
 	for (uint32_t k = 0; k < n; k++)
-		txn_set(t, &entries[b - first + k], entries[b - first + k] & ~MAP_UNWRITTEN);
+		txn_set(t, &entries[b - first + k], (entries[b - first + k] & ~MAP_UNWRITTEN) | mark);
 	return 0;
+}
+
+int map_written(struct task *t, struct inode *i, uint32_t b, uint32_t n)
+{
+	return map_mark(t, i, b, n, 0);
+}
+
+int map_unwritten(struct task *t, struct inode *i, uint32_t b, uint32_t n)
+{
+	return map_mark(t, i, b, n, MAP_UNWRITTEN);
 }
 
 /* ---- Cutting -------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 
 #include "base/sys.h"
 #include "shm/pool.h"
+#include "shm/step.h"
 #include "shm/task.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -127,6 +128,8 @@ int pool_commit(struct pool *p, uint64_t off, uint64_t len)
 	uint64_t to = round_up(off + len, POOL_PAGE);
 	int err;
 
+	if (room_refused(p))
+		return -ENOSPC;
 	do {
 		err = sys_madvise(p->base + from, to - from, MADV_POPULATE_WRITE);
 	} while (err == -EINTR || err == -EAGAIN);

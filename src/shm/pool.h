@@ -71,6 +71,9 @@ struct pool {
 	 */
 	void (*step)(void *arg);
 	void *step_arg;
+	/* Is this request for room to fail? Asked by every allocator, in the same builds. */
+	bool (*refuse)(void *arg);
+	void *refuse_arg;
 };
 
 static inline struct pool_header *pool_header(const struct pool *p)

@@ -17,6 +17,17 @@ static inline void step_in(struct pool *pool)
 #endif
 }
 
+/* What asks for room asks here first: tests have the n-th request fail. */
+static inline bool room_refused(const struct pool *p)
+{
+#ifdef BTFUSE_STEPS
+	return p->refuse && p->refuse(p->refuse_arg);
+#else
+	(void)p;
+	return false;
+#endif
+}
+
 static inline void step(struct task *t)
 {
 	step_in(t->pool);

@@ -57,5 +57,8 @@ struct exec_kind {
 
 extern const struct exec_kind exec_model, exec_store, exec_direct, exec_posix;
 
+/* Sets pool.refuse of a store's instance (shm/pool.h). */
+void exec_store_refuse(struct exec_fs *fs, bool (*refuse)(void *arg), void *arg);
+
 /* The clock of executors with logical time; set by the runner on the session's thread before each operation. */
 extern _Thread_local struct timespec exec_clock;

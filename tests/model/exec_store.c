@@ -50,6 +50,12 @@ static int make_pool(struct exec_fs *fs, const struct exec_params *p)
 	return ret;
 }
 
+void exec_store_refuse(struct exec_fs *fs, bool (*refuse)(void *arg), void *arg)
+{
+	fs->fs.pool.refuse_arg = arg;
+	fs->fs.pool.refuse = refuse;
+}
+
 static struct exec_fs *instance(const struct exec_params *p)
 {
 	struct exec_fs *fs = calloc(1, sizeof(*fs));

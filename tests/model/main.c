@@ -41,7 +41,7 @@ static int usage(void)
 			"  --episode E     just this one, as a failure named it\n"
 			"  --ticks         a clock tick of its own for each operation: exact times, slow\n"
 			"  --no-probe      do not look at what operations named\n"
-			"  --size BYTES    of the store's pool\n"
+			"  --size BYTES, --inodes N  of the store's pool\n"
 			"  --replay FILE...  run these traces\n");
 	return 2;
 }
@@ -63,10 +63,10 @@ static int add_exec(struct options *o, const char *name, const char *dir)
 static int parse(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
-	    {"exec", 1, NULL, 'e'},	{"dir", 1, NULL, 'd'},	   {"mode", 1, NULL, 'm'},  {"threads", 1, NULL, 't'},
-	    {"users", 1, NULL, 'u'},	{"ops", 1, NULL, 'n'},	   {"seed", 1, NULL, 's'},  {"time", 1, NULL, 'T'},
-	    {"episodes", 1, NULL, 'N'}, {"episode", 1, NULL, 'E'}, {"ticks", 0, NULL, 'k'}, {"no-probe", 0, NULL, 'p'},
-	    {"size", 1, NULL, 'S'},	{"replay", 0, NULL, 'r'},  {NULL, 0, NULL, 0},
+	    {"exec", 1, NULL, 'e'},	{"dir", 1, NULL, 'd'},	   {"mode", 1, NULL, 'm'},   {"threads", 1, NULL, 't'},
+	    {"users", 1, NULL, 'u'},	{"ops", 1, NULL, 'n'},	   {"seed", 1, NULL, 's'},   {"time", 1, NULL, 'T'},
+	    {"episodes", 1, NULL, 'N'}, {"episode", 1, NULL, 'E'}, {"ticks", 0, NULL, 'k'},  {"no-probe", 0, NULL, 'p'},
+	    {"size", 1, NULL, 'S'},	{"inodes", 1, NULL, 'I'},  {"replay", 0, NULL, 'r'}, {NULL, 0, NULL, 0},
 	};
 	static const char *const modes[] = {"own", "shared", "melee"};
 	const char *dir = "/dev/shm";
@@ -113,6 +113,9 @@ static int parse(struct options *o, int argc, char **argv)
 			break;
 		case 'p':
 			o->e.setup.probe = false;
+			break;
+		case 'I':
+			o->e.setup.params[0].inodes = o->e.setup.params[1].inodes = strtoull(optarg, NULL, 0);
 			break;
 		case 'S':
 			o->e.setup.params[0].size = o->e.setup.params[1].size = strtoull(optarg, NULL, 0);

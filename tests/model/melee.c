@@ -14,6 +14,7 @@
 
 #include "cred.h"
 #include "gen.h"
+#include "sweep.h"
 
 struct fighter {
 	const struct episode *p;
@@ -68,47 +69,6 @@ static void *fight(void *arg)
 	return NULL;
 }
 
-static int64_t do_op(struct lane *l, enum op_kind kind, const char *path, int flags)
-{
-	struct op o = op_make(kind);
-	int64_t ret;
-
-	o.path = path ? strdup(path) : NULL;
-	o.flags = flags;
-	o.fd = kind == OP_OPEN || kind == OP_READDIR || kind == OP_CLOSE ? 0 : -1;
-	o.len = 64;
-	lane_step(l, &o);
-	ret = l->r[0].ret;
-	op_free(&o);
-	return ret;
-}
-
-/* Removes what is in a directory. */
-static int empty_dir(struct lane *l, const char *path)
-{
-	char *list, sub[16384];
-	size_t len;
-	int failed = 0;
-
-	if (do_op(l, OP_OPEN, path, O_RDONLY | O_DIRECTORY) < 0 || do_op(l, OP_READDIR, NULL, 0) < 0)
-		return 1;
-	len = l->r[0].text_len;
-	list = malloc(len + 1);
-	memcpy(list, l->r[0].text, len);
-	do_op(l, OP_CLOSE, NULL, 0);
-	for (char *e = list; e < list + len; e += strlen(e) + 1) {
-		if (!strcmp(e + 1, ".") || !strcmp(e + 1, ".."))
-			continue;
-		snprintf(sub, sizeof(sub), "%s%s%s", strcmp(path, ".") ? path : "", strcmp(path, ".") ? "/" : "",
-			 e + 1);
-		if (*e == 'd')
-			failed |= empty_dir(l, sub);
-		failed |= do_op(l, *e == 'd' ? OP_RMDIR : OP_UNLINK, sub, 0) < 0;
-	}
-	free(list);
-	return failed;
-}
-
 /* Deletes everything; the space must be what it was before. */
 static int clean_up(const struct episode *p, struct exec_fs **fs, const struct exec_usage *before)
 {
@@ -120,7 +80,7 @@ static int clean_up(const struct episode *p, struct exec_fs **fs, const struct e
 	if (!lane_open(&l, &p->setup, fs, NULL))
 		return 1;
 	failed |= lane_check(&l, stderr) != NULL;
-	failed |= empty_dir(&l, ".");
+	failed |= sweep_dir(&l, ".");
 	failed |= lane_check(&l, stderr) != NULL;
 	if (k->usage) {
 		k->usage(l.e[0], &after);
