@@ -55,6 +55,19 @@ static int truncate_at_open(struct session *s, struct worker *w, fs_ino ino)
 	return ret < 0 ? ret : fs_setattr(&w->task, NULL, ino, FS_SET_SIZE | FS_SET_OPEN, &a, &a);
 }
 
+/*
+ * What is read from the kernel's pages is not seen here, so a file that is
+ * opened to be read counts as read. Dropping its pages instead, to see the first
+ * read, is not safe: a page that another process has just written is clean
+ * while its WRITE is under way (the kernel writes through), and read anew
+ * before that arrives it would stay old for ever.
+ */
+static void access_at_open(struct session *s, struct worker *w, fs_ino ino)
+{
+	fs_read(&w->task, ino, w->buf, 1, 0, 0);
+	fuse_lowlevel_notify_inval_inode(s->fuse, ino, -1, 0); /* its attributes, no page */
+}
+
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct session *s = ops_session(req);
@@ -71,7 +84,9 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_reply_err(req, -ret);
 		return;
 	}
-	fi->keep_cache = !reads_atime(s, fi->flags) || !atime_due(w, (fs_ino)ino);
+	if ((fi->flags & O_ACCMODE) == O_RDONLY && reads_atime(s, fi->flags) && atime_due(w, (fs_ino)ino))
+		access_at_open(s, w, (fs_ino)ino);
+	fi->keep_cache = 1;
 	fuse_reply_open(req, fi);
 }
 
