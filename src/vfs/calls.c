@@ -138,9 +138,19 @@ static const vfs_handler handlers[] = {
     [SYS_seccomp] = call_passive,
 };
 
+/* What a path led to was removed before it could be used: it leads elsewhere by now, as it may in the kernel. */
+#define STALE_TRIES 100
+
 long vfs_call(struct vfs_thread *v, const struct vfs_call *c)
 {
-	return vfs_knows(c->nr) ? handlers[c->nr](v, c) : VFS_PASS;
+	long ret = VFS_PASS;
+
+	for (int i = 0; vfs_knows(c->nr) && i < STALE_TRIES; i++) {
+		ret = handlers[c->nr](v, c);
+		if (likely(ret != -ESTALE))
+			break;
+	}
+	return ret;
 }
 
 bool vfs_knows(long nr)
