@@ -214,9 +214,10 @@ static void hand_take_and_push(void **state)
 	must(txn_commit_quiet(t));
 	txn_begin(t);
 	must(txn_lock_own(t));
-	hand_take(t, 0);
+	hand_take(t, 1);
 	hand_take(t, 0);
 	hand_push(t, 3);
+	hand_push(t, 4);
 	txn_abort(t, 0);
 	assert_int_equal(t->slot->nhand, 2);
 	assert_int_equal(t->slot->hand[0], 1);
