@@ -131,6 +131,8 @@ static void change_bytes(struct task *t, fs_ino ino)
 	static const int64_t offsets[] = {0, 100, 4096 * 3 + 5, 4096 * 40, 1ll << 33};
 	struct fs_attr a = {.size = 70};
 
+	if (ino % 2 == 0) /* before a write gives them another form */
+		fs_fallocate(t, NULL, ino, modes[3], 50, 1ll << 36);
 	for (unsigned k = 0; k < sizeof offsets / sizeof offsets[0]; k++)
 		fs_write(t, &user, ino, buffer, k * 5000, offsets[k], k == 1 ? FS_IO_APPEND : 0, NULL);
 	for (unsigned k = 0; k < 4; k++)

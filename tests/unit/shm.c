@@ -131,9 +131,18 @@ static void lock_impossible_owner(void **state)
 
 /* ---- txn --------------------------------------------------------------------- */
 
-static void txn_rolls_back(void **state)
+/* One that is free: nothing in the pool leads to it. */
+static struct inode *spare_inode(void)
 {
 	struct inode *i = slab_at(&unit.fs.inodes, 60, 1);
+
+	expect(i != NULL);
+	return i;
+}
+
+static void txn_rolls_back(void **state)
+{
+	struct inode *i = spare_inode();
 	struct inode before;
 
 	(void)state;
@@ -158,7 +167,7 @@ static void txn_rolls_back(void **state)
 
 static void txn_settles(void **state)
 {
-	struct inode *i = slab_at(&unit.fs.inodes, 60, 1);
+	struct inode *i = spare_inode();
 
 	(void)state;
 	i->size = 1;
@@ -174,7 +183,7 @@ static void txn_settles(void **state)
 
 static void txn_overflow(void **state)
 {
-	struct inode *i = slab_at(&unit.fs.inodes, 60, 1);
+	struct inode *i = spare_inode();
 
 	(void)state;
 	i->size = 1;
@@ -214,9 +223,10 @@ static void hand_take_and_push(void **state)
 	must(txn_commit_quiet(t));
 	txn_begin(t);
 	must(txn_lock_own(t));
-	hand_take(t, 0);
+	hand_take(t, 1);
 	hand_take(t, 0);
 	hand_push(t, 3);
+	hand_push(t, 4);
 	txn_abort(t, 0);
 	assert_int_equal(t->slot->nhand, 2);
 	assert_int_equal(t->slot->hand[0], 1);
