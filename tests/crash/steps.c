@@ -175,7 +175,6 @@ static void look_around(struct outcome *o)
 /* Everything that a program might do next. */
 static void work(struct task *t)
 {
-	static const char value[3000];
 	static const char value[3000] = "of an attribute";
 	char *before = dump_state(t, DUMP_SPACE), *after;
 	fs_ino dir = rig_make(t, "d/work", S_IFDIR | 0700), ino = rig_make(t, "d/work/file", S_IFREG | 0600);
