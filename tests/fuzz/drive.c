@@ -117,7 +117,7 @@ static int tell(int status, uint64_t seed)
 			WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? ", it hangs" : "");
 		return 1;
 	}
-	snprintf(path, sizeof path, "damage-%llx-%lu", (unsigned long long)seed, now->runs);
+	snprintf(path, sizeof path, "/tmp/bt-fuse-damage-%llx-%lu", (unsigned long long)seed, now->runs);
 	f = fopen(path, "wb");
 	if (f) {
 		fwrite(now->input, 1, now->size, f);

@@ -5,6 +5,8 @@
 mount_fs
 cd "$M"
 # The hooked one: does what it is told on descriptor 0 and answers, a line each.
+# What is between the quotes is for the shell below.
+# shellcheck disable=SC2016
 coproc hooked { exec "$BTFUSE" run --mount "$M" -- bash -c 'while read -r line; do eval "$line" 2>&1; echo "= $?"; done'; }
 
 tell() { # runs in the hooked shell; prints what it says
