@@ -61,17 +61,15 @@ static int connected(const struct fs *fs)
 	return line.fd;
 }
 
-static void tell(const struct fs *fs, const struct fs_stale *s)
+static void tell(const struct fs *fs, const struct stale_list *l, struct stale_item s)
 {
-	struct control_stale req = {.head = {CONTROL_MAGIC, CONTROL_VERSION, CONTROL_STALE, 0},
-				    .ino = s->ino,
-				    .marks = s->marks,
-				    .len = s->len};
+	struct control_stale req = {
+	    .head = {CONTROL_MAGIC, CONTROL_VERSION, CONTROL_STALE, 0}, .ino = s.ino, .marks = s.marks, .len = s.len};
 	struct control_head reply;
 	int sock = connected(fs);
 	long n;
 
-	memcpy(req.name, s->name, s->len);
+	memcpy(req.name, l->name[s.name % TASK_STALE_NAMES], s.len);
 	if (sock < 0)
 		return; /* no daemon: no mount either that could be wrong */
 	n = sys_call6(SYS_sendto, sock, (long)&req, sizeof(req), MSG_NOSIGNAL, 0, 0);
@@ -84,11 +82,11 @@ static void tell(const struct fs *fs, const struct fs_stale *s)
 	line.fd = -1;
 }
 
-void control_stale(void *arg, const struct fs_stale *stale, int n)
+void control_stale(void *arg, const struct stale_list *list, uint32_t n)
 {
 	while (swap(&line.lock, 1))
 		cpu_relax();
-	for (int i = 0; i < n; i++)
-		tell(arg, &stale[i]);
+	for (uint32_t i = 0; i < n; i++)
+		tell(arg, list, list->item[i]);
 	store_release(&line.lock, 0);
 }

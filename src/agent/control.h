@@ -4,4 +4,4 @@
 #include "fs/fs.h"
 
 /* Has the daemon make the kernel forget; returns when it has. A struct vfs_host's `invalidate`; arg: the struct fs. */
-void control_stale(void *arg, const struct fs_stale *stale, int n);
+void control_stale(void *arg, const struct stale_list *list, uint32_t n);

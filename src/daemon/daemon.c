@@ -217,8 +217,18 @@ static int give_attach(void *arg, struct control_attach *reply)
 static void make_forget(void *arg, const struct control_stale *s)
 {
 	struct daemon *d = arg;
+	struct stale_item item = {.ino = s->ino, .marks = (uint16_t)s->marks, .len = (uint8_t)s->len};
 
-	session_forget(d->session, s->ino, s->marks, s->name, s->len);
+	session_forget(d->session, &d->task, &item, s->name);
+}
+
+/* What the dead have left to be told. */
+static void forget_for_dead(void *arg, const struct stale_list *l, uint32_t n)
+{
+	struct daemon *d = arg;
+
+	for (uint32_t i = 0; i < n; i++)
+		session_forget(d->session, &d->task, &l->item[i], l->name[l->item[i].name % TASK_STALE_NAMES]);
 }
 
 static int add_event(struct daemon *d, struct loop_event *ev, int fd, void (*ready)(struct loop_event *))
@@ -300,6 +310,8 @@ static int serve(struct daemon *d, struct err *err)
 
 	if (ret < 0)
 		return ret;
+	d->task.invalidate = forget_for_dead;
+	d->task.arg = d;
 	fs_set_mounted(&d->fs, c->mountpoint, session_dev(d->session), server_path(d->server));
 	ret = -pthread_create(&d->thread, NULL, run_loop, d);
 	if (ret < 0)

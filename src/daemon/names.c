@@ -44,7 +44,7 @@ static void reply_by_number(fuse_req_t req, struct worker *w, fs_ino ino)
 
 static void op_lookup(fuse_req_t req, fuse_ino_t dir, const char *name)
 {
-	const struct fuse_entry_param absent = {.entry_timeout = OPS_FOREVER};
+	struct fuse_entry_param absent = {0};
 	struct worker *w = ops_worker(req);
 	struct fs_attr a;
 	int ret;
@@ -57,11 +57,14 @@ static void op_lookup(fuse_req_t req, fuse_ino_t dir, const char *name)
 		reply_by_number(req, w, ino);
 		return;
 	}
+	w->keep = false;
 	ret = fs_lookup(&w->task, NULL, (fs_ino)dir, ops_name(name), &a);
-	if (ret == -ENOENT)
-		fuse_reply_entry(req, &absent);
-	else
+	if (ret != -ENOENT) {
 		ops_reply_entry(req, w, ret, &a);
+		return;
+	}
+	absent.entry_timeout = w->keep ? OPS_FOREVER : 0;
+	fuse_reply_entry(req, &absent);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n)

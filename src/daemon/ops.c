@@ -33,7 +33,19 @@ static int read_clock(int clock, struct timespec *ts)
 	return clock_gettime(clock, ts) < 0 ? -errno : 0;
 }
 
-static int take_seat(struct pool *pool)
+/* See struct task. */
+static bool is_absent(void *arg, uint32_t dir, const char *name, size_t len, bool seen)
+{
+	struct worker *w = arg;
+
+	if (name)
+		w->keep = absent_add(w->session->absent, dir, name, len, seen);
+	else
+		absent_free(absent_take(w->session->absent, dir));
+	return w->keep;
+}
+
+static int take_seat(struct session *s)
 {
 	autofree struct worker *w = malloc(sizeof(*w));
 	int ret;
@@ -41,10 +53,13 @@ static int take_seat(struct pool *pool)
 	if (!w)
 		return -ENOMEM;
 	memset(&w->task, 0, sizeof(w->task));
-	ret = task_attach(pool, TASK_KERNEL, &w->task);
+	ret = task_attach(s->pool, TASK_KERNEL, &w->task);
 	if (ret < 0)
 		return ret;
+	w->session = s;
 	w->task.clock = read_clock;
+	w->task.absent = is_absent;
+	w->task.arg = w;
 	self = steal(&w);
 	pthread_setspecific(leaving, self);
 	return 0;
@@ -61,7 +76,7 @@ struct worker *ops_worker(fuse_req_t req)
 
 	if (likely(self))
 		return self;
-	ret = take_seat(ops_session(req)->pool);
+	ret = take_seat(ops_session(req));
 	if (ret < 0)
 		fuse_reply_err(req, -ret);
 	return self;

@@ -5,6 +5,7 @@
 
 #include <fuse3/fuse_lowlevel.h>
 
+#include "daemon/absent.h"
 #include "daemon/session.h"
 #include "daemon/wire.h"
 
@@ -16,6 +17,7 @@
 struct session {
 	struct pool *pool;
 	struct fuse_session *fuse;
+	struct absent *absent; /* what the kernel was told */
 	struct wire wire;
 	unsigned flags;	  /* enum session_flags */
 	bool zero_open;	  /* the kernel opens files without asking */
@@ -28,6 +30,8 @@ struct session {
 /* A thread of the session: its seat in the pool, and its memory. */
 struct worker {
 	struct task task;
+	struct session *session;
+	bool keep; /* the kernel may keep the absence that the last lookup has found */
 	char buf[OPS_BUFFER];
 	fs_ino listed[OPS_LISTED];
 };

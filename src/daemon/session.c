@@ -138,6 +138,9 @@ int session_open(const struct session_config *c, struct session **out, struct er
 	memcpy(s->mountpoint, c->mountpoint, len);
 	s->pool = c->pool;
 	s->flags = c->flags;
+	ret = absent_open(&s->absent);
+	if (ret < 0)
+		return err_set(err, ret, "out of memory");
 	s->wire.ready = c->ready;
 	s->wire.arg = c->arg;
 	ret = ops_prepare();
@@ -194,15 +197,6 @@ uint64_t session_dev(const struct session *s)
 	return s->dev;
 }
 
-void session_forget(struct session *s, fs_ino ino, unsigned marks, const char *name, size_t len)
-{
-	/* Attributes alone: an offset below 0. What the kernel does not have (-ENOENT) it need not forget. */
-	if (marks & FS_MARK_NAMES)
-		fuse_lowlevel_notify_inval_entry(s->fuse, ino, name, len);
-	if (marks & (FS_MARK_ATTR | FS_MARK_DATA))
-		fuse_lowlevel_notify_inval_inode(s->fuse, ino, marks & FS_MARK_DATA ? 0 : -1, 0);
-}
-
 void session_close(struct session *s)
 {
 	struct err err;
@@ -216,5 +210,6 @@ void session_close(struct session *s)
 	/* libfuse takes an aborted connection for an unmounted one. */
 	if (s->mount_id && session_mounted(s))
 		mounts_unmount(s->mountpoint, MOUNTS_LAZY, &err);
+	absent_close(s->absent);
 	free(s);
 }

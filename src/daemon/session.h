@@ -45,8 +45,12 @@ bool session_mounted(const struct session *s);
 /* st_dev of the mount. */
 uint64_t session_dev(const struct session *s);
 
-/* Has the kernel forget attributes, pages, or a name in a directory: enum fs_mark. Any thread but the session's. */
-void session_forget(struct session *s, fs_ino ino, unsigned marks, const char *name, size_t len);
+/*
+ * Has the kernel forget what `item` says, and takes the mark away: enum fs_mark.
+ * It can wait for locks that the kernel holds while it waits for an answer: never
+ * from one of the session's threads. `t`: the calling thread's.
+ */
+void session_forget(struct session *s, struct task *t, const struct stale_item *item, const char *name);
 
 /* Unmounts, lazily if need be, and frees. NULL is fine. */
 void session_close(struct session *s);

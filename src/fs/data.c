@@ -384,8 +384,6 @@ int64_t fs_write(struct task *t, const struct fs_cred *cred, fs_ino ino, const v
 	hand_settle(t);
 	if (end)
 		*end = (int64_t)a.off + max_of(n, 0);
-	if (n > 0)
-		stale_inode(t, i, FS_MARK_ATTR | FS_MARK_DATA);
 	return n;
 }
 
@@ -640,8 +638,6 @@ int fs_fallocate(struct task *t, const struct fs_cred *cred, fs_ino ino, int mod
 	err = range_locked(t, cred, i, mode, (uint64_t)off, (uint64_t)(off + len));
 	unlock_data(t, true);
 	hand_settle(t);
-	if (!err)
-		stale_inode(t, i, FS_MARK_ATTR | FS_MARK_DATA);
 	return err;
 }
 

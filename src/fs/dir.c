@@ -115,6 +115,7 @@ int dirent_link(struct task *t, struct inode *dir, uint32_t cell, uint64_t item,
 	err = tree_insert(t, &fs->cells, &dir->room.dir.root, cell);
 	if (err)
 		return err;
+	stale_name(t, dir, (struct fs_name){d->name, d->len}, false);
 	txn_set(t, &dir->room.dir.count, dir->room.dir.count + 1);
 	hand_drop(t, item);
 	return 0;
@@ -128,6 +129,7 @@ int dirent_unlink(struct task *t, struct inode *dir, uint32_t cell)
 
 	if (err)
 		return err;
+	stale_name(t, dir, (struct fs_name){d->name, d->len}, d->known);
 	txn_set(t, &dir->room.dir.count, dir->room.dir.count - 1);
 	turn_paths(t, dir);
 	return hand_push(t, hand_item(HAND_CELLS, DIRENT_CELLS(d->len), cell)) ? 0 : -EUCLEAN;
@@ -140,8 +142,9 @@ void dirent_point(struct task *t, struct inode *dir, uint32_t cell, const struct
 
 	txn_set(t, &d->ino, inode_number(fs, target));
 	txn_set(t, &d->type, (uint8_t)(target->mode >> 12));
-	if (t->flags & TASK_KERNEL && !d->known)
-		txn_set(t, &d->known, 1);
+	stale_name(t, dir, (struct fs_name){d->name, d->len}, d->known);
+	if (!d->known != !(t->flags & TASK_KERNEL))
+		txn_set(t, &d->known, t->flags & TASK_KERNEL ? 1 : 0);
 	turn_paths(t, dir);
 }
 
@@ -261,23 +264,24 @@ racy_read int fs_dirname(struct task *t, fs_ino ino, fs_ino *parent, struct fs_d
 	return err;
 }
 
-/* ---- What the kernel was told is absent ---------------------------------------- */
+/* ---- Names of which the kernel may hold what is not so ---------------------------------------- */
 
 static uint32_t filter_bit(const struct fs *fs, struct fs_name name)
 {
 	return (uint32_t)(key_of(fs, name) >> 20) % 512;
 }
 
-bool name_was_absent(const struct fs *fs, const struct inode *dir, struct fs_name name)
+bool name_marked(const struct fs *fs, const struct inode *dir, struct fs_name name)
 {
 	uint32_t bit = filter_bit(fs, name);
 
 	return load_relaxed(&dir->room.dir.absent[bit / 64]) >> (bit % 64) & 1;
 }
 
-void mark_absent(const struct fs *fs, struct inode *dir, struct fs_name name)
+void mark_name(const struct fs *fs, struct inode *dir, struct fs_name name)
 {
 	uint32_t bit = filter_bit(fs, name);
 
 	fetch_or(&dir->room.dir.absent[bit / 64], 1ull << (bit % 64));
+	store_relaxed(&dir->room.dir.asked, dir->room.dir.asked + 1);
 }

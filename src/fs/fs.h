@@ -415,22 +415,35 @@ int fs_removexattr(struct task *t, const struct fs_cred *cred, fs_ino ino, const
 /*
  * What a kernel cache may hold of an inode. The daemon's calls set the marks
  * before they read what they answer. A direct client's call that changes a
- * marked thing clears the mark and, after it has released all its locks, hands
- * the list to task->invalidate, which returns when the kernel has let go.
+ * marked thing has task->invalidate see to it that the kernel forgets, after it
+ * has released its locks and before it returns. The mark goes when that is done
+ * (fs_marks_drop, fs_names_end): then changes cost nothing until the kernel asks
+ * again. A client that dies in between leaves a note, and fs_reap_dead of a task
+ * with `invalidate` does it for the dead.
  */
 enum fs_mark {
 	FS_MARK_ATTR = 1 << 0,	 /* attributes, ACLs */
 	FS_MARK_DATA = 1 << 1,	 /* pages */
+	FS_MARK_NAMES = 1 << 2,	 /* in a struct stale_item: a name in a directory. No mark of an inode */
 	FS_MARK_MAPPED = 1 << 3, /* may be mapped shared and writable through the mount: its pages are the truth */
-	FS_MARK_NAMES = 1 << 2,	 /* directory: entries, also that a name is absent */
 };
 
-struct fs_stale {
-	fs_ino ino;
-	unsigned marks; /* of FS_MARK_*: what is to be dropped */
-	uint8_t len;	/* FS_MARK_NAMES: the name in directory `ino` */
-	char name[FS_NAME_MAX + 1];
-};
+/*
+ * For who makes a kernel forget. The marks of an inode: read them, have the
+ * kernel drop what they say, take away those that were not set again meanwhile.
+ */
+uint32_t fs_marks(struct task *t, fs_ino ino);
+void fs_marks_drop(struct task *t, fs_ino ino, uint32_t seen, unsigned marks);
+/*
+ * The names of a directory that changed, or were called absent: `begun` is
+ * called under its lock, so that struct task's `absent` is not under way; then
+ * have the kernel drop the name that changed and all that were called absent,
+ * and end. False: it is no directory.
+ */
+bool fs_names_begin(struct task *t, fs_ino dir, void (*begun)(void *arg), void *arg, uint64_t *seen);
+void fs_names_end(struct task *t, fs_ino dir, uint64_t seen);
+/* Does the kernel refer to it? */
+bool fs_is_held(struct task *t, fs_ino ino);
 
 /*
  * A client that has the kernel map a file shared and writable marks it before:
@@ -440,7 +453,7 @@ struct fs_stale {
 int fs_mark_mapped(struct task *t, fs_ino ino);
 bool fs_is_mapped(struct task *t, fs_ino ino);
 
-/* Marks pages as held: the daemon, before it lets the kernel keep pages at open. */
+/* Marks pages as held: the daemon, before it reads or writes them for the kernel. */
 int fs_mark_data(struct task *t, fs_ino ino);
 
 /* ---- Checking ------------------------------------------------------------ */

@@ -109,6 +109,15 @@ int hand_settle_to(struct task *t, uint32_t n)
 	return first;
 }
 
+int hand_settle_all(struct task *t)
+{
+	int err = hand_settle_to(t, 0);
+
+	if (t->slot->nstale)
+		stale_tell(t);
+	return err;
+}
+
 bool hand_forget(struct task *t, uint64_t item)
 {
 	for (uint32_t i = t->slot->nhand; i-- > 0;) {

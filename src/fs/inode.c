@@ -24,6 +24,7 @@ struct fs_time time_now(const struct task *t)
 
 void set_time(struct task *t, struct inode *i, enum inode_time which, struct fs_time v)
 {
+	stale_note(t, i, FS_MARK_ATTR); /* whatever changes, a time does too */
 	if (i->sec[which] != v.sec)
 		txn_set(t, &i->sec[which], v.sec);
 	if (i->nsec[which] != v.nsec)
@@ -127,7 +128,7 @@ void give(struct task *t, struct inode *i, struct fs_attr *out)
 {
 	if (t->flags & TASK_KERNEL) {
 		txn_set(t, &i->kref, i->kref + 1);
-		fetch_or(&i->marks, FS_MARK_ATTR);
+		mark(i, FS_MARK_ATTR);
 	}
 	if (out)
 		fill_attr(fs_of(t), i, out);
@@ -148,6 +149,8 @@ int lock_data(struct task *t, struct inode *i)
 {
 	int err = lock_acquire(t, &i->data);
 
+	if (!err)
+		stale_note(t, i, FS_MARK_ATTR | FS_MARK_DATA);
 	if (!err && unlikely(load_relaxed(&i->flags) & INODE_TRIM)) {
 		err = data_trim(t, i);
 		if (err)
@@ -171,7 +174,7 @@ racy_read int fs_getattr(struct task *t, fs_ino ino, struct fs_attr *out)
 	if (!i)
 		return -ESTALE;
 	if (t->flags & TASK_KERNEL)
-		fetch_or(&i->marks, FS_MARK_ATTR); /* before the look: whoever changes it afterwards sees the mark */
+		mark(i, FS_MARK_ATTR); /* before the look: whoever changes it afterwards sees the mark */
 	do {
 		err = seq_begin(t, &i->meta, &seq);
 		if (err)
@@ -228,7 +231,7 @@ void inode_accessed(struct task *t, struct inode *i)
 	}
 	set_time(t, i, TIME_ACCESS, now);
 	if (txn_commit(t) == 0)
-		stale_inode(t, i, FS_MARK_ATTR);
+		hand_settle(t);
 }
 
 racy_read int fs_readlink(struct task *t, fs_ino ino, char *buf, size_t size)
@@ -427,20 +430,16 @@ int fs_setattr(struct task *t, const struct fs_cred *cred, fs_ino ino, unsigned 
 		err = set & FS_SET_OPEN ? 0 : may_truncate(t, cred, i);
 		if (!err)
 			err = data_resize(t, cred, i, in->size, set & FS_SET_OPEN);
-		if (!err)
-			stale_inode(t, i, FS_MARK_ATTR | FS_MARK_DATA);
 	}
 	set &= ~(unsigned)(FS_SET_SIZE | FS_SET_OPEN);
 	if (err || !set)
 		return err || !out ? err : fs_getattr(t, ino, out);
 	if (t->flags & TASK_KERNEL)
-		fetch_or(&i->marks, FS_MARK_ATTR); /* before the look, as in fs_getattr() */
+		mark(i, FS_MARK_ATTR); /* before the look, as in fs_getattr() */
 	do {
 		err = setattr_once(t, cred, i, set, in, out);
 		hand_settle(t);
 	} while (err == -EAGAIN);
-	if (!err)
-		stale_inode(t, i, FS_MARK_ATTR);
 	return err;
 }
 
@@ -461,14 +460,6 @@ int fs_hold(struct task *t, fs_ino ino, struct fs_attr *out)
 	return txn_commit_quiet(t);
 }
 
-/* The kernel holds nothing of the inode any more, nor a name in it. Under its lock. */
-static void unmark(struct inode *i)
-{
-	store_relaxed(&i->marks, 0);
-	for (unsigned k = 0; k < array_len(i->room.dir.absent) && is_dir(i->mode); k++)
-		store_relaxed(&i->room.dir.absent[k], 0);
-}
-
 void fs_forget(struct task *t, fs_ino ino, uint64_t n)
 {
 	struct inode *i = inode_at(fs_of(t), ino);
@@ -485,11 +476,18 @@ void fs_forget(struct task *t, fs_ino ino, uint64_t n)
 	if (had)
 		txn_set(t, &i->kref, had - min_of(had, n));
 	if (i->kref == 0)
-		unmark(i);
+		unmark(t, i);
 	if (had && i->kref == 0) /* and not for one that is in somebody's hand already */
 		maybe_reap(t, i);
 	if (txn_commit_quiet(t) == 0)
 		hand_settle(t);
+}
+
+bool fs_is_held(struct task *t, fs_ino ino)
+{
+	const struct inode *i = inode_at(fs_of(t), ino);
+
+	return i && load_relaxed(&i->kref) != 0;
 }
 
 int fs_mark_mapped(struct task *t, fs_ino ino)
@@ -498,7 +496,7 @@ int fs_mark_mapped(struct task *t, fs_ino ino)
 
 	if (!i)
 		return -ESTALE;
-	fetch_or(&i->marks, FS_MARK_MAPPED);
+	mark(i, FS_MARK_MAPPED);
 	return 0;
 }
 
@@ -515,6 +513,6 @@ int fs_mark_data(struct task *t, fs_ino ino)
 
 	if (!i)
 		return -ESTALE;
-	fetch_or(&i->marks, FS_MARK_DATA);
+	mark(i, FS_MARK_DATA);
 	return 0;
 }

@@ -54,9 +54,13 @@ static inline uint64_t hand_item(enum hand_tag tag, uint64_t count, uint64_t ind
 	return TAG(tag) | count << 40 | index;
 }
 
-/* Frees what the last call left in the hand. To be called without locks; every call of fs/ ends with it. */
+/*
+ * Frees what the last call left in the hand, and tells the kernel what it has to forget, unless a lock is held: then
+ * whoever lets go of it calls again. Every call of fs/ ends with it.
+ */
 static inline int hand_settle(struct task *t);
-/* Down to the first `n` items. */
+int hand_settle_all(struct task *t);
+/* The hand alone, down to the first `n` items. */
 int hand_settle_to(struct task *t, uint32_t n);
 /* Takes the item out of the hand, in the open transaction. False: it was not there. */
 bool hand_forget(struct task *t, uint64_t item);
@@ -65,7 +69,7 @@ void hand_drop(struct task *t, uint64_t item);
 
 static inline int hand_settle(struct task *t)
 {
-	return t->slot->nhand ? hand_settle_to(t, 0) : 0;
+	return likely(!(t->slot->nhand | t->slot->nstale)) ? 0 : hand_settle_all(t);
 }
 /* Room for `n` items more? */
 static inline bool hand_room(const struct task *t, uint32_t n)
@@ -249,10 +253,29 @@ int data_resize(struct task *t, const struct fs_cred *cred, struct inode *i, uin
 
 /* ---- stale.c: what the kernel is to be told ------------------------------------ */
 
-/* Call without locks, after the change: drops the marks and tells, if there are any. */
-void stale_inode(struct task *t, struct inode *i, unsigned marks);
-/* The same for a name that came, went or leads elsewhere. `known`: the kernel may hold what it led to. */
+/*
+ * `i` is going to be different: noted in the task's slot, if the kernel may hold
+ * what `marks` says. Under the lock that the change is made under, before it is
+ * final: who looks after that sees the change, who has looked before has marked.
+ */
+static inline void stale_note(struct task *t, const struct inode *i, unsigned marks);
+void stale_note_marked(struct task *t, const struct inode *i, unsigned marks);
+/* The same for a name that comes, goes or leads elsewhere. `known`: the kernel may hold what it leads to. */
 void stale_name(struct task *t, struct inode *dir, struct fs_name name, bool known);
-/* Does the kernel perhaps hold that `name` is absent in `dir`? */
-bool name_was_absent(const struct fs *fs, const struct inode *dir, struct fs_name name);
-void mark_absent(const struct fs *fs, struct inode *dir, struct fs_name name);
+/* Tells what is noted. Without locks. */
+void stale_tell(struct task *t);
+#define MARK_COUNT 0x100u /* in `marks`: one setting; below it the marks */
+/* The kernel may hold the marked things from now on: before they are read for it. */
+void mark(struct inode *i, unsigned marks);
+/* The kernel holds nothing of the inode any more, nor a name in it. Under its lock. */
+void unmark(struct task *t, struct inode *i);
+/* May the kernel hold something of this name that is not so? */
+bool name_marked(const struct fs *fs, const struct inode *dir, struct fs_name name);
+/* It may from now on. Under the directory's lock. */
+void mark_name(const struct fs *fs, struct inode *dir, struct fs_name name);
+
+static inline void stale_note(struct task *t, const struct inode *i, unsigned marks)
+{
+	if (unlikely(load_relaxed(&i->marks) & marks))
+		stale_note_marked(t, i, marks);
+}

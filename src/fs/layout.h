@@ -71,7 +71,7 @@ struct inode {
 	uint32_t flags; /* enum inode_flags | height of the map << 8 */
 	uint32_t xattr; /* cell of the first extended attribute, 0: none */
 	uint32_t nopen; /* open files of clients */
-	uint32_t marks; /* enum fs_mark: what the kernel may hold. Atomic, under no lock */
+	uint32_t marks; /* enum fs_mark, and a count of settings above: what the kernel may hold. Atomic */
 
 	int64_t sec[TIMES]; /* enum inode_time */
 	uint32_t nsec[TIMES];
@@ -86,10 +86,10 @@ struct inode {
 			uint32_t root;	/* tree of entries */
 			uint32_t count; /* entries */
 			uint32_t parent;
-			uint32_t self;	  /* cell of the entry that names this directory, 0: root or removed */
-			uint64_t changes; /* counts what could turn a path through here elsewhere: see fs_walk */
-			uint64_t spare[1];
-			uint64_t absent[8]; /* filter of names the kernel was told are absent; atomic */
+			uint32_t self;	    /* cell of the entry that names this directory, 0: root or removed */
+			uint64_t changes;   /* counts what could turn a path through here elsewhere: see fs_walk */
+			uint64_t asked;	    /* counts what is put into the filter */
+			uint64_t absent[8]; /* filter of names of which the kernel may hold what is not so */
 		} dir;
 	} room;
 };

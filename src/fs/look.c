@@ -19,12 +19,10 @@ racy_read int look_in(const struct fs *fs, struct inode *dir, struct fs_name nam
 		return (int)cell;
 	l->cell = (uint32_t)cell;
 	l->ino = 0;
-	l->known = false;
 	if (!cell)
 		return 0;
 	d = dirent_at(fs, l->cell);
 	l->ino = d ? load_relaxed(&d->ino) : 0;
-	l->known = d && load_relaxed(&d->known);
 	return inode_at(fs, l->ino) ? 0 : -EUCLEAN;
 }
 

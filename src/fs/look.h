@@ -9,7 +9,6 @@ struct look {
 	uint64_t seq;  /* of the directory */
 	uint32_t cell; /* of the entry, 0: there is none */
 	fs_ino ino;
-	bool known; /* the kernel may hold the entry */
 };
 
 /* Looks. 0 (also where there is no entry), -ENOTDIR, -ENOENT (a removed directory, or no name), -ENAMETOOLONG ... */
@@ -19,12 +18,9 @@ int look(struct task *t, fs_ino dir, struct fs_name name, struct look *l);
 int look_in(const struct fs *fs, struct inode *dir, struct fs_name name, struct look *l);
 
 /* Under the directory's lock: is it still what was looked at? That the kernel came to know it changes no version. */
-static inline bool still(const struct task *t, struct look *l)
+static inline bool still(const struct look *l)
 {
-	if ((load_relaxed(&l->dir->meta) ^ l->seq) / LOCK_VERSION)
-		return false;
-	l->known = l->cell && dirent_at(fs_of(t), l->cell)->known;
-	return true;
+	return !((load_relaxed(&l->dir->meta) ^ l->seq) / LOCK_VERSION);
 }
 
 /* "." or ".." */

@@ -85,7 +85,7 @@ static int lookup_kernel(struct task *t, const struct fs_cred *cred, fs_ino dir,
 		err = lock_inodes(t, (fs_ino[]){dir, l.ino}, 2);
 		if (err)
 			return txn_abort(t, err);
-		if (still(t, &l))
+		if (still(&l))
 			break;
 		txn_abort(t, 0);
 	}
@@ -93,7 +93,8 @@ static int lookup_kernel(struct task *t, const struct fs_cred *cred, fs_ino dir,
 	if (err)
 		return txn_abort(t, err);
 	if (!l.cell) {
-		mark_absent(fs, l.dir, name);
+		if (!t->absent || t->absent(t->arg, dir, name.s, name.len, name_marked(fs, l.dir, name)))
+			mark_name(fs, l.dir, name);
 		return txn_abort(t, -ENOENT);
 	}
 	if (!dirent_at(fs, l.cell)->known)
@@ -166,6 +167,7 @@ static void dir_fill(struct inode *i)
 	for (unsigned k = 0; k < INODE_ROOM / 8; k++)
 		store_relaxed(&i->room.words[k], 0);
 	store_relaxed(&i->room.dir.changes, (i->gen + 1) << 32);
+	store_relaxed(&i->room.dir.asked, (i->gen + 1) << 32);
 }
 
 /* Fills a fresh inode of the hand: nothing leads to it yet, so nothing is logged. */
@@ -183,7 +185,7 @@ static void inode_fill(struct task *t, struct inode *i, const struct fs_cred *cr
 	store_relaxed(&i->flags, S_ISREG(h->mode) || S_ISLNK(h->mode) ? INODE_INLINE : 0);
 	store_relaxed(&i->xattr, 0);
 	store_relaxed(&i->nopen, 0);
-	store_relaxed(&i->marks, 0);
+	store_relaxed(&i->marks, (uint32_t)i->gen << 8); /* no count that the number had in another life */
 	store_relaxed(&i->kref, 0);
 	for (int k = 0; k < TIMES; k++) {
 		store_relaxed(&i->sec[k], now.sec);
@@ -292,7 +294,7 @@ static int make_once(struct task *t, const struct fs_cred *cred, struct look *l,
 		return err;
 	txn_begin(t);
 	err = lock_inodes(t, (fs_ino[]){inode_number(fs_of(t), l->dir), m.ino}, 2);
-	if (!err && !still(t, l))
+	if (!err && !still(l))
 		err = -EAGAIN;
 	if (!err)
 		err = make_link(t, l->dir, &m);
@@ -330,10 +332,6 @@ int fs_make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_na
 		else if (!seq_valid(&l.dir->meta, l.seq))
 			err = -EAGAIN;
 	} while (err == -EAGAIN);
-	if (!err) {
-		stale_name(t, l.dir, name, false);
-		stale_inode(t, l.dir, FS_MARK_ATTR);
-	}
 	return err;
 }
 
@@ -368,7 +366,7 @@ static int link_once(struct task *t, const struct fs_cred *cred, struct look *l,
 		return err;
 	txn_begin(t);
 	err = lock_inodes(t, (fs_ino[]){inode_number(fs, l->dir), ino}, 2);
-	if (!err && !still(t, l))
+	if (!err && !still(l))
 		err = -EAGAIN;
 	if (!err)
 		err = link_allowed(fs, cred, l, i);
@@ -399,11 +397,6 @@ int fs_link(struct task *t, const struct fs_cred *cred, fs_ino ino, fs_ino dir, 
 		if (!err)
 			err = finish(t, link_once(t, cred, &l, name, ino, out));
 	} while (err == -EAGAIN);
-	if (!err) {
-		stale_name(t, l.dir, name, false);
-		stale_inode(t, l.dir, FS_MARK_ATTR);
-		stale_inode(t, inode_at(fs, ino), FS_MARK_ATTR);
-	}
 	return err;
 }
 
@@ -490,7 +483,7 @@ static int remove_once(struct task *t, const struct fs_cred *cred, struct look *
 
 	txn_begin(t);
 	err = lock_inodes(t, (fs_ino[]){inode_number(fs, l->dir), l->ino}, 2);
-	if (!err && !still(t, l))
+	if (!err && !still(l))
 		err = -EAGAIN;
 	if (!err)
 		err = remove_allowed(fs, cred, l, victim, want_dir);
@@ -523,12 +516,7 @@ static int remove_name(struct task *t, const struct fs_cred *cred, fs_ino dir, s
 			err = remove_once(t, cred, &l, want_dir);
 		}
 	} while (err == -EAGAIN);
-	if (err)
-		return finish(t, err);
-	stale_name(t, l.dir, name, l.known);
-	stale_inode(t, l.dir, FS_MARK_ATTR);
-	stale_inode(t, inode_at(fs_of(t), l.ino), FS_MARK_ATTR);
-	return finish(t, 0);
+	return finish(t, err);
 }
 
 int fs_unlink(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name)

@@ -123,8 +123,6 @@ int fs_open(struct task *t, const struct fs_cred *cred, fs_ino ino, int flags, u
 		err = data_resize(t, cred, i, 0, true);
 		if (err)
 			fs_close(t, handle);
-		else
-			stale_inode(t, i, FS_MARK_ATTR | FS_MARK_DATA);
 	}
 	return err;
 }
@@ -379,12 +377,10 @@ int64_t fs_read_next(struct task *t, uint32_t handle, void *buf, size_t len)
 int64_t fs_write_next(struct task *t, const struct fs_cred *cred, uint32_t handle, const void *buf, size_t len)
 {
 	struct open_file *f;
-	struct inode *i;
 	int64_t end = 0, n = lock_offset(t, handle, &f);
 
 	if (n)
 		return n;
-	i = inode_at(fs_of(t), f->ino);
 	if ((f->flags & O_ACCMODE) == O_RDONLY)
 		n = -EBADF;
 	else
@@ -392,8 +388,7 @@ int64_t fs_write_next(struct task *t, const struct fs_cred *cred, uint32_t handl
 	if (n > 0)
 		store_relaxed(&f->pos, (uint64_t)end);
 	lock_release(t, 0);
-	if (n > 0)
-		stale_inode(t, i, FS_MARK_ATTR | FS_MARK_DATA); /* fs_write() could not, under the lock */
+	hand_settle(t); /* what could not be told under the lock */
 	return n;
 }
 

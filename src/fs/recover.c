@@ -66,7 +66,7 @@ int fs_reap_dead(struct task *t)
 static void forget_one(struct task *t, struct inode *i)
 {
 	/* The root is marked without being counted, and so is a directory of which only names were asked. */
-	if (load_relaxed(&i->kref) || load_relaxed(&i->marks) || is_dir(load_relaxed(&i->mode)))
+	if (load_relaxed(&i->kref) || load_relaxed(&i->marks) % MARK_COUNT || is_dir(load_relaxed(&i->mode)))
 		fs_forget(t, inode_number(fs_of(t), i), UINT64_MAX);
 }
 

@@ -175,7 +175,7 @@ static int lock_all(struct task *t, struct rename *r)
 	if (err)
 		return err;
 	err = lock_inodes(t, (fs_ino[]){number(t, r->from.dir), number(t, r->to.dir), r->from.ino, r->to.ino}, 4);
-	if (!err && (!still(t, &r->from) || !still(t, &r->to)))
+	if (!err && (!still(&r->from) || !still(&r->to)))
 		err = -EAGAIN;
 	return err;
 }
@@ -225,17 +225,6 @@ static int look_both(struct task *t, const struct fs_cred *cred, struct rename *
 	return 0;
 }
 
-static void tell(struct task *t, const struct rename *r, struct fs_name oldname, struct fs_name newname)
-{
-	stale_name(t, r->from.dir, oldname, r->from.known);
-	stale_name(t, r->to.dir, newname, r->to.known);
-	stale_inode(t, r->from.dir, FS_MARK_ATTR);
-	stale_inode(t, r->to.dir, FS_MARK_ATTR);
-	stale_inode(t, r->src, FS_MARK_ATTR);
-	if (r->dst)
-		stale_inode(t, r->dst, FS_MARK_ATTR);
-}
-
 int fs_rename(struct task *t, const struct fs_cred *cred, fs_ino olddir, struct fs_name oldname, fs_ino newdir,
 	      struct fs_name newname, unsigned flags)
 {
@@ -251,7 +240,5 @@ int fs_rename(struct task *t, const struct fs_cred *cred, fs_ino olddir, struct 
 		if (!err)
 			err = finish(t, rename_once(t, cred, &r, newname));
 	} while (err == -EAGAIN);
-	if (!err && r.src != r.dst)
-		tell(t, &r, oldname, newname);
 	return err;
 }

@@ -331,7 +331,7 @@ racy_read int fs_getxattr(struct task *t, const struct fs_cred *cred, fs_ino ino
 	if (len > FS_XATTR_NAME_MAX || len == 0)
 		return -ERANGE;
 	if (t->flags & TASK_KERNEL)
-		fetch_or(&i->marks, FS_MARK_ATTR);
+		mark(i, FS_MARK_ATTR);
 	do {
 		int64_t cell;
 
@@ -486,8 +486,6 @@ static int change(struct task *t, const struct fs_cred *cred, fs_ino ino, const 
 		err = change_locked(t, cred, i, c);
 	err = err ? txn_abort(t, err) : txn_commit(t);
 	hand_settle(t);
-	if (!err)
-		stale_inode(t, i, FS_MARK_ATTR);
 	return err;
 }
 

@@ -214,7 +214,8 @@ static void raise_high(struct pool *pool, uint32_t n)
 /* A free slot holds nothing; one that does was damaged, and stays unused. */
 static bool slot_clean(const struct task_slot *s)
 {
-	return !load_relaxed(&s->nheld) && !load_relaxed(&s->nundo) && !load_relaxed(&s->nhand);
+	return !load_relaxed(&s->nheld) && !load_relaxed(&s->nundo) && !load_relaxed(&s->nhand) &&
+	       !load_relaxed(&s->nstale);
 }
 
 int task_attach(struct pool *pool, unsigned flags, struct task *t)
@@ -239,7 +240,7 @@ int task_attach(struct pool *pool, unsigned flags, struct task *t)
 
 void task_detach(struct task *t)
 {
-	check(t->slot->nheld == 0 && t->slot->nundo == 0 && t->slot->nhand == 0);
+	check(t->slot->nheld == 0 && t->slot->nundo == 0 && t->slot->nhand == 0 && t->slot->nstale == 0);
 	store_release(&t->slot->seat, seat_word(SLOT_FREE, 0));
 	t->slot = NULL;
 }
@@ -249,11 +250,15 @@ int task_inherit(struct task *t, uint32_t i, struct task *heir)
 	struct task_slot *s = task_slot(t->pool, i);
 	uint64_t seat = load_acquire(&s->seat);
 
-	if (seat_state(seat) != SLOT_ZOMBIE || s->nheld || s->nundo || s->nhand > TASK_HAND ||
+	/* What a kernel has to be told is left to who can do that: the daemon. */
+	if (seat_state(seat) != SLOT_ZOMBIE || (s->nstale && !t->invalidate) || s->nheld || s->nundo ||
+	    s->nhand > TASK_HAND || s->nstale > TASK_STALE ||
 	    !cas(&s->seat, &seat, seat_word(SLOT_LIVE, t->pool->client)))
 		return 0;
 	task_fill(heir, t->pool, t->flags, i);
 	heir->clock = t->clock;
+	heir->invalidate = t->invalidate;
+	heir->arg = t->arg;
 	return 1;
 }
 
@@ -275,7 +280,7 @@ static void task_bury(struct pool *pool, struct task_slot *s, uint32_t id, uint6
 	store_relaxed(&s->nheld, 0);
 	fence_death();
 	step_in(pool);
-	cas(&s->seat, &seat, s->nhand ? seat_word(SLOT_ZOMBIE, 0) : seat_word(SLOT_FREE, 0));
+	cas(&s->seat, &seat, s->nhand || s->nstale ? seat_word(SLOT_ZOMBIE, 0) : seat_word(SLOT_FREE, 0));
 }
 
 static void bury_tasks_of(struct pool *pool, uint32_t c)

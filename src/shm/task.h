@@ -12,7 +12,8 @@
  *	held	words of the locks that it holds or is about to take,
  *	undo	old values of the words that the open transaction changed,
  *	hand	objects that it owns and that hang on nothing: taken from an
- *		allocator and not linked yet, or unlinked and not freed yet.
+ *		allocator and not linked yet, or unlinked and not freed yet,
+ *	stale	what a kernel has to be told of its change (fs/stale.c).
  * Only the task itself writes its slot while its client lives; who has proven
  * it dead, and holds the client's `reaper` lock, writes it afterwards.
  */
@@ -25,8 +26,10 @@
 #define TASK_LIFE ((int64_t)1 << 60)
 
 #define TASK_HELD 16u
-#define TASK_UNDO 960u
+#define TASK_UNDO 944u
 #define TASK_HAND 64u
+#define TASK_STALE 8u /* things that one call makes the kernel forget, at most */
+#define TASK_STALE_NAMES 2u
 
 enum pool_region_shm {
 	REGION_CLIENTS = 0,
@@ -74,17 +77,31 @@ struct undo_entry {
 	uint64_t old;
 };
 
+struct stale_item {
+	uint32_t ino;
+	uint16_t marks; /* enum fs_mark */
+	uint8_t name;	/* FS_MARK_NAMES: which of the names */
+	uint8_t len;	/* of it */
+};
+
+struct stale_list {
+	struct stale_item item[TASK_STALE];
+	char name[TASK_STALE_NAMES][256];
+};
+
 struct task_slot {
 	/* Line of the transaction. */
 	uint64_t seat; /* state and client in one word, seat_word(); changed by compare-and-swap */
 	uint32_t nheld;
 	uint32_t nundo;
 	uint32_t nhand;
-	uint32_t tid; /* to show */
+	uint32_t nstale;
 	uint64_t own; /* lock word that nobody else takes: for transactions that change this slot only */
-	uint64_t pad[4];
+	uint32_t tid; /* to show */
+	uint32_t pad[7];
 	uint64_t held[TASK_HELD] cache_aligned; /* offsets of lock words */
 	uint64_t hand[TASK_HAND] cache_aligned; /* fs/hand.h */
+	struct stale_list stale cache_aligned;
 	struct undo_entry undo[TASK_UNDO] cache_aligned;
 } __attribute__((aligned(4096)));
 
@@ -94,8 +111,6 @@ _Static_assert(sizeof(struct task_slot) == 16384, "four pages a task");
 enum task_flags {
 	TASK_KERNEL = 1 << 0, /* a thread of the daemon: its answers go to the kernel */
 };
-
-struct fs_stale;
 
 /* A thread's seat, in the thread's own memory. Members are for shm/ and fs/. */
 struct task {
@@ -110,8 +125,17 @@ struct task {
 	uint32_t settled; /* a part of the open transaction is final */
 	/* Seconds and nanoseconds of CLOCK_REALTIME_COARSE; NULL: the system call. */
 	int (*clock)(int clock, struct timespec *ts);
-	/* See enum fs_mark. Called without locks. NULL: nothing is cached by a kernel. */
-	void (*invalidate)(void *arg, const struct fs_stale *stale, int n);
+	/*
+	 * See enum fs_mark: has a kernel forget `n` items, returns when it has, or there is none. Called without
+	 * locks; the list lies in the slot. NULL: nothing is cached by a kernel.
+	 */
+	void (*invalidate)(void *arg, const struct stale_list *list, uint32_t n);
+	/*
+	 * TASK_KERNEL: the kernel is about to be told that there is no such name; may it keep that? Called under
+	 * the directory's lock. NULL: it may. `seen`: perhaps it was told before. name == NULL: the kernel has
+	 * forgotten the directory, and all absences in it.
+	 */
+	bool (*absent)(void *arg, uint32_t dir, const char *name, size_t len, bool seen);
 	void *arg;
 };
 

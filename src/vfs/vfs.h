@@ -35,7 +35,7 @@ struct vfs_host {
 	/* Seconds and nanoseconds, see struct task. NULL: a system call. */
 	int (*clock)(int clock, struct timespec *ts);
 	/* Tells the daemon of `fs` what the kernel must forget; returns when it has. NULL: nobody caches. */
-	void (*invalidate)(void *fs, const struct fs_stale *stale, int n);
+	void (*invalidate)(void *fs, const struct stale_list *list, uint32_t n);
 	void *arg; /* for `call` */
 };
 
