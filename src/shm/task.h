@@ -97,8 +97,9 @@ struct task_slot {
 	uint32_t nhand;
 	uint32_t nstale;
 	uint64_t own; /* lock word that nobody else takes: for transactions that change this slot only */
+	uint64_t run; /* not 0: its thread runs programs, since that stamp (maps/arena.h) */
 	uint32_t tid; /* to show */
-	uint32_t pad[7];
+	uint32_t pad[5];
 	uint64_t held[TASK_HELD] cache_aligned; /* offsets of lock words */
 	uint64_t hand[TASK_HAND] cache_aligned; /* fs/hand.h */
 	struct stale_list stale cache_aligned;
