@@ -34,7 +34,8 @@
 enum pool_region_shm {
 	REGION_CLIENTS = 0,
 	REGION_TASKS = 1,
-	REGION_FIRST_FS = 2, /* fs/layout.h goes on */
+	REGION_FIRST_FS = 2,		   /* fs/layout.h goes on */
+	REGION_METRICS = POOL_REGIONS - 1, /* metrics/layout.h; may be empty */
 };
 
 enum slot_state {
@@ -113,6 +114,8 @@ enum task_flags {
 	TASK_KERNEL = 1 << 0, /* a thread of the daemon: its answers go to the kernel */
 };
 
+struct metrics_seat;
+
 /* A thread's seat, in the thread's own memory. Members are for shm/ and fs/. */
 struct task {
 	struct pool *pool;
@@ -138,6 +141,7 @@ struct task {
 	 */
 	bool (*absent)(void *arg, uint32_t dir, const char *name, size_t len, bool seen);
 	void *arg;
+	struct metrics_seat *count; /* metrics/count.h. NULL: nothing is counted */
 };
 
 /*

@@ -323,6 +323,7 @@ int fd_materialise(struct vfs_thread *v, long fd)
 		return (int)real;
 	store_release(&p->fd[fd], 0);
 	fs_close(seat(v, (unsigned)store), (uint32_t)fd);
+	count_real(v);
 	return 0;
 }
 

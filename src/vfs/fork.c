@@ -99,6 +99,7 @@ struct vfs_thread *vfs_fork_child(struct vfs_thread *parent)
 
 	v->brood = (struct vfs_brood){0};
 	v->seated = 0; /* the parent's seats */
+	v->used = NULL;
 	v->proc->fd_lock = v->proc->cwd_lock = 0;
 	for (uint32_t i = 0; i < v->proc->nmounts; i++)
 		if (fs_fork_child(&v->proc->mount[i].fs, b.seat[i]) != 0)
@@ -142,6 +143,7 @@ void vfs_exec_prepare(struct vfs_thread *v, bool carries)
 		if (v->seated & 1u << i)
 			task_detach(&v->task[i]);
 	v->seated = 0;
+	v->used = NULL;
 }
 
 void vfs_exec_failed(struct vfs_thread *v)
