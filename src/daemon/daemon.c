@@ -27,7 +27,6 @@
 #include "daemon/place.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
-#include "daemon/tally.h"
 
 #define TICK_MS 1000
 #define STOP_MS 10	      /* between two tries to stop the session */
@@ -173,7 +172,6 @@ static void on_tick(struct loop_event *ev)
 		session_stop(d->session);
 		return;
 	}
-	tally_tick(&d->fs.pool);
 	fs_reap_dead(&d->task);
 	fs_trim(&d->task, KEEP_FREE);
 }
@@ -308,15 +306,12 @@ static int serve(struct daemon *d, struct err *err)
 				    .flags = (c->flags & DAEMON_NOATIME) ? SESSION_NOATIME : 0,
 				    .ready = c->ready,
 				    .arg = c->arg};
-	int ret;
+	int ret = session_open(&sc, &d->session, err);
 
-	tally_tick(&d->fs.pool);
-	ret = session_open(&sc, &d->session, err);
 	if (ret < 0)
 		return ret;
 	d->task.invalidate = forget_for_dead;
 	d->task.arg = d;
-	tally_tick(&d->fs.pool);
 	fs_set_mounted(&d->fs, c->mountpoint, session_dev(d->session), server_path(d->server));
 	ret = -pthread_create(&d->thread, NULL, run_loop, d);
 	if (ret < 0)

@@ -10,7 +10,6 @@
 
 #include "base/scope.h"
 #include "daemon/ops.h"
-#include "metrics/count.h"
 
 static __thread struct worker *self;
 static pthread_key_t leaving; /* its destructor gives the seat back when a thread ends */
@@ -61,7 +60,6 @@ static int take_seat(struct session *s)
 	w->task.clock = read_clock;
 	w->task.absent = is_absent;
 	w->task.arg = w;
-	metrics_attach(&w->task);
 	self = steal(&w);
 	pthread_setspecific(leaving, self);
 	return 0;
@@ -70,13 +68,6 @@ static int take_seat(struct session *s)
 struct session *ops_session(fuse_req_t req)
 {
 	return fuse_req_userdata(req);
-}
-
-struct task *ops_task(struct session *s)
-{
-	if (unlikely(!self))
-		(void)!take_seat(s); /* a request without one is answered with the reason */
-	return self ? &self->task : NULL;
 }
 
 struct worker *ops_worker(fuse_req_t req)

@@ -387,6 +387,101 @@ int64_t fs_write(struct task *t, const struct fs_cred *cred, fs_ino ino, const v
 	return n;
 }
 
+/* ---- Several buffers as one ---------------------------------------------------------- */
+
+static racy_read int64_t readv_once(const struct fs *fs, const struct inode *i, const struct iovec *v, uint32_t n,
+				    uint64_t off)
+{
+	int64_t done = 0;
+
+	for (uint32_t k = 0; k < n; k++) {
+		int64_t got = read_once(fs, i, v[k].iov_base, v[k].iov_len, off + (uint64_t)done);
+
+		if (got < 0)
+			return done ? done : got;
+		done += got;
+		if ((size_t)got < v[k].iov_len)
+			break;
+	}
+	return n ? done : regular(i);
+}
+
+int64_t fs_readv(struct task *t, fs_ino ino, const struct iovec *v, uint32_t n, int64_t off, unsigned flags)
+{
+	const struct fs *fs = fs_of(t);
+	struct inode *i = inode_at(fs, ino);
+	int64_t done = 0;
+	uint64_t seq = 0;
+	int err, tries = 0;
+
+	if (!i || off < 0)
+		return i ? -EINVAL : -ESTALE;
+	do {
+		err = tries++ < READ_TRIES ? seq_begin(t, &i->data, &seq) : lock_acquire(t, &i->data);
+		if (err)
+			return err;
+		done = readv_once(fs, i, v, n, (uint64_t)off);
+	} while (tries <= READ_TRIES && !seq_valid(&i->data, seq));
+	if (tries > READ_TRIES)
+		lock_release(t, 0);
+	if (done >= 0 && !(flags & FS_IO_NOATIME))
+		inode_accessed(t, i);
+	return done;
+}
+
+/* Under the data lock. a->off is left where the first byte went. */
+static int64_t writev_locked(struct step_args *a, const struct iovec *v, uint32_t n, unsigned flags)
+{
+	int64_t done = 0;
+	uint64_t first = 0;
+	int err = regular(a->i);
+
+	if (err)
+		return err;
+	for (uint32_t k = 0; k < n; k++) {
+		int64_t put;
+
+		a->buf = v[k].iov_base;
+		a->len = v[k].iov_len;
+		if (!a->len)
+			continue;
+		put = write_locked(a, done ? 0 : flags);
+		if (!done)
+			first = a->off;
+		if (put < 0) {
+			done = done ? done : put;
+			break;
+		}
+		done += put;
+		if ((size_t)put < v[k].iov_len)
+			break;
+		a->off = first + (uint64_t)done;
+	}
+	a->off = done ? first : a->off;
+	return done;
+}
+
+int64_t fs_writev(struct task *t, const struct fs_cred *cred, fs_ino ino, const struct iovec *v, uint32_t n,
+		  int64_t off, unsigned flags, int64_t *end)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+	struct step_args a = {t, cred, i, NULL, 0, (uint64_t)off};
+	int64_t done;
+	int err;
+
+	if (!i || off < 0)
+		return i ? -EINVAL : -ESTALE;
+	err = lock_data(t, i);
+	if (err)
+		return err;
+	done = writev_locked(&a, v, n, flags);
+	unlock_data(t, true);
+	hand_settle(t);
+	if (end)
+		*end = (int64_t)a.off + max_of(done, 0);
+	return done;
+}
+
 /* ---- Changing the size ------------------------------------------------------------ */
 
 int data_trim(struct task *t, struct inode *i)

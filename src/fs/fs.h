@@ -31,6 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include "ds/blocks.h"
@@ -106,6 +107,7 @@ struct fs_new {
 	gid_t gid;	    /* group where cred is NULL; a setgid directory's group wins */
 	const char *target; /* symlink: what it points to */
 	size_t target_len;
+	bool nameless; /* fs_tmpfile: it never gets a name (O_EXCL) */
 };
 
 /* A name of one component: neither empty nor with '/' or NUL in it. */
@@ -211,22 +213,6 @@ struct fs_stats {
 	char name[64];
 };
 int fs_statfs(struct task *t, struct fs_stats *out);
-
-/*
- * For who only looks on: maps the pool so that it cannot be written, and takes
- * no seat. Nothing but the two calls below, metrics/sum.h and what reads shm/
- * without a task may be called on it; pool_unmap() ends it. Errors as fs_attach.
- */
-int fs_look(int fd, struct fs *fs) must_check;
-void fs_stats(const struct fs *fs, struct fs_stats *out);
-
-/* How the free blocks lie. */
-struct fs_runs {
-	uint64_t runs, longest; /* of free blocks in a row, where blocks were ever in use; the longest, in blocks */
-	uint64_t untouched;	/* blocks that were never in use */
-};
-/* O(blocks ever used), some 0.1 ms a GiB. */
-void fs_runs(const struct fs *fs, struct fs_runs *out);
 
 /* ---- Names ------------------------------------------------------------- */
 
@@ -362,7 +348,22 @@ int fs_set_flags(struct task *t, uint32_t handle, uint32_t mask, uint32_t flags)
 /* read(2), write(2), lseek(2) at the open file's own offset; -EBADF where it is not open for that. */
 int64_t fs_read_next(struct task *t, uint32_t handle, void *buf, size_t len);
 int64_t fs_write_next(struct task *t, const struct fs_cred *cred, uint32_t handle, const void *buf, size_t len);
+/* And of vectors; `flags`: FS_IO_APPEND for this write, whatever the open file's flags are. */
+int64_t fs_readv_next(struct task *t, uint32_t handle, const struct iovec *v, uint32_t n);
+int64_t fs_writev_next(struct task *t, const struct fs_cred *cred, uint32_t handle, const struct iovec *v, uint32_t n,
+		       unsigned flags);
 int64_t fs_seek_to(struct task *t, uint32_t handle, int64_t off, int whence);
+
+/*
+ * Gives the offset of an open file to the kernel, which has the same file open
+ * as `fd`: that is moved to it, unless it was given before. From then on all
+ * calls that would use it are -EREMOTE, through whatever handle;
+ * fs_offset_given() tells why. Returns the offset at which it was given.
+ */
+int64_t fs_give_offset(struct task *t, uint32_t handle, int fd);
+bool fs_offset_given(struct task *t, uint32_t handle);
+/* Number of the open file behind a handle, the same for all that share it. 0: none. */
+uint32_t fs_handle_file(struct task *t, uint32_t handle);
 
 /*
  * fork. The parent prepares a seat that holds all its open files, for a child
@@ -404,6 +405,13 @@ int64_t fs_read(struct task *t, fs_ino ino, void *buf, size_t len, int64_t off, 
  */
 int64_t fs_write(struct task *t, const struct fs_cred *cred, fs_ino ino, const void *buf, size_t len, int64_t off,
 		 unsigned flags, int64_t *end);
+/*
+ * The same with the buffers of `v`, one after the other, as one read or write.
+ * A bad pointer behind the first bytes that went well makes it shorter.
+ */
+int64_t fs_readv(struct task *t, fs_ino ino, const struct iovec *v, uint32_t n, int64_t off, unsigned flags);
+int64_t fs_writev(struct task *t, const struct fs_cred *cred, fs_ino ino, const struct iovec *v, uint32_t n,
+		  int64_t off, unsigned flags, int64_t *end);
 /* mode: FALLOC_FL_KEEP_SIZE, PUNCH_HOLE | KEEP_SIZE, ZERO_RANGE [| KEEP_SIZE]; -EOPNOTSUPP for others. */
 int fs_fallocate(struct task *t, const struct fs_cred *cred, fs_ino ino, int mode, int64_t off, int64_t len);
 /* whence: SEEK_DATA or SEEK_HOLE. The offset found, or -ENXIO. */

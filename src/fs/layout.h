@@ -117,7 +117,7 @@ struct open_file {
 	uint32_t ino;	/* constant while it has references */
 	uint32_t flags; /* of open(2), and what fcntl has made of them. Atomic */
 	uint32_t refs;	/* handles that lead here. Under the inode's meta lock */
-	uint32_t pad;
+	uint32_t given; /* `pos` is the kernel's: see fs_give_offset. Under `lock` */
 	uint64_t spare[4];
 };
 

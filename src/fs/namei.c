@@ -419,7 +419,8 @@ static int tmpfile_prepare(struct task *t, const struct fs_cred *cred, struct lo
 	return err ? err : prepare(t, cred, l, (struct fs_name){0}, new, m);
 }
 
-static int tmpfile_link(struct task *t, struct made *m, uint32_t handle, uint32_t cell, struct fs_attr *out)
+static int tmpfile_link(struct task *t, struct made *m, bool nameless, uint32_t handle, uint32_t cell,
+			struct fs_attr *out)
 {
 	int err;
 
@@ -428,7 +429,8 @@ static int tmpfile_link(struct task *t, struct made *m, uint32_t handle, uint32_
 	if (err)
 		return txn_abort(t, err);
 	store_relaxed(&m->i->nlink, 0);
-	store_relaxed(&m->i->flags, m->i->flags | INODE_TMPFILE);
+	if (!nameless)
+		store_relaxed(&m->i->flags, m->i->flags | INODE_TMPFILE);
 	enliven(t, m);
 	if (!(t->flags & TASK_KERNEL))
 		err = open_link(t, m->i, O_RDWR, handle, cell);
@@ -455,7 +457,7 @@ int fs_tmpfile(struct task *t, const struct fs_cred *cred, fs_ino dir, const str
 		if (!err)
 			err = tmpfile_prepare(t, cred, &l, new, &m);
 	} while (err == -EAGAIN);
-	return finish(t, err ? err : tmpfile_link(t, &m, handle, cell, out));
+	return finish(t, err ? err : tmpfile_link(t, &m, new->nameless, handle, cell, out));
 }
 
 /* ---- unlink, rmdir ------------------------------------------------------------------ */

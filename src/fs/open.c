@@ -75,6 +75,7 @@ int open_link(struct task *t, struct inode *i, int flags, uint32_t handle, uint3
 		return -EUCLEAN;
 	store_relaxed(&f->pos, 0);
 	store_relaxed(&f->refs, 0);
+	store_relaxed(&f->given, 0);
 	store_relaxed(&f->ino, inode_number(fs, i));
 	store_relaxed(&f->flags, (uint32_t)flags);
 	hand_drop(t, hand_item(HAND_FILE, 1, file));
@@ -331,8 +332,22 @@ int fs_set_flags(struct task *t, uint32_t handle, uint32_t mask, uint32_t flags)
 	return 0;
 }
 
-/* Locks the offset of the handle's open file. */
-static int lock_offset(struct task *t, uint32_t handle, struct open_file **f)
+uint32_t fs_handle_file(struct task *t, uint32_t handle)
+{
+	const struct fs *fs = fs_of(t);
+
+	return handle < handles_used(fs, fs->pool.client) ? load_acquire(handle_at(fs, fs->pool.client, handle)) : 0;
+}
+
+bool fs_offset_given(struct task *t, uint32_t handle)
+{
+	const struct open_file *f = file_at(fs_of(t), fs_handle_file(t, handle));
+
+	return f && load_relaxed(&f->given);
+}
+
+/* Locks the offset of the handle's open file, whoever it belongs to. */
+static int lock_any_offset(struct task *t, uint32_t handle, struct open_file **f)
 {
 	const struct fs *fs = fs_of(t);
 	struct inode *i;
@@ -349,6 +364,34 @@ static int lock_offset(struct task *t, uint32_t handle, struct open_file **f)
 		err = -EBADF;
 	}
 	return err;
+}
+
+static int lock_offset(struct task *t, uint32_t handle, struct open_file **f)
+{
+	int err = lock_any_offset(t, handle, f);
+
+	if (!err && unlikely(load_relaxed(&(*f)->given))) {
+		lock_release(t, 0);
+		err = -EREMOTE;
+	}
+	return err;
+}
+
+int64_t fs_give_offset(struct task *t, uint32_t handle, int fd)
+{
+	struct open_file *f;
+	int64_t pos;
+	int err = lock_any_offset(t, handle, &f);
+
+	if (err)
+		return err;
+	/* Where it was given before, by who shares the descriptor with us, the kernel has gone on from there. */
+	pos = (int64_t)f->pos;
+	if (!f->given)
+		sys_call3(SYS_lseek, fd, pos, SEEK_SET);
+	store_relaxed(&f->given, 1);
+	lock_release(t, 0);
+	return pos;
 }
 
 int64_t fs_read_next(struct task *t, uint32_t handle, void *buf, size_t len)
@@ -390,6 +433,49 @@ int64_t fs_write_next(struct task *t, const struct fs_cred *cred, uint32_t handl
 	lock_release(t, 0);
 	hand_settle(t); /* what could not be told under the lock */
 	return n;
+}
+
+int64_t fs_readv_next(struct task *t, uint32_t handle, const struct iovec *v, uint32_t n)
+{
+	struct open_file *f;
+	struct inode *i;
+	uint32_t flags;
+	int64_t done = lock_offset(t, handle, &f);
+
+	if (done)
+		return done;
+	i = inode_at(fs_of(t), f->ino);
+	flags = f->flags;
+	if ((flags & O_ACCMODE) == O_WRONLY)
+		done = -EBADF;
+	else
+		done = fs_readv(t, f->ino, v, n, (int64_t)f->pos, FS_IO_NOATIME);
+	if (done > 0)
+		store_relaxed(&f->pos, f->pos + (uint64_t)done);
+	lock_release(t, 0);
+	if (done >= 0 && !(flags & O_NOATIME))
+		inode_accessed(t, i);
+	return done;
+}
+
+int64_t fs_writev_next(struct task *t, const struct fs_cred *cred, uint32_t handle, const struct iovec *v, uint32_t n,
+		       unsigned flags)
+{
+	struct open_file *f;
+	int64_t end = 0, done = lock_offset(t, handle, &f);
+
+	if (done)
+		return done;
+	flags |= f->flags & O_APPEND ? FS_IO_APPEND : 0;
+	if ((f->flags & O_ACCMODE) == O_RDONLY)
+		done = -EBADF;
+	else
+		done = fs_writev(t, cred, f->ino, v, n, (int64_t)f->pos, flags, &end);
+	if (done > 0)
+		store_relaxed(&f->pos, (uint64_t)end);
+	lock_release(t, 0);
+	hand_settle(t); /* what could not be told under the lock */
+	return done;
 }
 
 static int64_t seek_base(struct task *t, const struct open_file *f, int whence)

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "fs/look.h"
-#include "metrics/count.h"
 
 #define LINKS_MAX 40u /* as Linux's MAXSYMLINKS */
 
@@ -38,12 +37,6 @@ static struct fs_name component(struct walker *k)
 		k->p++;
 	n.len = (size_t)(k->p - n.s);
 	return n;
-}
-
-static void count_name(struct task *t, bool found)
-{
-	if (likely(t->count))
-		metrics_add(found ? &t->count->names_found : &t->count->names_absent, 1);
 }
 
 /* Looks `name` up in directory k->at and remembers having come through. *ino: 0 where there is none. */
@@ -77,7 +70,6 @@ static racy_read int step_down(struct walker *k, struct fs_name name, fs_ino *in
 	if (k->w->nvia < FS_WALK_VIA)
 		k->w->via[k->w->nvia] = (struct fs_via){k->at, changes};
 	k->w->nvia = min_of(k->w->nvia + 1, FS_WALK_VIA + 1);
-	count_name(k->t, *ino);
 	return err;
 }
 
@@ -122,10 +114,22 @@ static int follow(struct walker *k, fs_ino ino)
 	return *to == '/' ? FS_WALK_OUT : 0;
 }
 
+/* May names be looked up where the walk is? It may have started at a file. */
+static racy_read int searchable(const struct walker *k)
+{
+	const struct inode *i = inode_at(fs_of(k->t), k->at);
+
+	if (i && !is_dir(load_relaxed(&i->mode)) && load_relaxed(&i->mode))
+		return -ENOTDIR;
+	return fs_access(k->t, k->cred, k->at, X_OK);
+}
+
 static int last_dots(struct walker *k, struct fs_name name)
 {
-	int err = name.len == 2 ? step_up(k) : fs_access(k->t, k->cred, k->at, X_OK);
+	int err = searchable(k);
 
+	if (!err && name.len == 2)
+		err = step_up(k);
 	if (err)
 		return err;
 	k->w->ino = k->at;
@@ -143,7 +147,7 @@ static int walk_one(struct walker *k, struct fs_name name, bool last)
 		k->w->dir = k->at;
 		k->w->last = name;
 		if (k->w->flags & FS_WALK_PARENT)
-			return fs_access(k->t, k->cred, k->at, X_OK);
+			return searchable(k);
 	}
 	if (is_dots(name))
 		return last ? last_dots(k, name) : name.len == 2 ? step_up(k) : 0;

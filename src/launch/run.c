@@ -106,7 +106,7 @@ static char *table_path(const struct run_options *o)
 		*p = '/';
 	}
 	mkdir(path, 0700);
-	if (asprintf(&path, "%s/sites", path) < 0)
+	if (asprintf(&path, "%s/sites.%u", path, TABLE_VERSION) < 0)
 		return NULL;
 	return path;
 }

@@ -300,8 +300,9 @@ static int16_t hint_nr(const struct text *t, uint64_t at)
 			return SITE_NR_UNKNOWN;
 		if (in.op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
 			return in.op[1].imm.value.u < INT16_MAX ? (int16_t)in.op[1].imm.value.u : SITE_NR_UNKNOWN;
-		if (in.op[1].type != ZYDIS_OPERAND_TYPE_REGISTER)
-			return SITE_NR_UNKNOWN;
+		if (in.op[1].type !=
+		    ZYDIS_OPERAND_TYPE_REGISTER) /* out of a structure: how libc makes all threads setuid */
+			return SITE_NR_ANY;
 		reg = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, in.op[1].reg.value);
 	}
 	return SITE_NR_UNKNOWN;

@@ -27,7 +27,7 @@
 #include <stdint.h>
 
 #define TABLE_MAGIC 0x3153455449535442ull /* "BTSITES1" */
-#define TABLE_VERSION 1u
+#define TABLE_VERSION 2u
 #define TABLE_ID_MAX 20u /* longest build id, SHA-1 */
 #define TABLE_OBJECTS_MAX 4096u
 #define TABLE_SITES_MAX (1u << 20)
@@ -44,8 +44,8 @@ enum site_kind {
 };
 
 enum site_nr {
-	SITE_NR_UNKNOWN = -1, /* loaded from somewhere */
-	SITE_NR_ANY = -2,     /* the function's first argument: syscall() itself */
+	SITE_NR_UNKNOWN = -1, /* cannot be followed: futex and kill, as it happens */
+	SITE_NR_ANY = -2,     /* the function's first argument (syscall() itself), or out of memory (set*id) */
 };
 
 struct site {

@@ -119,17 +119,11 @@ HANDLER(call_fstat)
 	return err ? err : stat_out(m, &a, (void *)c->a[1]);
 }
 
-/* AT_EMPTY_PATH with an empty path, as glibc's fstat has it. */
-static bool empty_path(const char *path, int flags)
+bool empty_path(const char *path, int flags)
 {
 	char first = 1;
 
 	return (flags & AT_EMPTY_PATH) && (!path || (user_copy(&first, path, 1) == 0 && first == 0));
-}
-
-static unsigned how(int flags)
-{
-	return (flags & AT_SYMLINK_NOFOLLOW ? LOCATE_NOFOLLOW : 0) | (flags & AT_EMPTY_PATH ? LOCATE_EMPTY : 0);
 }
 
 HANDLER(call_newfstatat)
@@ -176,7 +170,7 @@ static long access_at(struct vfs_thread *v, int dir, const char *path, int mask,
 	if (mask & ~(R_OK | W_OK | X_OK))
 		return -EINVAL;
 	/* access(2) asks for the real ids, the walk for the effective: where they differ the kernel knows better. */
-	if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) || !same_ids(v))
+	if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) || (!(flags & AT_EACCESS) && !same_ids(v)))
 		return call_pass_from(v, dir);
 	err = locate(v, dir, path, how(flags), 0, &w);
 	return err ? err : fs_access(w.t, cred(v), w.w.ino, mask);
@@ -322,32 +316,116 @@ HANDLER(call_utimensat)
 {
 	struct timespec ts[2] = {{0, UTIME_NOW}, {0, UTIME_NOW}};
 	struct fs_attr a = {0};
+	struct where w;
 	unsigned set = 0;
 	int flags = (int)c->a[3];
+	bool bad;
+	long err;
 
 	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
 	if (c->a[2] && user_copy(ts, (const void *)c->a[2], sizeof ts))
 		return -EFAULT;
-	if (time_set(&ts[0], &a.atime, FS_SET_ATIME, FS_SET_ATIME_NOW, &set) ||
-	    time_set(&ts[1], &a.mtime, FS_SET_MTIME, FS_SET_MTIME_NOW, &set))
-		return -EINVAL;
-	if (!set) /* both UTIME_OMIT: nothing at all, not even a look at the path */
+	/* Both UTIME_OMIT: nothing at all, not even a look at the path. */
+	if (ts[0].tv_nsec == UTIME_OMIT && ts[1].tv_nsec == UTIME_OMIT)
 		return 0;
-	/* futimens(fd) is utimensat(fd, NULL). */
+	bad = time_set(&ts[0], &a.atime, FS_SET_ATIME, FS_SET_ATIME_NOW, &set) ||
+	      time_set(&ts[1], &a.mtime, FS_SET_MTIME, FS_SET_MTIME_NOW, &set);
+	/* futimens(fd) is utimensat(fd, NULL). A time that is none is found after the file. */
 	if (!c->a[1] || ((int)c->a[0] >= 0 && empty_path((const char *)c->a[1], flags)))
-		return set_fd(v, (int)c->a[0], set, &a);
+		return bad && fd_store(v->proc, (int)c->a[0]) >= 0 ? -EINVAL : set_fd(v, (int)c->a[0], set, &a);
+	if (bad) {
+		err = locate(v, (int)c->a[0], (const char *)c->a[1], how(flags), 0, &w);
+		return err ? err : -EINVAL;
+	}
 	return set_at(v, (int)c->a[0], (const char *)c->a[1], how(flags), set, &a);
+}
+
+/* Both times, or NULL for now, in microseconds. */
+static long utimes(struct vfs_thread *v, int dir, const char *path, const struct timeval *from)
+{
+	struct timeval tv[2];
+	struct fs_attr a = {0};
+
+	if (!from) {
+		if (!path)
+			return set_fd(v, dir, FS_SET_ATIME_NOW | FS_SET_MTIME_NOW, &a);
+		return set_at(v, dir, path, 0, FS_SET_ATIME_NOW | FS_SET_MTIME_NOW, &a);
+	}
+	if (user_copy(tv, from, sizeof tv))
+		return -EFAULT;
+	for (int i = 0; i < 2; i++)
+		if (tv[i].tv_usec < 0 || tv[i].tv_usec > 999999)
+			return -EINVAL;
+	a.atime = (struct timespec){tv[0].tv_sec, tv[0].tv_usec * 1000};
+	a.mtime = (struct timespec){tv[1].tv_sec, tv[1].tv_usec * 1000};
+	return path ? set_at(v, dir, path, 0, FS_SET_ATIME | FS_SET_MTIME, &a)
+		    : set_fd(v, dir, FS_SET_ATIME | FS_SET_MTIME, &a);
+}
+
+HANDLER(call_utimes)
+{
+	return c->a[0] ? utimes(v, AT_FDCWD, (const char *)c->a[0], (const struct timeval *)c->a[1]) : -EFAULT;
+}
+
+HANDLER(call_futimesat)
+{
+	return utimes(v, (int)c->a[0], (const char *)c->a[1], (const struct timeval *)c->a[2]);
+}
+
+HANDLER(call_utime)
+{
+	struct fs_attr a = {0};
+	long times[2];
+
+	if (!c->a[1])
+		return set_at(v, AT_FDCWD, (const char *)c->a[0], 0, FS_SET_ATIME_NOW | FS_SET_MTIME_NOW, &a);
+	if (user_copy(times, (const void *)c->a[1], sizeof times))
+		return -EFAULT;
+	a.atime.tv_sec = times[0];
+	a.mtime.tv_sec = times[1];
+	return set_at(v, AT_FDCWD, (const char *)c->a[0], 0, FS_SET_ATIME | FS_SET_MTIME, &a);
 }
 
 /* ---- statfs ----------------------------------------------------------------------- */
 
-/* The kernel's own answer for the mount: with the flags and ids that only it knows. */
+/* Ids and flags, which only the kernel knows, are asked for once; the numbers are the store's. */
+static long statfs_out(struct vfs_thread *v, unsigned store, void *to)
+{
+	struct vmount *m = &v->proc->mount[store];
+	struct task *t = seat(v, store);
+	struct statfs st = m->statfs;
+	struct fs_stats s;
+	long err;
+
+	if (!load_acquire(&m->statfs_known)) {
+		err = sys_call3(SYS_statfs, (long)m->path, (long)&st, 0);
+		if (err)
+			return err;
+		m->statfs = st;
+		store_release(&m->statfs_known, 1);
+	}
+	err = t ? fs_statfs(t, &s) : -EAGAIN;
+	if (err)
+		return err;
+	st.f_blocks = s.blocks;
+	st.f_bfree = st.f_bavail = s.blocks_free;
+	st.f_files = s.inodes;
+	st.f_ffree = s.inodes_free;
+	return user_copy(to, &st, sizeof st) ? -EFAULT : 0;
+}
+
+HANDLER(call_statfs)
+{
+	struct where w;
+	long err = locate(v, AT_FDCWD, (const char *)c->a[0], 0, 0, &w);
+
+	return err ? err : statfs_out(v, w.store, (void *)c->a[1]);
+}
+
 HANDLER(call_fstatfs)
 {
 	int store = fd_store(v->proc, (int)c->a[0]);
 
-	if (store < 0)
-		return VFS_PASS;
-	return kernel_call(v, SYS_statfs, (long)v->proc->mount[store].path, c->a[1], 0, 0);
+	return store < 0 ? VFS_PASS : statfs_out(v, (unsigned)store, (void *)c->a[1]);
 }

@@ -14,8 +14,15 @@ static const vfs_handler handlers[] = {
     [SYS_writev] = call_writev,
     [SYS_preadv] = call_preadv,
     [SYS_pwritev] = call_pwritev,
+    [SYS_preadv2] = call_preadv2,
+    [SYS_pwritev2] = call_pwritev2,
     [SYS_lseek] = call_lseek,
     [SYS_getdents64] = call_getdents64,
+    [SYS_getdents] = call_getdents,
+    [SYS_openat2] = call_openat2,
+    [SYS_copy_file_range] = call_copy_file_range,
+    [SYS_sendfile] = call_sendfile,
+    [SYS_sync_file_range] = call_sync_range,
     [SYS_ftruncate] = call_ftruncate,
     [SYS_truncate] = call_truncate,
     [SYS_fallocate] = call_fallocate,
@@ -47,6 +54,10 @@ static const vfs_handler handlers[] = {
     [SYS_fchown] = call_fchown,
     [SYS_fchownat] = call_fchownat,
     [SYS_utimensat] = call_utimensat,
+    [SYS_utime] = call_utime,
+    [SYS_utimes] = call_utimes,
+    [SYS_futimesat] = call_futimesat,
+    [SYS_statfs] = call_statfs,
     [SYS_fstatfs] = call_fstatfs,
     [SYS_mkdir] = call_mkdir,
     [SYS_mkdirat] = call_mkdirat,
@@ -81,28 +92,39 @@ static const vfs_handler handlers[] = {
     [SYS_setgroups] = call_cred,
     [SYS_capset] = call_cred,
 
+    /* Extended attributes. */
+    [SYS_getxattr] = call_getxattr,
+    [SYS_lgetxattr] = call_lgetxattr,
+    [SYS_fgetxattr] = call_fgetxattr,
+    [SYS_setxattr] = call_setxattr,
+    [SYS_lsetxattr] = call_lsetxattr,
+    [SYS_fsetxattr] = call_fsetxattr,
+    [SYS_listxattr] = call_listxattr,
+    [SYS_llistxattr] = call_llistxattr,
+    [SYS_flistxattr] = call_flistxattr,
+    [SYS_removexattr] = call_removexattr,
+    [SYS_lremovexattr] = call_lremovexattr,
+    [SYS_fremovexattr] = call_fremovexattr,
+
     /* The first argument is a descriptor that has to be real. */
-    [SYS_preadv2] = call_first_fd,
-    [SYS_pwritev2] = call_first_fd,
-    [SYS_getdents] = call_first_fd,
     [SYS_flock] = call_first_fd,
-    [SYS_sync_file_range] = call_first_fd,
-    [SYS_fgetxattr] = call_first_fd,
-    [SYS_fsetxattr] = call_first_fd,
-    [SYS_flistxattr] = call_first_fd,
-    [SYS_fremovexattr] = call_first_fd,
-    [SYS_openat2] = call_makes_fd,
     [SYS_name_to_handle_at] = call_first_fd,
-    [SYS_futimesat] = call_first_fd,
-    [SYS_fanotify_mark] = call_first_fd,
-    [SYS_copy_file_range] = call_two_fds,
-    [SYS_sendfile] = call_two_fds,
+    [SYS_fanotify_mark] = call_fourth_fd,
     [SYS_execveat] = call_first_fd,
     [SYS_mmap] = call_mmap,
     [SYS_epoll_ctl] = call_epoll_ctl,
     [SYS_sendmsg] = call_sendmsg,
+    [SYS_sendmmsg] = call_sendmmsg,
     [SYS_close_range] = call_close_range,
     [SYS_splice] = call_two_fds,
+    [SYS_tee] = call_two_fds,
+    [SYS_vmsplice] = call_first_fd,
+    [SYS_finit_module] = call_first_fd,
+    [SYS_open_tree] = call_makes_fd,
+    [SYS_fspick] = call_makes_fd,
+    [SYS_move_mount] = call_two_fds,
+    [SYS_mount_setattr] = call_first_fd,
+    [SYS_kcmp] = call_kcmp,
 
     /* The kernel hands out a number. */
     [SYS_pipe] = call_makes_fd,
@@ -124,6 +146,14 @@ static const vfs_handler handlers[] = {
     [SYS_inotify_init1] = call_makes_fd,
     [SYS_memfd_create] = call_makes_fd,
     [SYS_pidfd_open] = call_makes_fd,
+    [SYS_pidfd_getfd] = call_makes_fd,
+    [SYS_userfaultfd] = call_makes_fd,
+    [SYS_fanotify_init] = call_makes_fd,
+    [SYS_fsopen] = call_makes_fd,
+    [SYS_fsmount] = call_makes_fd,
+    [SYS_landlock_create_ruleset] = call_makes_fd,
+    [SYS_mq_open] = call_makes_fd,
+    [SYS_memfd_secret] = call_makes_fd,
     [SYS_perf_event_open] = call_makes_fd,
     [SYS_bpf] = call_makes_fd,
     [SYS_open_by_handle_at] = call_makes_fd,
@@ -133,9 +163,11 @@ static const vfs_handler handlers[] = {
     [SYS_io_setup] = call_passive,
     [SYS_chroot] = call_passive,
     [SYS_pivot_root] = call_passive,
-    [SYS_unshare] = call_passive,
+    [SYS_unshare] = call_unshare,
     [SYS_setns] = call_passive,
     [SYS_seccomp] = call_passive,
+    [SYS_landlock_restrict_self] = call_passive,
+    [SYS_prctl] = call_prctl,
 };
 
 /* What a path led to was removed before it could be used: it leads elsewhere by now, as it may in the kernel. */
@@ -143,19 +175,15 @@ static const vfs_handler handlers[] = {
 
 long vfs_call(struct vfs_thread *v, const struct vfs_call *c)
 {
-	bool timed = metrics_due(&v->sampler);
-	uint64_t start = unlikely(timed) ? metrics_ticks() : 0;
 	long ret = VFS_PASS;
 
-	v->why = HANDED_ELSEWHERE;
 	for (int i = 0; vfs_knows(c->nr) && i < STALE_TRIES; i++) {
 		ret = handlers[c->nr](v, c);
-		if (likely(ret != -ESTALE))
+		if (likely(ret != -ESTALE && ret != -EREMOTE))
 			break;
+		if (ret == -EREMOTE)
+			fd_follow(v);
 	}
-	count_call(v, c->nr, ret);
-	if (unlikely(timed))
-		count_time(v, c->nr, ret, start);
 	return ret;
 }
 

@@ -1,6 +1,6 @@
 /* Opening, reading and writing. */
 #include <dirent.h>
-#include <sys/uio.h>
+#include <linux/openat2.h>
 #include <unistd.h>
 
 #include "vfs/internal.h"
@@ -29,12 +29,38 @@ static long open_ino(struct vfs_thread *v, struct where *w, const struct fs_cred
 
 static long create(struct vfs_thread *v, struct where *w, int flags, uint32_t mode)
 {
-	struct fs_new new = {.mode = S_IFREG | (mode & 07777), .umask = v->proc->umask};
+	struct fs_new new = {.mode = S_IFREG | (mode & 07777), .umask = v->place->umask};
 	struct fs_attr a;
 	long err = fs_make(w->t, cred(v), w->w.dir, w->w.last, &new, &a);
 
 	/* Who has just made it may open it, whatever its mode says. */
 	return err ? err : open_ino(v, w, NULL, a.ino, flags & ~O_TRUNC);
+}
+
+#define TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
+
+static bool is_tmpfile(int flags)
+{
+	return (flags & O_TMPFILE) == O_TMPFILE && !(flags & O_CREAT) && (flags & O_ACCMODE) != O_RDONLY &&
+	       !(flags & ~(OPEN_KNOWN | TMPFILE_BIT));
+}
+
+static long open_tmpfile(struct vfs_thread *v, struct where *w, int flags, uint32_t mode)
+{
+	const struct fs_new new = {
+	    .mode = S_IFREG | (mode & 07777), .umask = v->place->umask, .nameless = flags & O_EXCL};
+	long fd = fd_take(v), err;
+
+	if (fd < 0)
+		return fd;
+	err = fs_tmpfile(w->t, cred(v), w->w.ino, &new, (uint32_t)fd, NULL);
+	if (err) {
+		fd_give_back(v->proc, fd);
+		return err;
+	}
+	fs_set_flags(w->t, (uint32_t)fd, UINT32_MAX, (uint32_t)flags & ~(uint32_t)(O_EXCL | O_CLOEXEC));
+	fd_own(v->proc, fd, w->store, flags & O_CLOEXEC);
+	return fd;
 }
 
 /* Is it something that the store alone can open: a regular file or a directory? */
@@ -73,12 +99,16 @@ static long do_open(struct vfs_thread *v, int dir, const char *path, int flags, 
 	struct where w;
 	long ret;
 
+	if ((flags & TMPFILE_BIT) && (flags & O_ACCMODE) == O_RDONLY)
+		return -EINVAL;
 	do {
 		long found = locate(v, dir, path, how, 0, &w);
 
+		if (!found && is_tmpfile(flags))
+			return open_tmpfile(v, &w, flags, mode);
 		if (found == VFS_PASS || (!found && (flags & ~OPEN_KNOWN))) {
 			/* O_PATH, O_DIRECT, O_TMPFILE and the like: the kernel does them, on the mount. */
-			int err = found ? 0 : fd_materialise(v, dir);
+			int err = found ? 0 : fd_make_real(v, dir);
 
 			fd_unpark(v->proc);
 			return err ? err : VFS_PASS;
@@ -106,6 +136,19 @@ HANDLER(call_creat)
 	return do_open(v, AT_FDCWD, (const char *)c->a[0], O_CREAT | O_WRONLY | O_TRUNC, (uint32_t)c->a[1]);
 }
 
+/* With nothing to resolve in a special way it is openat; what is wrong with the rest the kernel says. */
+HANDLER(call_openat2)
+{
+	const uint64_t known = OPEN_KNOWN & ~(uint64_t)0100000;
+	struct open_how how;
+
+	if (c->a[3] == sizeof how && !user_copy(&how, (const void *)c->a[2], sizeof how) && !how.resolve &&
+	    !(how.flags & ~known) && !(how.mode & ~(uint64_t)07777) && (!how.mode || (how.flags & O_CREAT)) &&
+	    (how.flags & (O_DIRECTORY | O_CREAT)) != (O_DIRECTORY | O_CREAT))
+		return do_open(v, (int)c->a[0], (const char *)c->a[1], (int)how.flags, (uint32_t)how.mode);
+	return call_makes_fd(v, c);
+}
+
 /* ---- read, write ------------------------------------------------------------------ */
 
 /* Mapped through the mount, or a limit that the kernel enforces: from here on by a real descriptor. */
@@ -115,8 +158,7 @@ static struct task *hand_over(struct vfs_thread *v, long fd)
 	return NULL;
 }
 
-/* The store's task for an owned descriptor, NULL where it is not ours. */
-static struct task *owner(struct vfs_thread *v, long fd)
+struct task *owner(struct vfs_thread *v, long fd)
 {
 	int store = fd_store(v->proc, fd);
 	struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
@@ -125,17 +167,11 @@ static struct task *owner(struct vfs_thread *v, long fd)
 	return t && unlikely(ino > 0 && fs_is_mapped(t, (fs_ino)ino)) ? hand_over(v, fd) : t;
 }
 
-/* The same for what may make the file larger. */
-static struct task *grower(struct vfs_thread *v, long fd)
+struct task *grower(struct vfs_thread *v, long fd)
 {
 	if (unlikely(v->proc->limited) && fd_store(v->proc, fd) >= 0)
 		return hand_over(v, fd);
 	return owner(v, fd);
-}
-
-static size_t io_len(long n)
-{
-	return (size_t)n > 0x7ffff000 ? 0x7ffff000 : (size_t)n; /* MAX_RW_COUNT */
 }
 
 HANDLER(call_read)
@@ -157,6 +193,8 @@ static int64_t read_at(struct task *t, uint32_t fd, void *buf, size_t len, int64
 	uint32_t flags = 0;
 	int64_t ino = fs_handle(t, fd, &flags);
 
+	if (off < 0) /* before all that the descriptor may be lacking */
+		return -EINVAL;
 	if (ino < 0 || (flags & O_ACCMODE) == O_WRONLY)
 		return ino < 0 ? ino : -EBADF;
 	return fs_read(t, (fs_ino)ino, buf, len, off, flags & O_NOATIME ? FS_IO_NOATIME : 0);
@@ -169,6 +207,8 @@ static int64_t write_at(struct task *t, const struct fs_cred *who, uint32_t fd, 
 	uint32_t flags = 0;
 	int64_t ino = fs_handle(t, fd, &flags);
 
+	if (off < 0)
+		return -EINVAL;
 	if (ino < 0 || (flags & O_ACCMODE) == O_RDONLY)
 		return ino < 0 ? ino : -EBADF;
 	return fs_write(t, who, (fs_ino)ino, buf, len, off, flags & O_APPEND ? FS_IO_APPEND : 0, NULL);
@@ -188,65 +228,6 @@ HANDLER(call_pwrite)
 	return t ? write_at(t, cred(v), (uint32_t)c->a[0], (const void *)c->a[1], io_len(c->a[2]), c->a[3]) : VFS_PASS;
 }
 
-/* One piece of a vector: at the open file's own offset where `off` is negative. */
-static int64_t piece(struct vfs_thread *v, struct task *t, uint32_t fd, const struct iovec *io, int64_t off, bool write)
-{
-	if (off < 0)
-		return write ? fs_write_next(t, cred(v), fd, io->iov_base, io->iov_len)
-			     : fs_read_next(t, fd, io->iov_base, io->iov_len);
-	return write ? write_at(t, cred(v), fd, io->iov_base, io->iov_len, off)
-		     : read_at(t, fd, io->iov_base, io->iov_len, off);
-}
-
-/*
- * Vectors of more than one piece would have to be read and written as one: the
- * kernel does that, on a real descriptor.
- */
-static long vector(struct vfs_thread *v, const struct vfs_call *c, int64_t off, bool write)
-{
-	struct task *t = write ? grower(v, (int)c->a[0]) : owner(v, (int)c->a[0]);
-	struct iovec one = {0}, io;
-	long n = c->a[2], filled = 0;
-	int err;
-
-	if (!t)
-		return VFS_PASS;
-	if (n < 0 || n > 1024)
-		return -EINVAL;
-	for (long i = 0; i < n; i++) {
-		if (user_copy(&io, (const struct iovec *)c->a[1] + i, sizeof io))
-			return -EFAULT;
-		if ((ssize_t)io.iov_len < 0)
-			return -EINVAL;
-		if (io.iov_len && ++filled == 1)
-			one = io;
-	}
-	if (filled <= 1)
-		return piece(v, t, (uint32_t)c->a[0], &one, off, write);
-	err = fd_materialise(v, (int)c->a[0]);
-	return err ? err : VFS_PASS;
-}
-
-HANDLER(call_readv)
-{
-	return vector(v, c, -1, false);
-}
-
-HANDLER(call_writev)
-{
-	return vector(v, c, -1, true);
-}
-
-HANDLER(call_preadv)
-{
-	return fd_store(v->proc, (int)c->a[0]) >= 0 && c->a[3] < 0 ? -EINVAL : vector(v, c, c->a[3], false);
-}
-
-HANDLER(call_pwritev)
-{
-	return fd_store(v->proc, (int)c->a[0]) >= 0 && c->a[3] < 0 ? -EINVAL : vector(v, c, c->a[3], true);
-}
-
 HANDLER(call_lseek)
 {
 	struct task *t = owner(v, (int)c->a[0]);
@@ -256,8 +237,8 @@ HANDLER(call_lseek)
 
 /* ---- getdents ------------------------------------------------------------------------ */
 
-/* linux_dirent64 of getdents(2). */
-struct entry {
+/* An entry of getdents64, and of getdents, which has the type behind the name. */
+struct entry64 {
 	uint64_t ino;
 	int64_t off;
 	uint16_t reclen;
@@ -265,51 +246,76 @@ struct entry {
 	char name[FS_NAME_MAX + 1];
 };
 
-static uint32_t entry_len(const struct fs_dirent *d)
+struct entry32 {
+	uint64_t ino;
+	int64_t off;
+	uint16_t reclen;
+	char name[FS_NAME_MAX + 3];
+};
+
+static uint32_t entry_len(const struct fs_dirent *d, bool old)
 {
-	return round_up((uint32_t)offsetof(struct entry, name) + d->len + 1u, 8u);
+	return old ? round_up((uint32_t)offsetof(struct entry32, name) + d->len + 2u, 8u)
+		   : round_up((uint32_t)offsetof(struct entry64, name) + d->len + 1u, 8u);
 }
 
-static int entry_out(const struct fs_dirent *d, char *to)
+static int entry64_out(const struct fs_dirent *d, char *to)
 {
-	struct entry e = {.ino = d->ino,
-			  .off = (int64_t)d->cookie,
-			  .reclen = (uint16_t)entry_len(d),
-			  .type = (uint8_t)(d->mode >> 12)};
+	struct entry64 e = {.ino = d->ino,
+			    .off = (int64_t)d->cookie,
+			    .reclen = (uint16_t)entry_len(d, false),
+			    .type = (uint8_t)(d->mode >> 12)};
 
 	mem_copy(e.name, d->name, d->len + 1u);
 	return user_copy(to, &e, e.reclen) ? -EFAULT : 0;
 }
 
-/* Fills the caller's buffer; *cookie is that of the last entry in it. */
-static long list(struct vfs_thread *v, struct task *t, fs_ino ino, char *buf, size_t size, uint64_t *cookie)
+static int entry32_out(const struct fs_dirent *d, char *to)
+{
+	struct entry32 e = {.ino = d->ino, .off = (int64_t)d->cookie, .reclen = (uint16_t)entry_len(d, true)};
+
+	mem_copy(e.name, d->name, d->len + 1u);
+	((char *)&e)[e.reclen - 1] = (char)(d->mode >> 12);
+	return user_copy(to, &e, e.reclen) ? -EFAULT : 0;
+}
+
+/* A listing: the caller's buffer, and the cookie of the last entry in it. */
+struct listing {
+	char *buf;
+	size_t size;
+	uint64_t cookie;
+	bool old;
+};
+
+static long list(struct vfs_thread *v, struct task *t, fs_ino ino, struct listing *l)
 {
 	size_t used = 0;
 
 	for (;;) {
-		int n = fs_readdir(t, ino, *cookie, v->batch, BATCH);
+		int n = fs_readdir(t, ino, l->cookie, v->batch, BATCH);
 
 		if (n <= 0)
 			return used ? (long)used : n;
 		for (int k = 0; k < n; k++) {
 			const struct fs_dirent *d = &v->batch[k];
+			uint32_t len = entry_len(d, l->old);
 
-			if (used + entry_len(d) > size)
+			if (used + len > l->size)
 				return used ? (long)used : -EINVAL;
-			if (entry_out(d, buf + used))
-				return -EFAULT;
-			used += entry_len(d);
-			*cookie = d->cookie;
+			if (l->old ? entry32_out(d, l->buf + used) : entry64_out(d, l->buf + used))
+				return used ? (long)used : -EFAULT;
+			used += len;
+			l->cookie = d->cookie;
 		}
 	}
 }
 
-HANDLER(call_getdents64)
+static long getdents(struct vfs_thread *v, const struct vfs_call *c, bool old)
 {
 	struct task *t = owner(v, (int)c->a[0]);
+	struct listing l = {(char *)c->a[1], (unsigned)c->a[2], 0, old};
 	uint32_t fd = (uint32_t)c->a[0];
 	int64_t ino, pos;
-	uint64_t cookie;
 	long n;
 
 	if (!t)
@@ -318,11 +324,21 @@ HANDLER(call_getdents64)
 	pos = ino < 0 ? ino : fs_seek_to(t, fd, 0, SEEK_CUR);
 	if (pos < 0)
 		return pos;
-	cookie = (uint64_t)pos;
-	n = list(v, t, (fs_ino)ino, (char *)c->a[1], (size_t)(unsigned)c->a[2], &cookie);
+	l.cookie = (uint64_t)pos;
+	n = list(v, t, (fs_ino)ino, &l);
 	if (n > 0)
-		fs_seek_to(t, fd, (int64_t)cookie, SEEK_SET);
+		fs_seek_to(t, fd, (int64_t)l.cookie, SEEK_SET);
 	return n;
+}
+
+HANDLER(call_getdents64)
+{
+	return getdents(v, c, false);
+}
+
+HANDLER(call_getdents)
+{
+	return getdents(v, c, true);
 }
 
 /* ---- Sizes and ranges ------------------------------------------------------------------- */
@@ -372,7 +388,17 @@ HANDLER(call_fallocate)
 	if (!t)
 		return VFS_PASS;
 	ino = writable(t, (uint32_t)c->a[0], -EBADF);
+	if (ino == -EBADF && fs_handle(t, (uint32_t)c->a[0], NULL) >= 0) /* how it is open is looked at last */
+		return call_first_fd(v, c);
 	return ino < 0 ? ino : fs_fallocate(t, cred(v), (fs_ino)ino, (int)c->a[1], c->a[2], c->a[3]);
+}
+
+/* As the kernel checks it; there is nothing to be written out. */
+HANDLER(call_sync_range)
+{
+	if (!owner(v, (int)c->a[0]))
+		return VFS_PASS;
+	return (unsigned)c->a[3] > 7 || c->a[1] < 0 || c->a[2] < 0 || c->a[1] + c->a[2] < c->a[1] ? -EINVAL : 0;
 }
 
 /* What is in memory for ever is as safe as it gets. */

@@ -58,8 +58,10 @@ static int make_states(struct vfs_thread *v)
 		return -EAGAIN;
 	}
 	mem_copy(b->proc, v->proc, sizeof *b->proc);
-	b->proc->fd_lock = b->proc->cwd_lock = 0;
+	b->proc->fd_lock = 0;
+	b->proc->place = *v->place;
 	b->thread->proc = b->proc;
+	b->thread->place = &b->proc->place;
 	return 0;
 }
 
@@ -68,6 +70,10 @@ int vfs_fork_prepare(struct vfs_thread *v, bool vm)
 	int err;
 
 	fd_unpark(v->proc);
+	/* What a program that the child becomes will have in common with us: see real.c. */
+	for (long fd = 0; fd < (long)FS_HANDLES; fd++)
+		if ((load_relaxed(&v->proc->fd[fd]) & (FD_OWNED | FD_EXEC | FD_REAL)) == FD_OWNED)
+			fd_make_real(v, fd);
 	err = make_seats(v);
 	if (!err && vm) {
 		err = make_states(v);
@@ -99,8 +105,7 @@ struct vfs_thread *vfs_fork_child(struct vfs_thread *parent)
 
 	v->brood = (struct vfs_brood){0};
 	v->seated = 0; /* the parent's seats */
-	v->used = NULL;
-	v->proc->fd_lock = v->proc->cwd_lock = 0;
+	v->proc->fd_lock = v->proc->place.lock = v->place->lock = 0;
 	for (uint32_t i = 0; i < v->proc->nmounts; i++)
 		if (fs_fork_child(&v->proc->mount[i].fs, b.seat[i]) != 0)
 			return NULL;
@@ -143,7 +148,6 @@ void vfs_exec_prepare(struct vfs_thread *v, bool carries)
 		if (v->seated & 1u << i)
 			task_detach(&v->task[i]);
 	v->seated = 0;
-	v->used = NULL;
 }
 
 void vfs_exec_failed(struct vfs_thread *v)

@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 #include "base/mem.h"
 #include "base/sys.h"
 #include "base/user.h"
-#include "metrics/count.h"
 #include "vfs/vfs.h"
 
 #define PATHS 128u     /* remembered paths a thread */
@@ -16,6 +16,7 @@
 #define PARKED 8u
 #define GROUPS 64u
 #define BATCH 24
+#define VECTOR 1024u /* UIO_MAXIOV */
 
 /* A store that is attached, and where it is mounted. */
 struct vmount {
@@ -23,13 +24,26 @@ struct vmount {
 	uint64_t dev; /* st_dev of the mount */
 	uint32_t len; /* of the path */
 	char path[FS_MOUNT_PATH];
+	uint32_t statfs_known;
+	struct statfs statfs; /* what the kernel says of the mount */
 };
 
 /* What a descriptor is to us. */
 enum fd_flags {
-	FD_OWNED = 1 << 0, /* an open file of a store: handle of the same number; the kernel has a placeholder */
+	FD_OWNED = 1 << 0, /* an open file of a store: handle of the same number */
 	FD_EXEC = 1 << 1,  /* closed at exec */
-	FD_STORE = 4,	   /* shift: index of the mount */
+	FD_STORE = 2,	   /* shift: index of the mount, two bits */
+	FD_REAL = 1 << 4,  /* the kernel has a descriptor of the same file, not a placeholder */
+};
+
+/* What CLONE_FS shares: the working directory, in a store or outside of all of them, and the umask. */
+struct vfs_place {
+	uint32_t lock;
+	uint32_t umask;
+	int store; /* index, -1: outside */
+	fs_ino ino;
+	uint32_t len; /* outside: its path, 0: not known */
+	char path[VFS_PATH];
 };
 
 struct vfs_proc {
@@ -40,19 +54,7 @@ struct vfs_proc {
 	bool locks;   /* it has asked for record locks: closing any descriptor of a file drops them */
 	bool passive; /* something is going on that we cannot follow: all goes to the kernel */
 
-	/* Working directory: in a store, or outside of all of them. */
-	uint32_t cwd_lock;
-	int cwd_store; /* index, -1: outside */
-	fs_ino cwd_ino;
-	uint32_t cwd_len; /* outside: its path, 0: not known */
-	char cwd[VFS_PATH];
-
-	uint32_t umask;
-	uint32_t cred_epoch; /* counts changes; 0: not read yet */
-	struct fs_cred cred;
-	uid_t real_uid;
-	gid_t real_gid;
-	gid_t groups[GROUPS];
+	struct vfs_place place; /* of all threads that have none of their own */
 
 	/* Descriptors. `fd` is read without the lock. */
 	uint32_t fd_lock;
@@ -84,15 +86,26 @@ struct known_path {
 struct vfs_thread {
 	struct vfs_proc *proc;
 	struct task task[VFS_MOUNTS];
-	uint32_t seated;   /* a bit a mount */
-	uint32_t why;	   /* enum metrics_handed: of the call under way, should it be passed */
-	struct task *used; /* the seat that was used last, which its call is counted for. NULL: none yet */
-	struct metrics_sampler sampler;
+	uint32_t seated; /* a bit a mount */
 	struct vfs_brood brood;
+	struct vfs_place *place;
+	struct vfs_place own_place; /* after unshare(CLONE_FS) */
+
+	/* Who it is: a thread's own matter in Linux; libc makes the calls that change it in each of them. */
+	uint32_t cred_epoch; /* counts changes; 0: not read yet */
+	struct fs_cred cred;
+	uid_t real_uid;
+	gid_t real_gid;
+	gid_t groups[GROUPS];
+
 	char path[2][VFS_PATH];
 	char link[2][FS_SYMLINK_MAX + 1];
 	struct fs_dirent batch[BATCH];
 	struct known_path known[PATHS];
+	/* Memory only where they are used. */
+	struct iovec vec[VECTOR];
+	char value[FS_XATTR_SIZE_MAX];
+	char real[VFS_PATH]; /* real.c's own: it may be needed in the middle of anything */
 };
 
 /* ---- proc.c ----------------------------------------------------------------- */
@@ -139,6 +152,10 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 /* The kernel is to do a call with a path from `dir`: a real directory then. VFS_PASS, or -errno. */
 long call_pass_from(struct vfs_thread *v, int dir);
 
+/* The descriptor of this process that a path of the kernel's names (/proc/self/fd/N and the like), -1: it is none.
+ * *rest: what follows it. */
+long named_fd(const char *path, const char **rest);
+
 /* ---- fd.c ---------------------------------------------------------------------- */
 
 /* Is `fd` an open file of a store? Its mount's index, or -1. */
@@ -149,7 +166,7 @@ static inline int fd_store(const struct vfs_proc *p, long fd)
 	if ((unsigned long)fd >= FS_HANDLES)
 		return -1;
 	f = load_relaxed(&p->fd[fd]);
-	return f & FD_OWNED ? f >> FD_STORE : -1;
+	return f & FD_OWNED ? (int)(f >> FD_STORE & (VFS_MOUNTS - 1)) : -1;
 }
 
 /* The lowest free descriptor number, held by a placeholder; not yet ours. */
@@ -162,34 +179,45 @@ void fd_give_back(struct vfs_proc *p, long fd);
 void fd_unpark(struct vfs_proc *p);
 /* Has the kernel one of our placeholders there? */
 bool fd_is_placeholder(const struct vfs_proc *p, int fd);
+
+/* ---- real.c ------------------------------------------------------------------------- */
+
 /* The path of a directory of a store, through the mount, into `out` (VFS_PATH). -ENOENT: removed. */
 long path_of_dir(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out);
-/* Puts a real descriptor of the same file in its place. 0 or -errno. */
+/* The kernel is to know the file behind `fd`: a real descriptor in its place, if it is ours. It stays ours. */
+int fd_make_real(struct vfs_thread *v, long fd);
+/* The kernel is to read or write at its offset: real, and from now on the kernel's, as all that share it. */
 int fd_materialise(struct vfs_thread *v, long fd);
+/* Others have handed over what they share with us (-EREMOTE): we follow. */
+void fd_follow(struct vfs_thread *v);
+/* Is `fd`, in the kernel, a file of this mount? */
+bool fd_is_inode(const struct vmount *m, long fd, fs_ino *ino);
+
+/* ---- pass.c ------------------------------------------------------------------------- */
 
 /* Everything that is ours becomes real, and nothing new becomes ours. */
 void go_passive(struct vfs_thread *v);
 
-/* ---- count.c ------------------------------------------------------------------- */
+/* ---- file.c ------------------------------------------------------------------------ */
 
-/* What kind of operation call `nr` is (enum metrics_op). */
-extern const uint8_t count_ops[];
-#define COUNT_NR 472u
+/* The seat for a descriptor of ours, NULL where it is not, or has to be the kernel's from now on. */
+struct task *owner(struct vfs_thread *v, long fd);
+/* The same for a call that may make the file larger. */
+struct task *grower(struct vfs_thread *v, long fd);
 
-/* A descriptor of ours has become a real one. */
-void count_real(struct vfs_thread *v);
-/* A call was passed. */
-void count_passed(struct vfs_thread *v);
-/* The one that was begun `start` ticks of the clock ago is to be timed. */
-void count_time(struct vfs_thread *v, long nr, long ret, uint64_t start);
-
-/* A call was answered, or passed. */
-static inline void count_call(struct vfs_thread *v, long nr, long ret)
+static inline size_t io_len(long n)
 {
-	if (unlikely(ret == VFS_PASS))
-		count_passed(v);
-	else if (likely(v->used && v->used->count))
-		metrics_op(v->used->count, METRICS_PROCESS, count_ops[nr], ret);
+	return (size_t)n > 0x7ffff000 ? 0x7ffff000 : (size_t)n; /* MAX_RW_COUNT */
+}
+
+/* ---- attr.c ------------------------------------------------------------------------ */
+
+/* AT_EMPTY_PATH with an empty path, as glibc's fstat has it. */
+bool empty_path(const char *path, int flags);
+/* The LOCATE_* of the AT_* flags. */
+static inline unsigned how(int flags)
+{
+	return (flags & AT_SYMLINK_NOFOLLOW ? LOCATE_NOFOLLOW : 0) | (flags & AT_EMPTY_PATH ? LOCATE_EMPTY : 0);
 }
 
 /* ---- handlers: calls.c has the table -------------------------------------------- */
@@ -209,6 +237,35 @@ HANDLER(call_readv);
 HANDLER(call_writev);
 HANDLER(call_preadv);
 HANDLER(call_pwritev);
+HANDLER(call_preadv2);
+HANDLER(call_pwritev2);
+HANDLER(call_getdents);
+HANDLER(call_openat2);
+HANDLER(call_copy_file_range);
+HANDLER(call_sendfile);
+HANDLER(call_utime);
+HANDLER(call_utimes);
+HANDLER(call_futimesat);
+HANDLER(call_statfs);
+HANDLER(call_getxattr);
+HANDLER(call_lgetxattr);
+HANDLER(call_fgetxattr);
+HANDLER(call_setxattr);
+HANDLER(call_lsetxattr);
+HANDLER(call_fsetxattr);
+HANDLER(call_listxattr);
+HANDLER(call_llistxattr);
+HANDLER(call_flistxattr);
+HANDLER(call_removexattr);
+HANDLER(call_lremovexattr);
+HANDLER(call_fremovexattr);
+HANDLER(call_prctl);
+HANDLER(call_sync_range);
+HANDLER(call_sendmmsg);
+HANDLER(call_fourth_fd);
+HANDLER(call_kcmp);
+HANDLER(call_hand_over);
+HANDLER(call_unshare);
 HANDLER(call_lseek);
 HANDLER(call_getdents64);
 HANDLER(call_ftruncate);

@@ -1,4 +1,5 @@
 /* Making, removing and renaming names. */
+#include <stdio.h>
 #include <unistd.h>
 
 #include "vfs/internal.h"
@@ -31,7 +32,7 @@ static long make_at(struct vfs_thread *v, int dir, const char *path, const struc
 
 static long mkdir_at(struct vfs_thread *v, int dir, const char *path, uint32_t mode)
 {
-	const struct fs_new new = {.mode = S_IFDIR | (mode & 01777), .umask = v->proc->umask};
+	const struct fs_new new = {.mode = S_IFDIR | (mode & 01777), .umask = v->place->umask};
 
 	return make_at(v, dir, path, &new);
 }
@@ -48,7 +49,7 @@ HANDLER(call_mkdirat)
 
 static long mknod_at(struct vfs_thread *v, int dir, const char *path, uint32_t mode, uint32_t dev)
 {
-	struct fs_new new = {.mode = mode, .umask = v->proc->umask, .rdev = dev};
+	struct fs_new new = {.mode = mode, .umask = v->place->umask, .rdev = dev};
 
 	if ((mode & S_IFMT) == 0)
 		new.mode |= S_IFREG;
@@ -153,10 +154,48 @@ static long both(struct vfs_thread *v, long one, long two, const struct where *a
 		return one ? one : two;
 	if ((one && one != VFS_PASS) || (two && two != VFS_PASS && one != VFS_PASS))
 		return one && one != VFS_PASS ? one : two;
-	err = fd_materialise(v, dir_a);
+	err = fd_make_real(v, dir_a);
 	if (!err)
-		err = fd_materialise(v, dir_b);
+		err = fd_make_real(v, dir_b);
 	return err ? err : VFS_PASS;
+}
+
+/*
+ * The open file that linkat is to give a name: AT_EMPTY_PATH, or its entry in
+ * /proc followed, which is how a file of O_TMPFILE gets one. -1: an ordinary path.
+ */
+static long linked_fd(struct vfs_thread *v, int from, const char *old, int flags)
+{
+	const char *rest = "";
+	long fd = -1;
+
+	if (empty_path(old, flags))
+		fd = from;
+	else if ((flags & AT_SYMLINK_FOLLOW) && user_copy_string(v->path[0], old, VFS_PATH) > 0)
+		fd = named_fd(v->path[0], &rest);
+	return fd >= 0 && !*rest && fd_store(v->proc, fd) >= 0 ? fd : -1;
+}
+
+static long link_fd(struct vfs_thread *v, long fd, int to, const char *new)
+{
+	unsigned store = (unsigned)fd_store(v->proc, fd);
+	struct where b;
+	long two = parent_of(v, to, new, 1, &b);
+	int64_t ino;
+
+	if (two && two != VFS_PASS)
+		return two;
+	if (two || b.store != store) {
+		int err = fd_make_real(v, fd);
+
+		return err ? err : two ? VFS_PASS : call_pass_from(v, to);
+	}
+	if (b.w.slash) {
+		two = fs_lookup(b.t, cred(v), b.w.dir, b.w.last, NULL);
+		return two ? two : -EEXIST;
+	}
+	ino = fs_handle(b.t, (uint32_t)fd, NULL);
+	return ino < 0 ? (long)ino : fs_link(b.t, cred(v), (fs_ino)ino, b.w.dir, b.w.last, NULL);
 }
 
 static long link_at(struct vfs_thread *v, int from, const char *old, int to, const char *new, int flags)
@@ -166,8 +205,11 @@ static long link_at(struct vfs_thread *v, int from, const char *old, int to, con
 
 	if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
+	one = linked_fd(v, from, old, flags);
+	if (one >= 0)
+		return link_fd(v, one, to, new);
 	if (flags & AT_EMPTY_PATH) {
-		err = fd_materialise(v, from);
+		err = fd_make_real(v, from);
 		return err ? err : call_pass_from(v, to);
 	}
 	one = locate(v, from, old, flags & AT_SYMLINK_FOLLOW ? 0 : LOCATE_NOFOLLOW, 0, &a);
@@ -207,8 +249,12 @@ static long slashes_ok(struct vfs_thread *v, const struct where *a, const struct
 static long rename_at(struct vfs_thread *v, int from, const char *old, int to, const char *new, unsigned flags)
 {
 	struct where a, b;
-	long one = parent_of(v, from, old, 0, &a), two, err;
+	long one, two, err;
 
+	if ((flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) ||
+	    ((flags & RENAME_EXCHANGE) && (flags & (RENAME_NOREPLACE | RENAME_WHITEOUT))))
+		return -EINVAL;
+	one = parent_of(v, from, old, 0, &a);
 	if (one && one != VFS_PASS)
 		return one;
 	two = parent_of(v, to, new, 1, &b);

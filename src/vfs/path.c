@@ -38,43 +38,77 @@ static bool starts(const char *s, const char *prefix)
 	return true;
 }
 
-static bool same_text(const char *a, const char *b)
+/* The decimal number at *p, which moves behind it; -1: none. */
+static long number(const char **p)
 {
-	return starts(a, b) && starts(b, a);
+	long n = -1;
+
+	for (; **p >= '0' && **p <= '9' && n < (1l << 24); (*p)++)
+		n = (n < 0 ? 0 : n) * 10 + (**p - '0');
+	return n;
 }
 
-/* Paths of the kernel's that name a descriptor of this process, -1: it is none. */
-static long named_fd(const char *path)
+/* Is `path` below `dir`? Where it goes on, NULL: no. */
+static const char *below(const char *path, const char *dir)
+{
+	if (!starts(path, dir))
+		return NULL;
+	while (*dir++)
+		path++;
+	return path;
+}
+
+/* "/proc/PID/fd/", where PID is this process. */
+static const char *below_own_pid(const char *path)
+{
+	const char *p = below(path, "/proc/");
+
+	return p && number(&p) == sys_getpid() ? below(p, "/fd/") : NULL;
+}
+
+long named_fd(const char *path, const char **rest)
 {
 	static const char *const dirs[] = {"/proc/self/fd/", "/dev/fd/", "/proc/thread-self/fd/"};
 	static const char *const streams[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
-	long fd = -1;
+	const char *p = NULL;
+	long fd;
 
 	for (unsigned i = 0; i < array_len(streams); i++)
-		if (same_text(path, streams[i]))
-			return i;
-	for (unsigned i = 0; i < array_len(dirs) && fd < 0; i++) {
-		const char *p = path;
+		if ((p = below(path, streams[i])) && (*p == 0 || *p == '/'))
+			return *rest = p, i;
+	for (unsigned i = 0; i < array_len(dirs) && !(p = below(path, dirs[i])); i++)
+		;
+	if (!p)
+		p = below_own_pid(path);
+	fd = p ? number(&p) : -1;
+	*rest = p;
+	return fd >= 0 && (*p == 0 || *p == '/') ? fd : -1;
+}
 
-		if (!starts(path, dirs[i]))
-			continue;
-		for (const char *d = dirs[i]; *d; d++)
-			p++;
-		for (fd = 0; *p >= '0' && *p <= '9' && fd < (long)FS_HANDLES; p++)
-			fd = fd * 10 + (*p - '0');
-	}
-	return fd;
+static int from_fd(struct vfs_thread *v, int dir, const char *path, uint32_t len, struct where *w);
+
+/*
+ * A path through the entry of a descriptor of ours: it is walked from there. The
+ * kernel is to know the file all the same, in case that the call ends there.
+ */
+static int through_fd(struct vfs_thread *v, const char *path, uint32_t len, unsigned flags, struct where *w)
+{
+	const char *rest;
+	long fd = named_fd(path, &rest);
+
+	if (fd < 0 || fd_store(v->proc, fd) < 0)
+		return 1;
+	fd_make_real(v, fd);
+	if (!*rest && (flags & (LOCATE_NOFOLLOW | LOCATE_PARENT)))
+		return 1; /* the entry itself */
+	return from_fd(v, (int)fd, rest, len - (uint32_t)(rest - path), w);
 }
 
 /* An absolute path. 0: in a store. */
-static int classify(struct vfs_thread *v, const char *path, uint32_t len, struct where *w)
+static int classify(struct vfs_thread *v, const char *path, uint32_t len, unsigned flags, struct where *w)
 {
-	if (path[1] == 'p' || path[1] == 'd') {
-		long fd = named_fd(path);
-
-		if (fd >= 0)
-			fd_materialise(v, fd);
-	}
+	if ((path[1] == 'p' || path[1] == 'd') && !through_fd(v, path, len, flags, w))
+		return 0;
 	for (unsigned i = 0; i < v->proc->nmounts; i++) {
 		struct vmount *m = &v->proc->mount[i];
 
@@ -87,13 +121,13 @@ static int classify(struct vfs_thread *v, const char *path, uint32_t len, struct
 /* A path relative to a working directory outside: it may lead to the mount point all the same. */
 static int from_outside(struct vfs_thread *v, const char *path, uint32_t len, struct where *w)
 {
-	const struct vfs_proc *p = v->proc;
+	const struct vfs_place *p = v->place;
 
-	for (unsigned i = 0; i < p->nmounts && p->cwd_len; i++) {
-		const struct vmount *m = &p->mount[i];
-		uint32_t skip = p->cwd_len == 1 ? 1 : p->cwd_len + 1; /* "/" itself ends with the slash */
+	for (unsigned i = 0; i < v->proc->nmounts && p->len; i++) {
+		const struct vmount *m = &v->proc->mount[i];
+		uint32_t skip = p->len == 1 ? 1 : p->len + 1; /* "/" itself ends with the slash */
 
-		if (m->len <= skip || !mem_equal(m->path, p->cwd, p->cwd_len) || m->path[skip - 1] != '/')
+		if (m->len <= skip || !mem_equal(m->path, p->path, p->len) || m->path[skip - 1] != '/')
 			continue;
 		if (len < m->len - skip || !mem_equal(path, m->path + skip, m->len - skip))
 			continue;
@@ -105,10 +139,10 @@ static int from_outside(struct vfs_thread *v, const char *path, uint32_t len, st
 
 static int from_cwd(struct vfs_thread *v, const char *path, uint32_t len, struct where *w)
 {
-	const struct vfs_proc *p = v->proc;
+	const struct vfs_place *p = v->place;
 
-	if (p->cwd_store >= 0)
-		return enter(v, (unsigned)p->cwd_store, p->cwd_ino, path, len, w);
+	if (p->store >= 0)
+		return enter(v, (unsigned)p->store, p->ino, path, len, w);
 	return from_outside(v, path, len, w);
 }
 
@@ -137,7 +171,7 @@ static struct known_path *slot_for(struct vfs_thread *v, const struct where *w, 
 static bool recall(struct vfs_thread *v, struct where *w, const struct known_path *k, uint64_t hash)
 {
 	if (k->hash != hash || k->len != w->w.len || k->start != w->w.start || k->store != w->store ||
-	    k->epoch != v->proc->cred_epoch || k->nofollow != (w->w.flags & FS_WALK_NOFOLLOW) ||
+	    k->epoch != v->cred_epoch || k->nofollow != (w->w.flags & FS_WALK_NOFOLLOW) ||
 	    !mem_equal(k->path, w->w.path, k->len) || !fs_walk_holds(w->t, k->via, k->nvia))
 		return false;
 	w->w.ino = k->ino;
@@ -157,15 +191,9 @@ static void remember(struct vfs_thread *v, const struct where *w, struct known_p
 	k->len = (uint8_t)w->w.len;
 	k->nvia = (uint8_t)w->w.nvia;
 	k->nofollow = w->w.flags & FS_WALK_NOFOLLOW;
-	k->epoch = v->proc->cred_epoch;
+	k->epoch = v->cred_epoch;
 	mem_copy(k->via, w->w.via, k->nvia * sizeof k->via[0]);
 	mem_copy(k->path, w->w.path, k->len);
-}
-
-static void count_path(struct task *t, bool known)
-{
-	if (likely(t->count))
-		metrics_add(known ? &t->count->paths_known : &t->count->paths_walked, 1);
 }
 
 static int walk(struct vfs_thread *v, struct where *w)
@@ -175,16 +203,11 @@ static int walk(struct vfs_thread *v, struct where *w)
 	uint64_t hash;
 	int err;
 
-	if (w->w.len > PATH_KEPT || (w->w.flags & FS_WALK_PARENT)) {
-		count_path(w->t, false);
+	if (w->w.len > PATH_KEPT || (w->w.flags & FS_WALK_PARENT))
 		return fs_walk(w->t, c, &w->w);
-	}
 	k = slot_for(v, w, &hash);
-	if (recall(v, w, k, hash)) {
-		count_path(w->t, true);
+	if (recall(v, w, k, hash))
 		return 0;
-	}
-	count_path(w->t, false);
 	err = fs_walk(w->t, c, &w->w);
 	if (!err)
 		remember(v, w, k, hash);
@@ -195,7 +218,7 @@ static int walk(struct vfs_thread *v, struct where *w)
 
 long call_pass_from(struct vfs_thread *v, int dir)
 {
-	int err = fd_materialise(v, dir);
+	int err = fd_make_real(v, dir);
 
 	return err ? err : VFS_PASS;
 }
@@ -211,6 +234,7 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 	long len = user_copy_string(copy, path, VFS_PATH);
 	int out, err;
 
+	w->w.dir = w->w.ino = 0; /* where it ends before there was a walk */
 	if (unlikely(v->proc->passive))
 		return VFS_PASS;
 	if (len < 0 || len >= (long)VFS_PATH)
@@ -218,7 +242,7 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 	if (len == 0 && !(flags & LOCATE_EMPTY))
 		return -ENOENT;
 	if (copy[0] == '/')
-		out = classify(v, copy, (uint32_t)len, w);
+		out = classify(v, copy, (uint32_t)len, flags, w);
 	else if (dir == AT_FDCWD)
 		out = from_cwd(v, copy, (uint32_t)len, w);
 	else
@@ -227,8 +251,5 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 		return pass_from(v, dir, copy[0] != '/');
 	w->w.flags = (flags & LOCATE_NOFOLLOW ? FS_WALK_NOFOLLOW : 0) | (flags & LOCATE_PARENT ? FS_WALK_PARENT : 0);
 	err = walk(v, w);
-	if (err != FS_WALK_OUT)
-		return err;
-	v->why = HANDED_OUTSIDE;
-	return pass_from(v, dir, copy[0] != '/');
+	return err == FS_WALK_OUT ? pass_from(v, dir, copy[0] != '/') : err;
 }

@@ -1,5 +1,7 @@
 /* The process: stores attached, seats of its threads, who it is, where it is. */
 #include <linux/capability.h>
+#include <linux/stat.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -13,12 +15,12 @@ static void *map_zeros(size_t n)
 }
 
 /* Where the kernel says that the process is: only what lies outside of the stores. */
-static void find_cwd(struct vfs_proc *p)
+static void find_cwd(struct vfs_place *p)
 {
-	long n = sys_call3(SYS_getcwd, (long)p->cwd, VFS_PATH, 0);
+	long n = sys_call3(SYS_getcwd, (long)p->path, VFS_PATH, 0);
 
-	p->cwd_store = -1;
-	p->cwd_len = n > 1 && p->cwd[0] == '/' ? (uint32_t)n - 1 : 0;
+	p->store = -1;
+	p->len = n > 1 && p->path[0] == '/' ? (uint32_t)n - 1 : 0;
 }
 
 static uint32_t find_umask(void)
@@ -54,9 +56,9 @@ int vfs_proc_start(const struct vfs_host *host, int placeholder, struct vfs_proc
 		return (int)(long)p;
 	p->host = *host;
 	p->placeholder = placeholder;
-	p->umask = find_umask();
+	p->place.umask = find_umask();
 	p->limited = is_limited();
-	find_cwd(p);
+	find_cwd(&p->place);
 	*out = p;
 	return 0;
 }
@@ -65,15 +67,16 @@ int vfs_proc_start(const struct vfs_host *host, int placeholder, struct vfs_proc
 static void enter_cwd(struct vfs_proc *p, unsigned store)
 {
 	struct vmount *m = &p->mount[store];
-	struct fs_walk w = {.start = FS_ROOT, .path = p->cwd + m->len, .len = p->cwd_len - m->len};
+	struct vfs_place *at = &p->place;
+	struct fs_walk w = {.start = FS_ROOT, .path = at->path + m->len, .len = at->len - m->len};
 	struct task t;
 
-	if (p->cwd_len < m->len || !mem_equal(p->cwd, m->path, m->len) ||
-	    (p->cwd_len > m->len && p->cwd[m->len] != '/') || task_attach(&m->fs.pool, 0, &t) != 0)
+	if (at->len < m->len || !mem_equal(at->path, m->path, m->len) ||
+	    (at->len > m->len && at->path[m->len] != '/') || task_attach(&m->fs.pool, 0, &t) != 0)
 		return;
 	if (fs_walk(&t, NULL, &w) == 0) {
-		p->cwd_store = (int)store;
-		p->cwd_ino = w.ino;
+		at->store = (int)store;
+		at->ino = w.ino;
 	}
 	task_detach(&t);
 }
@@ -90,36 +93,63 @@ static void take_over(struct vfs_proc *p, unsigned store)
 	if (task_attach(&fs->pool, 0, &t) != 0)
 		return;
 	for (uint32_t h = 0; h < fs_handles(fs); h++) {
-		if (fs_handle(&t, h, NULL) < 0)
+		int64_t ino = fs_handle(&t, h, NULL);
+		fs_ino there;
+
+		if (ino < 0)
 			continue;
-		if (fd_is_placeholder(p, (int)h))
+		if (fd_is_placeholder(p, (int)h)) {
 			fd_own(p, h, store, false);
-		else
+		} else if (fd_is_inode(&p->mount[store], h, &there) && there == ino) {
+			fd_own(p, h, store, false);
+			p->fd[h] |= FD_REAL;
+		} else {
 			fs_close(&t, h);
+		}
 	}
 	task_detach(&t);
+}
+
+static uint64_t makedev_of(const struct statx *st)
+{
+	uint64_t major = st->stx_dev_major, minor = st->stx_dev_minor;
+
+	return (major & 0xfff) << 8 | (major & ~0xfffull) << 32 | (minor & 0xff) | (minor & ~0xffull) << 12;
+}
+
+/* In another root or name space the path means something else. */
+static bool is_there(const struct vmount *m)
+{
+	struct statx st;
+
+	return sys_call6(SYS_statx, AT_FDCWD, (long)m->path, AT_STATX_DONT_SYNC, STATX_TYPE, (long)&st, 0) == 0 &&
+	       makedev_of(&st) == m->dev;
 }
 
 int vfs_attach(struct vfs_proc *p, int fd)
 {
 	struct vmount *m = &p->mount[p->nmounts];
+	bool resumed;
 	int err;
 
 	if (p->nmounts == VFS_MOUNTS)
 		return -ENOSPC;
 	err = fs_exec_resume(fd, &m->fs);
-	if (err == 0)
-		take_over(p, p->nmounts);
-	else
+	resumed = err == 0;
+	if (err)
 		err = fs_attach(fd, 0, &m->fs);
 	if (err)
 		return err;
 	err = fs_mounted_at(&m->fs, m->path, &m->dev);
+	if (err > 0 && !is_there(m))
+		err = -ENOENT;
 	if (err < 0) {
 		fs_detach(&m->fs);
 		return err;
 	}
 	m->len = (uint32_t)err;
+	if (resumed)
+		take_over(p, p->nmounts);
 	p->nmounts++;
 	enter_cwd(p, p->nmounts - 1);
 	return 0;
@@ -156,8 +186,7 @@ int vfs_thread_start(struct vfs_proc *p, struct vfs_thread **out)
 	if (sys_is_err(v))
 		return (int)(long)v;
 	v->proc = p;
-	v->sampler.seed = (uint32_t)metrics_ticks();
-	metrics_rearm(&v->sampler);
+	v->place = &p->place;
 	*out = v;
 	return 0;
 }
@@ -174,16 +203,10 @@ struct task *seat(struct vfs_thread *v, unsigned i)
 {
 	struct task *t = &v->task[i];
 
-	if (likely(v->seated & 1u << i)) {
-		v->used = t;
+	if (likely(v->seated & 1u << i))
 		return t;
-	}
-	if (i >= v->proc->nmounts || task_attach(&v->proc->mount[i].fs.pool, 0, t) != 0) {
-		v->why = HANDED_NO_SEAT;
+	if (i >= v->proc->nmounts || task_attach(&v->proc->mount[i].fs.pool, 0, t) != 0)
 		return NULL;
-	}
-	metrics_attach(t);
-	v->used = t;
 	t->clock = v->proc->host.clock;
 	t->invalidate = v->proc->host.invalidate;
 	t->arg = &v->proc->mount[i].fs;
@@ -224,19 +247,19 @@ static uint32_t caps_of(uint32_t effective)
 	return caps;
 }
 
-static void read_cred(struct vfs_proc *p)
+static void read_cred(struct vfs_thread *v)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2] = {{0}};
-	long n = sys_call3(SYS_getgroups, GROUPS, (long)p->groups, 0);
+	long n = sys_call3(SYS_getgroups, GROUPS, (long)v->groups, 0);
 
 	sys_call3(SYS_capget, (long)&head, (long)data, 0);
-	p->real_uid = (uid_t)sys_call3(SYS_getuid, 0, 0, 0);
-	p->real_gid = (gid_t)sys_call3(SYS_getgid, 0, 0, 0);
-	p->cred = (struct fs_cred){
+	v->real_uid = (uid_t)sys_call3(SYS_getuid, 0, 0, 0);
+	v->real_gid = (gid_t)sys_call3(SYS_getgid, 0, 0, 0);
+	v->cred = (struct fs_cred){
 	    .uid = (uid_t)sys_call3(SYS_setfsuid, -1, 0, 0), /* changes nothing, and says what it is */
 	    .gid = (gid_t)sys_call3(SYS_setfsgid, -1, 0, 0),
-	    .groups = p->groups,
+	    .groups = v->groups,
 	    .ngroups = n > 0 ? (uint32_t)n : 0,
 	    .caps = caps_of(data[0].effective),
 	};
@@ -244,28 +267,25 @@ static void read_cred(struct vfs_proc *p)
 
 const struct fs_cred *cred(struct vfs_thread *v)
 {
-	struct vfs_proc *p = v->proc;
-
-	if (unlikely(!load_acquire(&p->cred_epoch))) {
-		read_cred(p);
-		store_release(&p->cred_epoch, 1);
+	if (unlikely(!v->cred_epoch)) {
+		read_cred(v);
+		v->cred_epoch = 1;
 	}
-	return &p->cred;
+	return &v->cred;
 }
 
 bool same_ids(struct vfs_thread *v)
 {
-	return cred(v)->uid == v->proc->real_uid && cred(v)->gid == v->proc->real_gid;
+	return cred(v)->uid == v->real_uid && cred(v)->gid == v->real_gid;
 }
 
-/* Any of the calls that change who the process is: made, and then looked at anew. */
+/* Any of the calls that change who the thread is: made, and then looked at anew. */
 HANDLER(call_cred)
 {
 	long ret = kernel_call(v, c->nr, c->a[0], c->a[1], c->a[2], c->a[3]);
-	uint32_t epoch = load_relaxed(&v->proc->cred_epoch);
 
-	read_cred(v->proc);
-	store_release(&v->proc->cred_epoch, epoch + 1 ? epoch + 1 : 1);
+	read_cred(v);
+	v->cred_epoch = v->cred_epoch + 1 ? v->cred_epoch + 1 : 1;
 	return ret;
 }
 
@@ -273,7 +293,7 @@ HANDLER(call_cred)
 
 HANDLER(call_umask)
 {
-	struct vfs_proc *p = v->proc;
+	struct vfs_place *p = v->place;
 	uint32_t old = p->umask;
 
 	p->umask = (uint32_t)c->a[0] & 0777;
@@ -284,31 +304,31 @@ HANDLER(call_umask)
 /* The kernel goes there as well: what is passed to it starts from the same place. */
 static long go(struct vfs_thread *v, const struct vfs_call *c, int store, fs_ino ino)
 {
-	struct vfs_proc *p = v->proc;
+	struct vfs_place *p = v->place;
 	long ret = kernel_call(v, c->nr, c->a[0], c->a[1], 0, 0);
 
 	if (ret < 0)
 		return ret;
-	local_lock(&p->cwd_lock);
+	local_lock(&p->lock);
 	if (store < 0)
 		find_cwd(p);
-	p->cwd_store = store;
-	p->cwd_ino = ino;
-	local_unlock(&p->cwd_lock);
+	p->store = store;
+	p->ino = ino;
+	local_unlock(&p->lock);
 	return ret;
 }
 
 /* The kernel would give the name that it knew; ours may have been changed since. */
 HANDLER(call_getcwd)
 {
-	struct vfs_proc *p = v->proc;
-	struct task *t = p->cwd_store < 0 ? NULL : seat(v, (unsigned)p->cwd_store);
+	struct vfs_place *p = v->place;
+	struct task *t = p->store < 0 ? NULL : seat(v, (unsigned)p->store);
 	size_t size = (size_t)c->a[1], n = 0;
 	long err;
 
-	if (!t || p->passive)
+	if (!t || v->proc->passive)
 		return VFS_PASS;
-	err = path_of_dir(v, &p->mount[p->cwd_store], t, p->cwd_ino, v->path[0]);
+	err = path_of_dir(v, &v->proc->mount[p->store], t, p->ino, v->path[0]);
 	if (err)
 		return err;
 	while (v->path[0][n++])
@@ -316,6 +336,22 @@ HANDLER(call_getcwd)
 	if (n > size)
 		return -ERANGE;
 	return user_copy((void *)c->a[0], v->path[0], n) ? -EFAULT : (long)n;
+}
+
+/* A directory and umask of the thread's own can be followed; other name spaces cannot. */
+HANDLER(call_unshare)
+{
+	long ret;
+
+	if (c->a[0] != CLONE_FS || v->proc->passive)
+		return call_passive(v, c);
+	ret = kernel_call(v, SYS_unshare, c->a[0], 0, 0, 0);
+	if (!ret && v->place != &v->own_place) {
+		v->own_place = *v->place;
+		v->own_place.lock = 0;
+		v->place = &v->own_place;
+	}
+	return ret;
 }
 
 HANDLER(call_chdir)
@@ -335,6 +371,6 @@ HANDLER(call_fchdir)
 
 	if (store >= 0)
 		ino = fs_handle(seat(v, (unsigned)store), (uint32_t)c->a[0], NULL);
-	err = fd_materialise(v, (int)c->a[0]);
+	err = fd_make_real(v, (int)c->a[0]);
 	return err ? err : go(v, c, store, (fs_ino)ino);
 }

@@ -1,0 +1,263 @@
+/*
+ * Real descriptors: an open file of a store that the kernel has to know.
+ *
+ * A descriptor of ours is *real* where the kernel holds its number with the same
+ * file, opened through the mount. It is answered here all the same: what makes
+ * it real needs no more than that the kernel knows the file (locks, a directory
+ * that a passed call starts at, a mapping). The offset stays the one in the
+ * pool.
+ *
+ * It is *handed over* when the kernel has to read or write at the offset: from
+ * then on the kernel's offset is the one that counts, for everybody who shares
+ * the open file. That can only be if they all have the same descriptor of the
+ * kernel's: so a descriptor that is going to be inherited by another program is
+ * made real before the first fork.
+ */
+#include <unistd.h>
+
+#include "vfs/internal.h"
+
+static uint32_t add(char *out, uint32_t at, const char *s, uint32_t n)
+{
+	if (at + n < VFS_PATH)
+		mem_copy(out + at, s, n);
+	return at + n;
+}
+
+static uint32_t add_number(char *out, uint32_t at, uint32_t n)
+{
+	char digits[12];
+	uint32_t k = sizeof digits;
+
+	do {
+		digits[--k] = (char)('0' + n % 10);
+	} while ((n /= 10));
+	return add(out, at, digits + k, (uint32_t)sizeof digits - k);
+}
+
+/* A directory has one path: put together from its end. */
+long path_of_dir(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out)
+{
+	uint32_t at = VFS_PATH - 1;
+	fs_ino parent;
+
+	out[at] = 0;
+	for (; ino != FS_ROOT; ino = parent) {
+		struct fs_dirent *d = &v->batch[0];
+		int err = fs_dirname(t, ino, &parent, d);
+
+		if (err)
+			return err;
+		if (at < m->len + d->len + 2u)
+			return -ENAMETOOLONG;
+		at -= d->len;
+		mem_copy(out + at, d->name, d->len);
+		out[--at] = '/';
+	}
+	mem_copy(out, m->path, m->len);
+	__builtin_memmove(out + m->len, out + at, VFS_PATH - at);
+	return 0;
+}
+
+/* Any path that leads to the inode through the mount. */
+static long path_of(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out)
+{
+	struct fs_attr a;
+	uint32_t at;
+	int err = fs_getattr(t, ino, &a);
+
+	if (err)
+		return err;
+	/* The kernel has one name for a directory; of one that is removed, none. */
+	err = S_ISDIR(a.mode) ? (int)path_of_dir(v, m, t, ino, out) : -ENOENT;
+	if (err != -ENOENT)
+		return err;
+	at = add(out, 0, m->path, m->len);
+	at = add(out, at, "/" FS_BY_NUMBER, sizeof FS_BY_NUMBER);
+	at = add_number(out, at, ino);
+	add(out, at, "", 1);
+	return at < VFS_PATH ? 0 : -ENAMETOOLONG;
+}
+
+/* Who has been somebody else, and could be again, may open what it had open before. */
+static long open_as_before(const char *path, long flags)
+{
+	uid_t real, effective, saved;
+	long fd;
+
+	if (sys_call3(SYS_getresuid, (long)&real, (long)&effective, (long)&saved) || effective == 0 ||
+	    (real != 0 && saved != 0) || sys_call3(SYS_setresuid, -1, 0, -1))
+		return -EACCES;
+	fd = sys_call4(SYS_openat, AT_FDCWD, (long)path, flags, 0);
+	sys_call3(SYS_setresuid, -1, (long)effective, -1);
+	return fd;
+}
+
+static long open_real(struct vfs_thread *v, long fd)
+{
+	struct vfs_proc *p = v->proc;
+	unsigned store = (unsigned)fd_store(p, fd);
+	struct task *t = seat(v, store);
+	uint32_t flags = 0;
+	int64_t ino = t ? fs_handle(t, (uint32_t)fd, &flags) : -EMFILE;
+	long real, err;
+
+	if (ino < 0)
+		return ino;
+	err = path_of(v, &p->mount[store], t, (fs_ino)ino, v->real);
+	if (err)
+		return err;
+	if ((flags & O_TMPFILE) == O_TMPFILE) /* which opens a directory */
+		flags &= ~(uint32_t)O_TMPFILE;
+	flags = (flags & ~(uint32_t)O_NOFOLLOW) | O_CLOEXEC;
+	real = kernel_call(v, SYS_openat, AT_FDCWD, (long)v->real, (long)flags, 0);
+	return real == -EACCES ? open_as_before(v->real, (long)flags) : real;
+}
+
+/*
+ * A process that holds record locks must not close any other descriptor of the
+ * file: that drops them (fcntl(2)). So the real one has to come out of open at
+ * the right number by itself: all lower ones are filled meanwhile.
+ */
+#define FILL 64
+
+struct filler {
+	int fd[FILL];
+	int n;
+};
+
+static void fill_below(const struct vfs_proc *p, long fd, struct filler *f)
+{
+	for (f->n = 0; f->n < FILL; f->n++) {
+		int got = sys_fcntl(p->placeholder, F_DUPFD, 0);
+
+		if (got > fd)
+			sys_close(got);
+		if (got < 0 || got > fd)
+			break;
+		f->fd[f->n] = got;
+	}
+	sys_close((int)fd); /* a placeholder, which locks nothing */
+}
+
+static void put_in_place(long real, long fd, bool exec)
+{
+	if (real == fd) {
+		sys_fcntl((int)fd, F_SETFD, exec ? FD_CLOEXEC : 0);
+		return;
+	}
+	sys_call3(SYS_dup3, real, fd, exec ? O_CLOEXEC : 0);
+	sys_close((int)real);
+}
+
+/* The kernel holds number `fd` with a real descriptor now. */
+static void is_real(struct vfs_proc *p, long fd)
+{
+	store_release(&p->fd[fd], load_relaxed(&p->fd[fd]) | FD_REAL);
+}
+
+/* Calls `f` for all of our descriptors of the open file of `fd`, that one included. */
+static void each_of_file(struct vfs_thread *v, long fd, void (*f)(struct vfs_thread *v, long fd, long other))
+{
+	struct vfs_proc *p = v->proc;
+	int store = fd_store(p, fd);
+	struct task *t = seat(v, (unsigned)store);
+	uint32_t file = t ? fs_handle_file(t, (uint32_t)fd) : 0, n = t ? fs_handles(&p->mount[store].fs) : 0;
+
+	for (uint32_t k = 0; file && k < n; k++)
+		if (fd_store(p, k) == store && fs_handle_file(t, k) == file)
+			f(v, fd, k);
+}
+
+static void share_real(struct vfs_thread *v, long fd, long other)
+{
+	struct vfs_proc *p = v->proc;
+	uint8_t f = load_relaxed(&p->fd[other]);
+
+	if (!(f & FD_REAL) && sys_call3(SYS_dup3, fd, other, f & FD_EXEC ? O_CLOEXEC : 0) >= 0)
+		is_real(p, other);
+}
+
+int fd_make_real(struct vfs_thread *v, long fd)
+{
+	struct vfs_proc *p = v->proc;
+	struct filler f = {.n = 0};
+	long real;
+
+	if (fd_store(p, fd) < 0 || (load_relaxed(&p->fd[fd]) & FD_REAL))
+		return 0;
+	fd_unpark(p);
+	if (unlikely(load_relaxed(&p->locks)))
+		fill_below(p, fd, &f);
+	real = open_real(v, fd);
+	if (real >= 0)
+		put_in_place(real, fd, load_relaxed(&p->fd[fd]) & FD_EXEC);
+	else if (load_relaxed(&p->locks))
+		sys_call3(SYS_dup3, p->placeholder, fd, 0);
+	while (f.n)
+		sys_close(f.fd[--f.n]);
+	if (real < 0)
+		return (int)real;
+	is_real(p, fd);
+	each_of_file(v, fd, share_real);
+	return 0;
+}
+
+/* It is the kernel's alone from now on. */
+static void drop(struct vfs_thread *v, long fd, long other)
+{
+	int store = fd_store(v->proc, other);
+
+	store_release(&v->proc->fd[other], 0);
+	fs_close(seat(v, (unsigned)store), (uint32_t)other);
+}
+
+int fd_materialise(struct vfs_thread *v, long fd)
+{
+	struct vfs_proc *p = v->proc;
+	int store = fd_store(p, fd), err;
+	bool fresh = store >= 0 && !(load_relaxed(&p->fd[fd]) & FD_REAL), late;
+	struct task *t;
+	uint32_t flags = 0;
+	int64_t pos;
+
+	if (store < 0)
+		return 0;
+	err = fd_make_real(v, fd);
+	if (err)
+		return err;
+	t = seat(v, (unsigned)store);
+	late = fs_offset_given(t, (uint32_t)fd);
+	if (fs_handle(t, (uint32_t)fd, &flags) >= 0)
+		sys_fcntl((int)fd, F_SETFL, (long)(flags & (O_APPEND | O_NONBLOCK | O_NOATIME)));
+	pos = fs_give_offset(t, (uint32_t)fd, (int)fd);
+	if (fresh && late && pos >= 0) /* not the descriptor that the others share: it starts where they began */
+		sys_call3(SYS_lseek, fd, pos, SEEK_SET);
+	/* Those that share it: all of them, this one at last. */
+	each_of_file(v, fd, drop);
+	return 0;
+}
+
+void fd_follow(struct vfs_thread *v)
+{
+	struct vfs_proc *p = v->proc;
+
+	for (long fd = 0; fd < (long)FS_HANDLES; fd++) {
+		int store = fd_store(p, fd);
+		struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
+
+		/* One that has no real descriptor in common with the others goes on from where they left it. */
+		if (t && fs_offset_given(t, (uint32_t)fd))
+			fd_materialise(v, fd);
+	}
+}
+
+bool fd_is_inode(const struct vmount *m, long fd, fs_ino *ino)
+{
+	struct stat st;
+
+	if (sys_call3(SYS_fstat, fd, (long)&st, 0) || st.st_dev != m->dev || st.st_ino > UINT32_MAX)
+		return false;
+	*ino = (fs_ino)st.st_ino;
+	return true;
+}
