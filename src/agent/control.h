@@ -1,4 +1,4 @@
-/* The agent's end of the daemon's control socket. */
+/* The agent's end of the daemon's control socket: where the rings are not to be had, see tell.h. */
 #pragma once
 
 #include "fs/fs.h"

@@ -8,8 +8,8 @@
 #include <sched.h>
 
 #include "agent/agent.h"
-#include "agent/control.h"
 #include "agent/mem.h"
+#include "agent/tell.h"
 #include "agent/user.h"
 #include "agent/vdso.h"
 #include "base/sys.h"
@@ -164,7 +164,7 @@ static void register_all(void)
 
 void agent_setup(const char *config)
 {
-	const struct vfs_host host = {.call = host_call, .clock = vdso_clock(), .invalidate = control_stale};
+	const struct vfs_host host = {.call = host_call, .clock = vdso_clock(), .invalidate = tell_stale};
 	int placeholder, pool, attached = 0;
 
 	/* The stubs of patched code need room within 2 GiB of each library: the pools keep away from there. */
@@ -174,6 +174,8 @@ void agent_setup(const char *config)
 		return;
 	while (config = take_number(config, &pool), pool >= 0)
 		attached += vfs_attach(first, pool) == 0;
+	for (int i = 0; i < attached; i++)
+		tell_register(vfs_store(first, (unsigned)i));
 	if (attached)
 		register_all();
 	else

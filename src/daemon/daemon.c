@@ -2,9 +2,9 @@
  * The life of a daemon, from top to bottom: lock the name, clear the mount
  * point, open the pool, attach, listen, mount, serve, and all of it backwards.
  *
- * Two sides: the session's threads answer the kernel; the loop's one thread
- * serves the control socket, the clock and signals. The thread that called is
- * the session's.
+ * Three sides: the session's threads answer the kernel; the loop's one thread
+ * serves the rings, the control socket, deaths of clients, the clock and signals;
+ * the teller's has the kernel forget. The thread that called is the session's.
  */
 #include "daemon/daemon.h"
 
@@ -12,25 +12,31 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "control/pools.h"
 #include "daemon/namelock.h"
-#include "daemon/loop.h"
 #include "daemon/mountpoint.h"
 #include "daemon/place.h"
+#include "daemon/rings.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
+#include "daemon/teller.h"
+#include "loop/loop.h"
 
-#define TICK_MS 1000
-#define STOP_MS 10	      /* between two tries to stop the session */
-#define KEEP_FREE (64u << 20) /* bytes of free memory that are not given back */
+#define SECOND UINT64_C(1000000000)
+#define TICK_NS SECOND	       /* for memory, and the dead while nobody else is there */
+#define REAP_NS (SECOND / 10)  /* for the dead, while there are clients */
+#define STOP_NS (SECOND / 100) /* between two tries to stop the session */
+#define DESCRIPTORS 4096u      /* wanted: one a client, and one a connection */
+#define KEEP_FREE (64u << 20)  /* bytes of free memory that are not given back */
 
 struct daemon {
 	const struct daemon_config *config;
@@ -42,9 +48,13 @@ struct daemon {
 	struct task task; /* the loop thread's, once that runs; before and after, the main thread's */
 	bool seated;
 	struct session *session;
-	struct loop loop;
+	struct teller *teller;
+	struct loop *loop;
 	struct server *server;
-	struct loop_event signals, clock, end;
+	struct rings *rings;
+	struct loop_event signals, end;
+	struct loop_timer clock;
+	uint64_t trimmed; /* when memory was given back last */
 	bool stopping;
 	pthread_t thread;
 	bool threaded;
@@ -141,14 +151,6 @@ static int open_pool(struct daemon *d, struct err *err)
 
 /* ---- The loop's side ------------------------------------------------------ */
 
-static int set_timer(int fd, long ms)
-{
-	struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-	struct itimerspec t = {.it_value = ts, .it_interval = ts};
-
-	return timerfd_settime(fd, 0, &t, NULL) < 0 ? -errno : 0;
-}
-
 static void on_signal(struct loop_event *ev)
 {
 	struct daemon *d = (struct daemon *)((char *)ev - offsetof(struct daemon, signals));
@@ -157,28 +159,47 @@ static void on_signal(struct loop_event *ev)
 	if (read(ev->fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	d->stopping = true;
+	/* While the session still answers: what the kernel is being told may wait for that. */
+	teller_close(d->teller);
+	d->teller = NULL;
+	rings_no_teller(d->rings);
 	session_stop(d->session);
-	set_timer(d->clock.fd, STOP_MS);
+	loop_set_timer(d->loop, &d->clock, STOP_NS);
 }
 
-static void on_tick(struct loop_event *ev)
+static bool has_clients(const struct daemon *d)
 {
-	struct daemon *d = (struct daemon *)((char *)ev - offsetof(struct daemon, clock));
-	uint64_t n;
+	struct fs_stats s;
 
-	if (read(ev->fd, &n, sizeof(n)) != sizeof(n))
-		return;
+	return fs_statfs((struct task *)(uintptr_t)&d->task, &s) == 0 && s.clients > 1;
+}
+
+static void on_tick(struct loop_timer *t)
+{
+	struct daemon *d = (struct daemon *)((char *)t - offsetof(struct daemon, clock));
+
 	if (d->stopping) {
 		session_stop(d->session);
+		loop_set_timer(d->loop, t, STOP_NS);
 		return;
 	}
 	fs_reap_dead(&d->task);
-	fs_trim(&d->task, KEEP_FREE);
+	if (loop_now() - d->trimmed >= TICK_NS) {
+		d->trimmed = loop_now();
+		rings_sweep(d->rings);
+		fs_trim(&d->task, KEEP_FREE);
+	}
+	loop_set_timer(d->loop, t, has_clients(d) ? REAP_NS : TICK_NS);
+}
+
+static void on_client_died(void *arg)
+{
+	fs_reap_dead(&((struct daemon *)arg)->task);
 }
 
 static void on_end(struct loop_event *ev)
 {
-	loop_end(&((struct daemon *)((char *)ev - offsetof(struct daemon, end)))->loop);
+	loop_end(((struct daemon *)((char *)ev - offsetof(struct daemon, end)))->loop);
 }
 
 static int give_info(void *arg, struct control_info *info)
@@ -214,34 +235,60 @@ static int give_attach(void *arg, struct control_attach *reply)
 	return 0;
 }
 
-static void make_forget(void *arg, const struct control_stale *s)
-{
-	struct daemon *d = arg;
-	struct stale_item item = {.ino = s->ino, .marks = (uint16_t)s->marks, .len = (uint8_t)s->len};
+struct told {
+	struct telling telling; /* first */
+	int sock;
+};
 
-	session_forget(d->session, &d->task, &item, s->name);
+static void answer_told(struct telling *t)
+{
+	server_told(((struct told *)t)->sock);
+	free(t);
 }
 
-/* What the dead have left to be told. */
+static int make_forget(void *arg, const struct control_stale *s, int sock)
+{
+	struct daemon *d = arg;
+	struct told *t = d->teller ? calloc(1, sizeof(*t)) : NULL;
+
+	if (!t) {
+		close(sock);
+		return -ENOMEM;
+	}
+	t->sock = sock;
+	t->telling.done = answer_told;
+	t->telling.n = 1;
+	t->telling.list.item[0] =
+	    (struct stale_item){.ino = s->ino, .marks = (uint16_t)s->marks, .len = (uint8_t)s->len};
+	memcpy(t->telling.list.name[0], s->name, s->len);
+	teller_tell(d->teller, &t->telling);
+	return 0;
+}
+
+/* What the dead have left to be told. Nobody waits for it. */
 static void forget_for_dead(void *arg, const struct stale_list *l, uint32_t n)
 {
 	struct daemon *d = arg;
+	struct telling *t = d->teller ? calloc(1, sizeof(*t)) : NULL;
 
-	for (uint32_t i = 0; i < n; i++)
-		session_forget(d->session, &d->task, &l->item[i], l->name[l->item[i].name % TASK_STALE_NAMES]);
+	if (!t)
+		return;
+	t->n = n;
+	t->list = *l;
+	teller_tell(d->teller, t);
 }
 
 static int add_event(struct daemon *d, struct loop_event *ev, int fd, void (*ready)(struct loop_event *))
 {
 	ev->fd = fd;
 	ev->ready = ready;
-	return fd < 0 ? -errno : loop_add(&d->loop, ev);
+	return fd < 0 ? -errno : loop_add(d->loop, ev);
 }
 
 static int open_loop(struct daemon *d)
 {
 	sigset_t set;
-	int ret = loop_open(&d->loop);
+	int ret = loop_open(getenv("BTFUSE_NO_URING") ? LOOP_EPOLL : LOOP_BEST, &d->loop);
 
 	if (ret < 0)
 		return ret;
@@ -254,15 +301,16 @@ static int open_loop(struct daemon *d)
 	ret = add_event(d, &d->signals, signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), on_signal);
 	if (ret == 0)
 		ret = add_event(d, &d->end, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), on_end);
-	if (ret == 0)
-		ret = add_event(d, &d->clock, timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), on_tick);
-	return ret < 0 ? ret : set_timer(d->clock.fd, TICK_MS);
+	if (ret < 0)
+		return ret;
+	d->clock.fired = on_tick;
+	loop_set_timer(d->loop, &d->clock, TICK_NS);
+	return 0;
 }
 
 static int open_side(struct daemon *d, const struct rundir *dir, struct err *err)
 {
-	struct server_config sc = {.loop = &d->loop,
-				   .dir = dir,
+	struct server_config sc = {.dir = dir,
 				   .name = d->config->name,
 				   .pool = d->fs.pool.fd,
 				   .info = give_info,
@@ -273,12 +321,13 @@ static int open_side(struct daemon *d, const struct rundir *dir, struct err *err
 
 	if (ret < 0)
 		return err_set(err, ret, "event loop: %s", strerror(-ret));
+	sc.loop = d->loop;
 	return server_open(&sc, &d->server, err);
 }
 
 static void *run_loop(void *arg)
 {
-	loop_run(&((struct daemon *)arg)->loop);
+	loop_run(((struct daemon *)arg)->loop);
 	return NULL;
 }
 
@@ -292,6 +341,19 @@ static void end_loop(struct daemon *d)
 		;
 	pthread_join(d->thread, NULL);
 	d->threaded = false;
+}
+
+static int open_rings(struct daemon *d, struct err *err)
+{
+	const struct rings_config rc = {
+	    .loop = d->loop, .fs = &d->fs, .task = &d->task, .session = d->session, .died = on_client_died, .arg = d};
+	struct rings_config c = rc;
+	int ret = teller_open(d->session, &d->fs.pool, &d->teller);
+
+	if (ret < 0)
+		return err_set(err, ret, "thread: %s", strerror(-ret));
+	c.teller = d->teller;
+	return rings_open(&c, &d->rings, err);
 }
 
 /* ---- Both ------------------------------------------------------------------ */
@@ -308,6 +370,8 @@ static int serve(struct daemon *d, struct err *err)
 				    .arg = c->arg};
 	int ret = session_open(&sc, &d->session, err);
 
+	if (ret == 0)
+		ret = open_rings(d, err);
 	if (ret < 0)
 		return ret;
 	d->task.invalidate = forget_for_dead;
@@ -336,11 +400,12 @@ static void close_event(const struct loop_event *ev)
 static void end(struct daemon *d)
 {
 	end_loop(d);
+	teller_close(d->teller);
+	rings_close(d->rings);
 	server_close(d->server);
 	close_event(&d->signals);
-	close_event(&d->clock);
 	close_event(&d->end);
-	loop_close(&d->loop);
+	loop_close(d->loop);
 	session_close(d->session);
 	if (d->seated)
 		task_detach(&d->task);
@@ -353,6 +418,16 @@ static void end(struct daemon *d)
 	namelock_release(&d->lock);
 }
 
+static void want_descriptors(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= DESCRIPTORS)
+		return;
+	l.rlim_cur = min_of(l.rlim_max, DESCRIPTORS);
+	setrlimit(RLIMIT_NOFILE, &l);
+}
+
 int daemon_serve(const struct daemon_config *config, struct err *err)
 {
 	struct daemon d __attribute__((cleanup(end))) = {
@@ -360,15 +435,14 @@ int daemon_serve(const struct daemon_config *config, struct err *err)
 	    .lock.fd = -1,
 	    .place.fd = -1,
 	    .keep_pool = true,
-	    .loop.epoll = -1,
 	    .signals.fd = -1,
-	    .clock.fd = -1,
 	    .end.fd = -1,
 	    .started = time(NULL),
 	};
 	struct rundir dir;
 	int ret = mountpoint_prepare(config->mountpoint, err);
 
+	want_descriptors();
 	if (ret == 0)
 		ret = rundir_make(&dir, err);
 	if (ret == 0)

@@ -17,6 +17,7 @@
 
 #include "base/scope.h"
 #include "control/pools.h"
+#include "daemon/rings.h"
 #include "fs/fs.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -61,6 +62,7 @@ static int choose(const struct daemon_config *c, struct fs_format *f, struct err
 	if (!f->inodes)
 		f->inodes = max_of(min_of(f->size / FS_BLOCK_SIZE, INODES_MAX), INODES_MIN);
 	f->name = c->name;
+	f->rings = rings_bytes();
 	f->root_mode = c->root_mode;
 	f->root_uid = c->root_uid;
 	f->root_gid = c->root_gid;

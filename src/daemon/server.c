@@ -6,6 +6,7 @@
 #include "daemon/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,12 +96,20 @@ static int answer_attach(struct client *c)
 static int answer_stale(struct client *c, const struct control_stale *s)
 {
 	const struct server_config *config = &c->server->config;
-	struct control_head h = head(CONTROL_STALE, 0);
+	int sock;
 
 	if (s->len >= sizeof(s->name) || s->reserved)
 		return -EPROTO;
-	config->stale(config->arg, s);
-	return reply(c->event.fd, &h, sizeof(h), -1);
+	sock = fcntl(c->event.fd, F_DUPFD_CLOEXEC, 0);
+	return sock < 0 ? -errno : config->stale(config->arg, s, sock);
+}
+
+void server_told(int sock)
+{
+	struct control_head h = head(CONTROL_STALE, 0);
+
+	(void)reply(sock, &h, sizeof(h), -1);
+	close(sock);
 }
 
 /* 0, or -errno where the client is to be dropped. */

@@ -7,7 +7,7 @@
 #include "control/control.h"
 #include "control/err.h"
 #include "control/rundir.h"
-#include "daemon/loop.h"
+#include "loop/loop.h"
 
 struct server;
 
@@ -19,10 +19,16 @@ struct server_config {
 	/* Fill in replies, but for their heads. From the loop's thread. 0 or -errno. */
 	int (*info)(void *arg, struct control_info *info);
 	int (*attach)(void *arg, struct control_attach *reply);
-	/* Has the kernel forget. From the loop's thread, which no thread of the session ever waits for. */
-	void (*stale)(void *arg, const struct control_stale *s);
+	/*
+	 * Has the kernel forget, later, and then calls server_told(sock), which it owns: from any thread. From the
+	 * loop's thread. -errno: not, and `sock` is closed.
+	 */
+	int (*stale)(void *arg, const struct control_stale *s, int sock);
 	void *arg;
 };
+
+/* Answers a CONTROL_STALE, and closes. */
+void server_told(int sock);
 
 /* Path of the socket. */
 const char *server_path(const struct server *s);

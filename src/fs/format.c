@@ -48,6 +48,7 @@ static bool lay_out(const struct fs_format *f, struct geometry *g)
 	place(g, REGION_CHUNKS, (uint64_t)g->nchunks * sizeof(struct chunk));
 	place(g, REGION_FILE_PAGES, (uint64_t)FILE_PAGES * sizeof(struct slab_page));
 	place(g, REGION_FILES, (uint64_t)FILE_PAGES * SLAB_UNITS * sizeof(struct open_file));
+	place(g, REGION_RINGS, f->rings);
 	/* Chunks on their own boundary: what the hardware maps as one page could be one. */
 	g->size = round_up(g->size, (uint64_t)CHUNK_BLOCKS * BLOCK_SIZE);
 	place(g, REGION_BLOCKS, (uint64_t)g->nblocks * BLOCK_SIZE);
@@ -256,6 +257,11 @@ int fs_exec_resume(int fd, struct fs *fs)
 	if (err)
 		sys_munmap(fs->pool.base, fs->pool.size);
 	return err;
+}
+
+const struct pool_region *fs_rings(const struct fs *fs)
+{
+	return &fs->pool.region[REGION_RINGS];
 }
 
 /* Copies a text with its end; false where it does not fit. */

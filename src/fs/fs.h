@@ -122,6 +122,7 @@ struct fs_format {
 	uint64_t size;	    /* bytes of data */
 	uint64_t inodes;    /* inodes at most, rounded up to a multiple of 64 less one */
 	const char *name;   /* for status, at most 63 bytes */
+	uint64_t rings;	    /* bytes of a region for the daemon's rings, which reads as zeros; 0: none */
 	uint32_t root_mode; /* permission bits of the root */
 	uid_t root_uid;
 	gid_t root_gid;
@@ -164,6 +165,8 @@ enum fs_attach_flags {
  * -EUSERS: all client seats are taken.
  */
 int fs_attach(int fd, unsigned flags, struct fs *fs) must_check;
+/* The region for the daemon's rings. */
+const struct pool_region *fs_rings(const struct fs *fs);
 void fs_detach(struct fs *fs);
 
 #define FS_MOUNT_PATH 1024u /* bytes of a mount point's path, its end included */

@@ -24,6 +24,7 @@ enum pool_region_fs {
 	REGION_BLOCKS,
 	REGION_FILE_PAGES,
 	REGION_FILES,
+	REGION_RINGS, /* the daemon's, for requests to it (ring/ring.h); fs_format's `rings` */
 };
 
 struct fs_ctl {

@@ -114,6 +114,21 @@ void channel_detach(struct channel *c)
 	notify(c);
 }
 
+void channel_disown(struct ring *r)
+{
+	uint64_t me = ring_seat(r->pool, SEAT_LIVE);
+
+	for (uint32_t i = 0; i < ring_used(r); i++) {
+		struct ring_channel *ch = ring_channel(r, i);
+		uint64_t seat = load_acquire(&ch->owner);
+
+		if (ring_seat_as(seat, SEAT_LIVE) != me || ring_seat_state(seat) == SEAT_FREE ||
+		    ring_seat_state(seat) == SEAT_LEFT || !cas(&ch->owner, &seat, ring_seat_as(seat, SEAT_LEFT)))
+			continue;
+		ring_notify(r->header, i, -1);
+	}
+}
+
 /* Taking a slot. */
 
 static uint32_t claim_slot(struct channel *c, uint32_t who, uint64_t *word)

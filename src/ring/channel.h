@@ -85,6 +85,11 @@ struct request {
 int channel_attach(struct channel *c, struct ring *r, const struct channel_options *opt) must_check;
 /* The same channel with the server that has taken over. -ENOTCONN: there is none. */
 int channel_resume(struct channel *c, int eventfd) must_check;
+/*
+ * After an exec, before the first attach: the channels of this process's former
+ * image are given up. Also else: none of this seat may be in use.
+ */
+void channel_disown(struct ring *r);
 /* No thread is in a call on *c, and none has a request. */
 void channel_detach(struct channel *c);
 

@@ -155,6 +155,11 @@ int vfs_attach(struct vfs_proc *p, int fd)
 	return 0;
 }
 
+const struct fs *vfs_store(const struct vfs_proc *p, unsigned i)
+{
+	return &p->mount[i].fs;
+}
+
 void vfs_proc_leave(struct vfs_thread *v)
 {
 	struct vfs_proc *p = v->proc;

@@ -53,6 +53,9 @@ int vfs_proc_start(const struct vfs_host *host, int placeholder, struct vfs_proc
  */
 int vfs_placeholder(void);
 
+/* The store of the i-th mount that was attached. */
+const struct fs *vfs_store(const struct vfs_proc *p, unsigned i);
+
 /*
  * Adds the store behind `fd`, a descriptor of the pool that is the VFS's own
  * from now on and that the program never sees. -ENOENT where it is not mounted
