@@ -25,6 +25,7 @@ struct map_info {
 	uint64_t off;		      /* of the map's object, from run.base */
 	uint64_t value_off;	      /* of the first value of an array, from run.base; 0: not addressable */
 	uint32_t stride;	      /* bytes from one value of an array to the next */
+	uint64_t cpu_stride;	      /* of a per-CPU array: bytes from a value to that of the next CPU */
 	const void *rodata;	      /* frozen, read-only, one entry: its bytes, for the verifier; or NULL */
 	const struct map_info *inner; /* of a map in map: what its maps look like */
 	char name[16];

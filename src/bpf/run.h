@@ -33,14 +33,15 @@ struct run {
 	/* Calls a callback of the program: see run_callback(). NULL: `fn` is its address. */
 	uint64_t (*callback)(struct run *run, uint64_t fn, const uint64_t args[5]);
 	uint32_t nhelpers;
-	uint32_t pad;
-	void *owner; /* for helpers: what the layer above knows of this run */
+	uint32_t cpu; /* read by compiled code: 1 + the CPU that this run has for itself; 0: none yet */
+	void *owner;  /* for helpers: what the layer above knows of this run */
 };
 
 _Static_assert(offsetof(struct run, base) == 0, "compiled code reads it");
 _Static_assert(offsetof(struct run, helpers) == 8, "compiled code reads it");
 _Static_assert(offsetof(struct run, tail_left) == 16, "compiled code reads it");
 _Static_assert(offsetof(struct run, tail) == 24, "compiled code reads it");
+_Static_assert(offsetof(struct run, cpu) == 44, "compiled code reads it");
 
 /* For helpers: calls function `fn` of the program, an argument of theirs. */
 static inline uint64_t run_callback(struct run *run, uint64_t fn, uint64_t a, uint64_t b, uint64_t c, uint64_t d)

@@ -28,6 +28,7 @@
 #include "daemon/rings.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
+#include "daemon/tally.h"
 #include "daemon/teller.h"
 #include "loop/loop.h"
 
@@ -183,6 +184,7 @@ static void on_tick(struct loop_timer *t)
 		loop_set_timer(d->loop, t, STOP_NS);
 		return;
 	}
+	tally_tick(&d->fs.pool);
 	fs_reap_dead(&d->task);
 	if (loop_now() - d->trimmed >= TICK_NS) {
 		d->trimmed = loop_now();
@@ -368,14 +370,17 @@ static int serve(struct daemon *d, struct err *err)
 				    .flags = (c->flags & DAEMON_NOATIME) ? SESSION_NOATIME : 0,
 				    .ready = c->ready,
 				    .arg = c->arg};
-	int ret = session_open(&sc, &d->session, err);
+	int ret;
 
+	tally_tick(&d->fs.pool);
+	ret = session_open(&sc, &d->session, err);
 	if (ret == 0)
 		ret = open_rings(d, err);
 	if (ret < 0)
 		return ret;
 	d->task.invalidate = forget_for_dead;
 	d->task.arg = d;
+	tally_tick(&d->fs.pool);
 	fs_set_mounted(&d->fs, c->mountpoint, session_dev(d->session), server_path(d->server));
 	ret = -pthread_create(&d->thread, NULL, run_loop, d);
 	if (ret < 0)

@@ -7,6 +7,8 @@
  * some, and with them gone its filter is empty again.
  */
 #include "daemon/ops.h"
+#include "daemon/tally.h"
+#include "metrics/layout.h"
 
 struct names {
 	struct absent *absent;
@@ -21,6 +23,12 @@ static void take_names(void *arg)
 	n->list = absent_take(n->absent, n->dir);
 }
 
+static void drop_entry(struct session *s, fs_ino dir, const char *name, size_t len)
+{
+	tally_forget(s->pool, INVAL_NAME);
+	fuse_lowlevel_notify_inval_entry(s->fuse, dir, name, len);
+}
+
 static void forget_name(struct session *s, struct task *t, fs_ino dir, const char *name, size_t len)
 {
 	struct names n = {.absent = s->absent, .dir = dir};
@@ -28,9 +36,9 @@ static void forget_name(struct session *s, struct task *t, fs_ino dir, const cha
 
 	if (!fs_names_begin(t, dir, take_names, &n, &seen))
 		return;
-	fuse_lowlevel_notify_inval_entry(s->fuse, dir, name, len);
+	drop_entry(s, dir, name, len);
 	for (const struct absent_name *a = n.list; a; a = a->next)
-		fuse_lowlevel_notify_inval_entry(s->fuse, dir, a->name, a->len);
+		drop_entry(s, dir, a->name, a->len);
 	absent_free(n.list);
 	fs_names_end(t, dir, seen);
 }
@@ -44,6 +52,7 @@ void session_forget(struct session *s, struct task *t, const struct stale_item *
 		forget_name(s, t, item->ino, name, item->len);
 	if (!marks)
 		return; /* told by somebody else meanwhile, and not asked for since */
+	tally_forget(s->pool, marks & FS_MARK_DATA ? INVAL_DATA : INVAL_ATTR);
 	/* Attributes alone: an offset below 0. */
 	fuse_lowlevel_notify_inval_inode(s->fuse, item->ino, marks & FS_MARK_DATA ? 0 : -1, 0);
 	fs_marks_drop(t, item->ino, seen, marks);

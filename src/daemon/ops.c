@@ -10,6 +10,7 @@
 
 #include "base/scope.h"
 #include "daemon/ops.h"
+#include "metrics/count.h"
 
 static __thread struct worker *self;
 static pthread_key_t leaving; /* its destructor gives the seat back when a thread ends */
@@ -60,6 +61,7 @@ static int take_seat(struct session *s)
 	w->task.clock = read_clock;
 	w->task.absent = is_absent;
 	w->task.arg = w;
+	metrics_attach(&w->task);
 	self = steal(&w);
 	pthread_setspecific(leaving, self);
 	return 0;
@@ -68,6 +70,13 @@ static int take_seat(struct session *s)
 struct session *ops_session(fuse_req_t req)
 {
 	return fuse_req_userdata(req);
+}
+
+struct task *ops_task(struct session *s)
+{
+	if (unlikely(!self))
+		(void)!take_seat(s); /* a request without one is answered with the reason */
+	return self ? &self->task : NULL;
 }
 
 struct worker *ops_worker(fuse_req_t req)

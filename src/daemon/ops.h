@@ -42,6 +42,8 @@ int ops_prepare(void);
 /* The calling thread's; NULL, and the request is answered with an error, where it can have no seat. */
 struct worker *ops_worker(fuse_req_t req);
 struct session *ops_session(fuse_req_t req);
+/* The calling thread's seat, outside of a request. NULL: it can have none. */
+struct task *ops_task(struct session *s);
 
 void ops_stat(const struct fs_attr *a, struct stat *st);
 void ops_entry(const struct fs_attr *a, struct fuse_entry_param *e);

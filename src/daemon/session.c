@@ -20,6 +20,7 @@
 #include "control/capture.h"
 #include "control/mounts.h"
 #include "daemon/ops.h"
+#include "daemon/tally.h"
 
 /* What libfuse said last, while the one thread there is was mounting. */
 static char said[256];
@@ -58,12 +59,20 @@ static void op_init(void *arg, struct fuse_conn_info *conn)
 
 static ssize_t io_read(int fd, void *buf, size_t len, void *arg)
 {
-	return wire_read(&((struct session *)arg)->wire, fd, buf, len);
+	struct session *s = arg;
+	ssize_t n = wire_read(&s->wire, fd, buf, len);
+
+	if (n > 0)
+		tally_begin(ops_task(s), buf);
+	return n;
 }
 
 static ssize_t io_writev(int fd, struct iovec *iov, int count, void *arg)
 {
-	return wire_writev(&((struct session *)arg)->wire, fd, iov, count);
+	struct session *s = arg;
+
+	tally_end(ops_task(s), iov[0].iov_base);
+	return wire_writev(&s->wire, fd, iov, count);
 }
 
 static int make(const struct session_config *c, struct session *s, struct err *err)

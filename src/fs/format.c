@@ -4,6 +4,7 @@
 
 #include "fs/internal.h"
 #include "fs/open.h"
+#include "metrics/count.h"
 
 #define INODES_MIN 16u
 #define INODES_MAX (1u << 26)
@@ -49,6 +50,7 @@ static bool lay_out(const struct fs_format *f, struct geometry *g)
 	place(g, REGION_FILE_PAGES, (uint64_t)FILE_PAGES * sizeof(struct slab_page));
 	place(g, REGION_FILES, (uint64_t)FILE_PAGES * SLAB_UNITS * sizeof(struct open_file));
 	place(g, REGION_RINGS, f->rings);
+	place(g, REGION_METRICS, METRICS_BYTES);
 	/* Chunks on their own boundary: what the hardware maps as one page could be one. */
 	g->size = round_up(g->size, (uint64_t)CHUNK_BLOCKS * BLOCK_SIZE);
 	place(g, REGION_BLOCKS, (uint64_t)g->nblocks * BLOCK_SIZE);
@@ -86,7 +88,7 @@ static int view(struct fs *fs)
 	char *base = fs->pool.base;
 	struct fs_ctl *ctl;
 
-	if (r[REGION_CONTROL].len < sizeof *ctl ||
+	if (r[REGION_CONTROL].len < sizeof *ctl || r[REGION_METRICS].len < METRICS_BYTES ||
 	    r[REGION_HANDLES].len < (uint64_t)POOL_CLIENTS * FS_HANDLES * sizeof(uint32_t))
 		return -EUCLEAN;
 	ctl = fs_ctl(fs);
@@ -152,6 +154,8 @@ static int fill(struct fs *fs, const struct fs_format *f)
 	if (!err)
 		err = pool_commit(&fs->pool, r[REGION_CONTROL].off, r[REGION_CONTROL].len);
 	if (!err)
+		err = pool_commit(&fs->pool, r[REGION_METRICS].off, sizeof(struct metrics_shared));
+	if (!err)
 		err = slab_format(&fs->pool, &fs->inodes);
 	if (!err)
 		err = slab_format(&fs->pool, &fs->cells);
@@ -216,16 +220,27 @@ static int settle_in(struct fs *fs, unsigned flags)
 	return 0;
 }
 
+/* The views of a pool that is mapped; unmaps it where they cannot be had. */
+static int view_mapped(struct fs *fs)
+{
+	int err = load_acquire(&pool_header(&fs->pool)->ready) == 1 ? view(fs) : -EUCLEAN;
+	if (err)
+		sys_munmap(fs->pool.base, fs->pool.size); /* fd stays the caller's */
+	return err;
+}
+
 static int map_pool(int fd, struct fs *fs)
 {
 	int err = pool_map(fd, &fs->pool);
 
-	if (err)
-		return err;
-	err = load_acquire(&pool_header(&fs->pool)->ready) == 1 ? view(fs) : -EUCLEAN;
-	if (err)
-		sys_munmap(fs->pool.base, fs->pool.size); /* fd stays the caller's */
-	return err;
+	return err ? err : view_mapped(fs);
+}
+
+int fs_look(int fd, struct fs *fs)
+{
+	int err = pool_look(fd, &fs->pool);
+
+	return err ? err : view_mapped(fs);
 }
 
 int fs_attach(int fd, unsigned flags, struct fs *fs)

@@ -217,6 +217,22 @@ struct fs_stats {
 };
 int fs_statfs(struct task *t, struct fs_stats *out);
 
+/*
+ * For who only looks on: maps the pool so that it cannot be written, and takes
+ * no seat. Nothing but the two calls below, metrics/sum.h and what reads shm/
+ * without a task may be called on it; pool_unmap() ends it. Errors as fs_attach.
+ */
+int fs_look(int fd, struct fs *fs) must_check;
+void fs_stats(const struct fs *fs, struct fs_stats *out);
+
+/* How the free blocks lie. */
+struct fs_runs {
+	uint64_t runs, longest; /* of free blocks in a row, where blocks were ever in use; the longest, in blocks */
+	uint64_t untouched;	/* blocks that were never in use */
+};
+/* O(blocks ever used), some 0.1 ms a GiB. */
+void fs_runs(const struct fs *fs, struct fs_runs *out);
+
 /* ---- Names ------------------------------------------------------------- */
 
 /*

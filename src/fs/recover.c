@@ -9,6 +9,7 @@
  */
 #include "fs/internal.h"
 #include "fs/open.h"
+#include "metrics/count.h"
 
 /* Becomes each zombie task in turn and settles its hand. */
 static void settle_zombies(struct task *t)
@@ -46,6 +47,7 @@ static int clear_up(struct task *t, uint32_t i)
 		open_drop_all(t, i);
 		cas(&pool_header(pool)->kernel_client, &kernel, 0);
 		err = client_free(t, i);
+		fetch_add(&metrics_shared(pool)->deaths, 1);
 	}
 	client_unlock(pool, i);
 	return err == 0;
@@ -120,9 +122,39 @@ static void count_seats(const struct fs *fs, struct fs_stats *out)
 		out->tasks += seat_state(load_relaxed(&task_slot(&fs->pool, i)->seat)) == SLOT_LIVE;
 }
 
+/* Runs of free blocks, among the chunks that were ever used. */
+static void count_runs(const struct blocks *b, struct fs_runs *out)
+{
+	uint32_t nchunks = min_of(load_relaxed(&b->ctl->frontier), b->nchunks);
+	uint64_t len = 0;
+
+	*out = (struct fs_runs){0};
+	for (uint32_t i = 1; i < min_of((uint64_t)nchunks * CHUNK_BLOCKS, b->nblocks); i++) {
+		if (i % 64 == 0 && load_relaxed(&b->chunks[i / CHUNK_BLOCKS].free[i / 64 % CHUNK_WORDS]) == 0) {
+			len = 0; /* all in use */
+			i += 63;
+			continue;
+		}
+		len = block_in_use(b, i) ? 0 : len + 1;
+		out->runs += len == 1;
+		out->longest = max_of(out->longest, len);
+	}
+	out->untouched = b->nblocks - min_of((uint64_t)nchunks * CHUNK_BLOCKS, b->nblocks);
+}
+
+void fs_runs(const struct fs *fs, struct fs_runs *out)
+{
+	count_runs(&fs->blocks, out);
+}
+
 int fs_statfs(struct task *t, struct fs_stats *out)
 {
-	const struct fs *fs = fs_of(t);
+	fs_stats(fs_of(t), out);
+	return 0;
+}
+
+void fs_stats(const struct fs *fs, struct fs_stats *out)
+{
 	uint64_t units = (uint64_t)fs->inodes.npages * SLAB_UNITS - 1;
 
 	*out = (struct fs_stats){
@@ -136,5 +168,4 @@ int fs_statfs(struct task *t, struct fs_stats *out)
 	for (unsigned k = 0; k < sizeof out->name - 1; k++)
 		out->name[k] = pool_header(&fs->pool)->name[k];
 	count_seats(fs, out);
-	return 0;
 }

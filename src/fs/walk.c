@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fs/look.h"
+#include "metrics/count.h"
 
 #define LINKS_MAX 40u /* as Linux's MAXSYMLINKS */
 
@@ -37,6 +38,12 @@ static struct fs_name component(struct walker *k)
 		k->p++;
 	n.len = (size_t)(k->p - n.s);
 	return n;
+}
+
+static void count_name(struct task *t, bool found)
+{
+	if (likely(t->count))
+		metrics_add(found ? &t->count->names_found : &t->count->names_absent, 1);
 }
 
 /* Looks `name` up in directory k->at and remembers having come through. *ino: 0 where there is none. */
@@ -70,6 +77,7 @@ static racy_read int step_down(struct walker *k, struct fs_name name, fs_ino *in
 	if (k->w->nvia < FS_WALK_VIA)
 		k->w->via[k->w->nvia] = (struct fs_via){k->at, changes};
 	k->w->nvia = min_of(k->w->nvia + 1, FS_WALK_VIA + 1);
+	count_name(k->t, *ino);
 	return err;
 }
 

@@ -16,9 +16,9 @@
 
 uintptr_t pool_place;
 
-static int map(int fd, uint64_t size, char **base)
+static int map(int fd, uint64_t size, int prot, char **base)
 {
-	void *p = sys_mmap((void *)pool_place, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	void *p = sys_mmap((void *)pool_place, size, prot, MAP_SHARED | MAP_NORESERVE, fd, 0);
 
 	if (sys_is_err(p))
 		return (int)(long)p;
@@ -58,7 +58,7 @@ int pool_format(int fd, uint64_t size, const char *name, const struct pool_regio
 	int err = sys_ftruncate(fd, (int64_t)size);
 
 	if (!err)
-		err = map(fd, size, &p.base);
+		err = map(fd, size, PROT_READ | PROT_WRITE, &p.base);
 	if (err)
 		return err;
 	err = pool_commit(&p, 0, POOL_PAGE);
@@ -90,7 +90,7 @@ static bool header_ok(const struct pool_header *h, uint64_t size)
 	       h->region[REGION_TASKS].len >= POOL_TASKS * sizeof(struct task_slot);
 }
 
-int pool_map(int fd, struct pool *p)
+static int map_checked(int fd, int prot, struct pool *p)
 {
 	struct stat st;
 	int err = (int)sys_call3(SYS_fstat, fd, (long)&st, 0);
@@ -101,7 +101,7 @@ int pool_map(int fd, struct pool *p)
 	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)POOL_PAGE)
 		return -EUCLEAN;
 	p->size = (uint64_t)st.st_size;
-	err = map(fd, p->size, &p->base);
+	err = map(fd, p->size, prot, &p->base);
 	if (err)
 		return err;
 	if (!header_ok(pool_header(p), p->size)) {
@@ -112,6 +112,16 @@ int pool_map(int fd, struct pool *p)
 		p->region[i] = pool_header(p)->region[i];
 	p->secret = pool_header(p)->secret;
 	return 0;
+}
+
+int pool_map(int fd, struct pool *p)
+{
+	return map_checked(fd, PROT_READ | PROT_WRITE, p);
+}
+
+int pool_look(int fd, struct pool *p)
+{
+	return map_checked(fd, PROT_READ, p);
 }
 
 void pool_unmap(struct pool *p)

@@ -99,6 +99,11 @@ extern uintptr_t pool_place;
  * version.
  */
 int pool_map(int fd, struct pool *p) must_check;
+/*
+ * The same for who only looks on, by a mapping that cannot be written: it may
+ * have no seat and call nothing that takes a task. `fd` open for reading.
+ */
+int pool_look(int fd, struct pool *p) must_check;
 /* Unmaps and closes. */
 void pool_unmap(struct pool *p);
 

@@ -232,6 +232,7 @@ int task_attach(struct pool *pool, unsigned flags, struct task *t)
 		if (!cas(&s->seat, &seat, seat_word(SLOT_LIVE, pool->client)))
 			continue;
 		task_fill(t, pool, flags, i);
+		store_relaxed(&s->run, 0);
 		s->tid = (uint32_t)sys_gettid();
 		return 0;
 	}

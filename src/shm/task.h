@@ -34,7 +34,8 @@
 enum pool_region_shm {
 	REGION_CLIENTS = 0,
 	REGION_TASKS = 1,
-	REGION_FIRST_FS = 2, /* fs/layout.h goes on */
+	REGION_FIRST_FS = 2,		   /* fs/layout.h goes on */
+	REGION_METRICS = POOL_REGIONS - 1, /* metrics/layout.h; may be empty */
 };
 
 enum slot_state {
@@ -97,8 +98,9 @@ struct task_slot {
 	uint32_t nhand;
 	uint32_t nstale;
 	uint64_t own; /* lock word that nobody else takes: for transactions that change this slot only */
+	uint64_t run; /* not 0: its thread runs programs, since that stamp (maps/arena.h) */
 	uint32_t tid; /* to show */
-	uint32_t pad[7];
+	uint32_t pad[5];
 	uint64_t held[TASK_HELD] cache_aligned; /* offsets of lock words */
 	uint64_t hand[TASK_HAND] cache_aligned; /* fs/hand.h */
 	struct stale_list stale cache_aligned;
@@ -111,6 +113,8 @@ _Static_assert(sizeof(struct task_slot) == 16384, "four pages a task");
 enum task_flags {
 	TASK_KERNEL = 1 << 0, /* a thread of the daemon: its answers go to the kernel */
 };
+
+struct metrics_seat;
 
 /* A thread's seat, in the thread's own memory. Members are for shm/ and fs/. */
 struct task {
@@ -137,6 +141,7 @@ struct task {
 	 */
 	bool (*absent)(void *arg, uint32_t dir, const char *name, size_t len, bool seen);
 	void *arg;
+	struct metrics_seat *count; /* metrics/count.h. NULL: nothing is counted */
 };
 
 /*

@@ -175,8 +175,11 @@ static const vfs_handler handlers[] = {
 
 long vfs_call(struct vfs_thread *v, const struct vfs_call *c)
 {
+	bool timed = metrics_due(&v->sampler);
+	uint64_t start = unlikely(timed) ? metrics_ticks() : 0;
 	long ret = VFS_PASS;
 
+	v->why = HANDED_ELSEWHERE;
 	for (int i = 0; vfs_knows(c->nr) && i < STALE_TRIES; i++) {
 		ret = handlers[c->nr](v, c);
 		if (likely(ret != -ESTALE && ret != -EREMOTE))
@@ -184,6 +187,9 @@ long vfs_call(struct vfs_thread *v, const struct vfs_call *c)
 		if (ret == -EREMOTE)
 			fd_follow(v);
 	}
+	count_call(v, c->nr, ret);
+	if (unlikely(timed))
+		count_time(v, c->nr, ret, start);
 	return ret;
 }
 

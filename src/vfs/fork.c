@@ -106,6 +106,7 @@ struct vfs_thread *vfs_fork_child(struct vfs_thread *parent)
 	v->brood = (struct vfs_brood){0};
 	v->seated = 0; /* the parent's seats */
 	v->proc->fd_lock = v->proc->place.lock = v->place->lock = 0;
+	v->used = NULL;
 	for (uint32_t i = 0; i < v->proc->nmounts; i++)
 		if (fs_fork_child(&v->proc->mount[i].fs, b.seat[i]) != 0)
 			return NULL;
@@ -148,6 +149,7 @@ void vfs_exec_prepare(struct vfs_thread *v, bool carries)
 		if (v->seated & 1u << i)
 			task_detach(&v->task[i]);
 	v->seated = 0;
+	v->used = NULL;
 }
 
 void vfs_exec_failed(struct vfs_thread *v)

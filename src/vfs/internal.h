@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "base/user.h"
+#include "metrics/count.h"
 #include "vfs/vfs.h"
 
 #define PATHS 128u     /* remembered paths a thread */
@@ -86,7 +87,10 @@ struct known_path {
 struct vfs_thread {
 	struct vfs_proc *proc;
 	struct task task[VFS_MOUNTS];
-	uint32_t seated; /* a bit a mount */
+	uint32_t seated;   /* a bit a mount */
+	uint32_t why;	   /* enum metrics_handed: of the call under way, should it be passed */
+	struct task *used; /* the seat that was used last, which its call is counted for. NULL: none yet */
+	struct metrics_sampler sampler;
 	struct vfs_brood brood;
 	struct vfs_place *place;
 	struct vfs_place own_place; /* after unshare(CLONE_FS) */
@@ -218,6 +222,28 @@ bool empty_path(const char *path, int flags);
 static inline unsigned how(int flags)
 {
 	return (flags & AT_SYMLINK_NOFOLLOW ? LOCATE_NOFOLLOW : 0) | (flags & AT_EMPTY_PATH ? LOCATE_EMPTY : 0);
+}
+
+/* ---- count.c ------------------------------------------------------------------- */
+
+/* What kind of operation call `nr` is (enum metrics_op). */
+extern const uint8_t count_ops[];
+#define COUNT_NR 472u
+
+/* A descriptor of ours has become a real one. */
+void count_real(struct vfs_thread *v);
+/* A call was passed. */
+void count_passed(struct vfs_thread *v);
+/* The one that was begun `start` ticks of the clock ago is to be timed. */
+void count_time(struct vfs_thread *v, long nr, long ret, uint64_t start);
+
+/* A call was answered, or passed. */
+static inline void count_call(struct vfs_thread *v, long nr, long ret)
+{
+	if (unlikely(ret == VFS_PASS))
+		count_passed(v);
+	else if (likely(v->used && v->used->count))
+		metrics_op(v->used->count, METRICS_PROCESS, count_ops[nr], ret);
 }
 
 /* ---- handlers: calls.c has the table -------------------------------------------- */

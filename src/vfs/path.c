@@ -196,6 +196,12 @@ static void remember(struct vfs_thread *v, const struct where *w, struct known_p
 	mem_copy(k->path, w->w.path, k->len);
 }
 
+static void count_path(struct task *t, bool known)
+{
+	if (likely(t->count))
+		metrics_add(known ? &t->count->paths_known : &t->count->paths_walked, 1);
+}
+
 static int walk(struct vfs_thread *v, struct where *w)
 {
 	const struct fs_cred *c = cred(v);
@@ -203,11 +209,16 @@ static int walk(struct vfs_thread *v, struct where *w)
 	uint64_t hash;
 	int err;
 
-	if (w->w.len > PATH_KEPT || (w->w.flags & FS_WALK_PARENT))
+	if (w->w.len > PATH_KEPT || (w->w.flags & FS_WALK_PARENT)) {
+		count_path(w->t, false);
 		return fs_walk(w->t, c, &w->w);
+	}
 	k = slot_for(v, w, &hash);
-	if (recall(v, w, k, hash))
+	if (recall(v, w, k, hash)) {
+		count_path(w->t, true);
 		return 0;
+	}
+	count_path(w->t, false);
 	err = fs_walk(w->t, c, &w->w);
 	if (!err)
 		remember(v, w, k, hash);
@@ -251,5 +262,8 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 		return pass_from(v, dir, copy[0] != '/');
 	w->w.flags = (flags & LOCATE_NOFOLLOW ? FS_WALK_NOFOLLOW : 0) | (flags & LOCATE_PARENT ? FS_WALK_PARENT : 0);
 	err = walk(v, w);
-	return err == FS_WALK_OUT ? pass_from(v, dir, copy[0] != '/') : err;
+	if (err != FS_WALK_OUT)
+		return err;
+	v->why = HANDED_OUTSIDE;
+	return pass_from(v, dir, copy[0] != '/');
 }

@@ -192,6 +192,8 @@ int vfs_thread_start(struct vfs_proc *p, struct vfs_thread **out)
 		return (int)(long)v;
 	v->proc = p;
 	v->place = &p->place;
+	v->sampler.seed = (uint32_t)metrics_ticks();
+	metrics_rearm(&v->sampler);
 	*out = v;
 	return 0;
 }
@@ -208,10 +210,16 @@ struct task *seat(struct vfs_thread *v, unsigned i)
 {
 	struct task *t = &v->task[i];
 
-	if (likely(v->seated & 1u << i))
+	if (likely(v->seated & 1u << i)) {
+		v->used = t;
 		return t;
-	if (i >= v->proc->nmounts || task_attach(&v->proc->mount[i].fs.pool, 0, t) != 0)
+	}
+	if (i >= v->proc->nmounts || task_attach(&v->proc->mount[i].fs.pool, 0, t) != 0) {
+		v->why = HANDED_NO_SEAT;
 		return NULL;
+	}
+	metrics_attach(t);
+	v->used = t;
 	t->clock = v->proc->host.clock;
 	t->invalidate = v->proc->host.invalidate;
 	t->arg = &v->proc->mount[i].fs;

@@ -235,6 +235,7 @@ int fd_materialise(struct vfs_thread *v, long fd)
 		sys_call3(SYS_lseek, fd, pos, SEEK_SET);
 	/* Those that share it: all of them, this one at last. */
 	each_of_file(v, fd, drop);
+	count_real(v);
 	return 0;
 }
 

@@ -1,0 +1,86 @@
+/*
+ * Helpers: what programs call, by the kernel's numbers. They reach what they
+ * need through struct run: run->owner is a struct maps_run, run->base the
+ * start of the world, run->helpers is maps_helpers.
+ *
+ *	struct maps_run mr = {.t = &task, .host = &host, .arg = mine};
+ *	struct run run;
+ *
+ *	maps_run_init(&run, &mr);
+ *	run_enter(mr.t);
+ *	... find the programs; for each: mr.prog = arg; run_program(entry, ctx, &run) ...
+ *	maps_run_end(&run);
+ *	run_leave(mr.t);
+ */
+#pragma once
+
+#include "bpf/run.h"
+#include "maps/map.h"
+
+#define MAPS_HELPERS 256u
+
+struct maps_run;
+
+/*
+ * What only the process knows in which programs run. Every entry must be
+ * there; none is called with a lock held but for those of `mr` itself (the CPU,
+ * a spin lock of the program is never held in a helper). Errors are -errno.
+ */
+struct maps_host {
+	uint64_t (*pid_tgid)(struct maps_run *mr); /* tgid << 32 | pid */
+	uint64_t (*uid_gid)(struct maps_run *mr);  /* gid << 32 | uid */
+	void (*comm)(struct maps_run *mr, char comm[16]);
+	/* The current task's image (struct maps_task, fields up to date), readable memory of this process. */
+	void *(*task)(struct maps_run *mr);
+	/* Device and inode of this process's pid namespace. */
+	int (*ns)(struct maps_run *mr, uint64_t *dev, uint64_t *ino);
+	int (*send_signal)(struct maps_run *mr, uint32_t sig, bool thread);
+	/* trace_printk: a line for the trace log, no newline added. */
+	void (*print)(struct maps_run *mr, const char *text, uint32_t len);
+	/* Somebody may sleep on the ring (RINGBUF map or perf ring) at this offset: data was made visible. */
+	void (*wake)(struct maps_run *mr, uint64_t ring);
+	int (*override)(struct maps_run *mr, void *ctx, uint64_t value);
+	int (*get_retval)(struct maps_run *mr);
+	int (*set_retval)(struct maps_run *mr, int value);
+	uint64_t (*cookie)(struct maps_run *mr, void *ctx);
+	/* Return addresses of the user's stack at this call, innermost first: how many, at most `max`; or -errno. */
+	int (*stack)(struct maps_run *mr, void *ctx, uint64_t *ip, uint32_t max);
+	/* Entry of the program with reference `ref` (PROG_ARRAY) in this process, 0: not to be run here. */
+	uint64_t (*entry)(struct maps_run *mr, uint64_t ref);
+	/* The callback of a timer: an address that others can name (what timer_due() gives back), from one in this
+	 * process. */
+	uint64_t (*callback_ref)(struct maps_run *mr, uint64_t fn);
+};
+
+/* One thread's, while it runs programs. The members above the line are the runner's. */
+struct maps_run {
+	struct task *t;
+	const struct maps_host *host;
+	void *arg; /* the host's */
+	/* --- */
+	uint64_t spin; /* offset of the lock word behind the spin lock that is held */
+	uint64_t prandom;
+	uint32_t printing;
+	uint32_t spare;
+};
+
+/* By number; NULL where the kernel has a helper and we do not: a loader refuses such programs, as the verifier does. */
+extern const run_fn maps_helpers[MAPS_HELPERS];
+
+/* Fills *run for programs in this process; `mr` must outlive it. */
+void maps_run_init(struct run *run, struct maps_run *mr);
+/* After the last program: gives up the CPU if one was taken. Cheap where none was. */
+void maps_run_end(struct run *run);
+
+/*
+ * The CPU. Programs on one CPU do not interrupt each other in the kernel, so
+ * they count in per-CPU values without atomic instructions. Threads in user
+ * space are preempted anywhere; so here a CPU is a *seat*, one of as many as
+ * the machine has CPUs, held by one thread from the first helper that asks for
+ * it to maps_run_end(). A thread takes the seat of the CPU it runs on, or a
+ * free one, or waits for it. Holding it is a lock word of the world: the seat
+ * of a dead thread is free again. bpf_get_smp_processor_id() gives the seat.
+ *
+ * Returns the seat; takes one if need be.
+ */
+uint32_t maps_cpu(struct run *run);
