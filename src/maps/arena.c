@@ -274,6 +274,21 @@ uint64_t arena_size(const struct pool *p, uint64_t off)
 	return n && state == RUN_TAKEN ? (uint64_t)n * ARENA_PAGE : 0;
 }
 
+uint64_t arena_base(const struct pool *p, uint64_t off)
+{
+	uint64_t from = p->region[REGION_PAGES].off;
+	enum run_state state;
+
+	for (uint32_t i = 0, n; off >= from && i < pages(p); i += n) {
+		n = run_at(p, i, &state);
+		if (!n)
+			return 0;
+		if (off < page_off(p, i) + (uint64_t)n * ARENA_PAGE)
+			return state == RUN_TAKEN ? page_off(p, i) : 0;
+	}
+	return 0;
+}
+
 static int in_hand(const struct task *t, uint64_t off)
 {
 	uint64_t item = ARENA_ITEM << 60 | page_of(t->pool, off);

@@ -110,6 +110,8 @@ static inline uint32_t arena_cpus(const struct pool *p)
 int arena_take(struct task *t, uint64_t bytes, uint64_t *off) must_check;
 /* Bytes of the taken run at `off`; 0: none starts there. */
 uint64_t arena_size(const struct pool *p, uint64_t off);
+/* The start of the taken run that holds `off`; 0: none does. Walks the page table. */
+uint64_t arena_base(const struct pool *p, uint64_t off);
 /*
  * In an open transaction: the run leaves the task's hand, because what the
  * same transaction stores now owns it. -EUCLEAN: it is not in the hand.

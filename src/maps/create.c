@@ -11,6 +11,18 @@ static const struct map_ops *const all_ops[] = {
     [BPF_MAP_TYPE_PERCPU_ARRAY] = &percpu_array_ops,
     [BPF_MAP_TYPE_LRU_HASH] = &lru_hash_ops,
     [BPF_MAP_TYPE_LRU_PERCPU_HASH] = &lru_percpu_hash_ops,
+    [BPF_MAP_TYPE_QUEUE] = &queue_ops,
+    [BPF_MAP_TYPE_STACK] = &stack_ops,
+    [BPF_MAP_TYPE_BLOOM_FILTER] = &bloom_ops,
+    [BPF_MAP_TYPE_LPM_TRIE] = &trie_ops,
+    [BPF_MAP_TYPE_STACK_TRACE] = &trace_ops,
+    [BPF_MAP_TYPE_RINGBUF] = &ring_ops,
+    [BPF_MAP_TYPE_USER_RINGBUF] = &user_ring_ops,
+    [BPF_MAP_TYPE_PROG_ARRAY] = &fd_array_ops,
+    [BPF_MAP_TYPE_PERF_EVENT_ARRAY] = &fd_array_ops,
+    [BPF_MAP_TYPE_ARRAY_OF_MAPS] = &array_of_maps_ops,
+    [BPF_MAP_TYPE_HASH_OF_MAPS] = &hash_of_maps_ops,
+    [BPF_MAP_TYPE_TASK_STORAGE] = &storage_ops,
 };
 
 const struct map_ops *map_ops(uint32_t type)
@@ -78,6 +90,7 @@ static void begin(const struct task *t, const struct map_attr *a, struct map *m)
 			  .key_size = a->key_size,
 			  .value_size = a->value_size,
 			  .max_entries = a->max_entries,
+			  .value_len = one_of(a->type, REF_TYPES) ? 8 : a->value_size,
 			  .flags = a->flags,
 			  .spin_lock_off = a->spin_lock_off,
 			  .timer_off = a->timer_off,
@@ -200,16 +213,13 @@ void map_describe(const struct pool *p, const struct map *m, struct map_info *in
 	mem_copy(info->name, m->name, sizeof info->name);
 }
 
-uint64_t map_next_ref(const struct map *m, uint32_t *at)
+uint64_t map_mmap_bytes(const struct map *m, uint64_t *off)
 {
-	return 0;
-}
-
-uint64_t map_mmap_bytes(const struct map *m, bool write, uint64_t *off)
-{
+	*off = m->values;
+	if (m->type == BPF_MAP_TYPE_RINGBUF || m->type == BPF_MAP_TYPE_USER_RINGBUF)
+		return 2 * ARENA_PAGE + 2 * (uint64_t)m->max_entries;
 	if (m->type != BPF_MAP_TYPE_ARRAY || !(m->flags & BPF_F_MMAPABLE))
 		return 0;
-	*off = m->values;
 	return round_up((uint64_t)m->max_entries * m->stride, ARENA_PAGE);
 }
 

@@ -36,8 +36,7 @@ static int check_attr(const struct map_attr *a, bool lru, bool percpu)
 
 	if (a->flags & ~(uint32_t)HASH_FLAGS)
 		return -EINVAL;
-	if ((a->flags & (BPF_F_RDONLY | BPF_F_WRONLY)) == (BPF_F_RDONLY | BPF_F_WRONLY) ||
-	    (a->flags & (BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG)) == (BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG))
+	if (check_access_flags(a->flags))
 		return -EINVAL;
 	if (!lru && (a->flags & BPF_F_NO_COMMON_LRU))
 		return -EINVAL;
@@ -287,7 +286,7 @@ static int elem_fill(struct map *m, struct elem *e, const void *key, uint32_t ha
 	}
 	if (is_percpu(m))
 		return cpu_values_in(m, e, value, s, true);
-	if (m->value_size == 8 && !s.user && m->spin_lock_off < 0) {
+	if (m->value_len == 8 && !s.user && !s.zero && m->spin_lock_off < 0) {
 		*(uint64_t *)hash_value(m, e, 0) = hash_load(value, 8);
 		return 0;
 	}
@@ -353,7 +352,7 @@ static int replace(struct task *t, struct map *m, struct stripe *s, uint32_t *li
 static int overwrite_word(struct map *m, struct elem *e, const void *value, struct side s)
 {
 	uint64_t v = 0;
-	int err = copy_in(s, &v, value, m->value_size);
+	int err = copy_in(s, &v, value, m->value_len);
 
 	if (!err)
 		store_relaxed((uint64_t *)hash_value(m, e, 0), v);
@@ -369,7 +368,7 @@ static int change(struct task *t, struct map *m, struct stripe *s, uint32_t *lin
 		return cpu_values_in(m, e, value, side, false);
 	if (flags & BPF_F_LOCK)
 		return value_in_locked(t, m, hash_value(m, e, 0), value);
-	if (m->value_size <= 8 && m->spin_lock_off < 0)
+	if (m->value_len <= 8 && m->spin_lock_off < 0)
 		return overwrite_word(m, e, value, side);
 	return replace(t, m, s, link, key, hash, value, side);
 }
@@ -464,6 +463,72 @@ static int take_key(struct task *t, struct map *m, const void *key, void *value,
 		unlink_elem(t, m, s, link, hash);
 	fast_unlock(t, &s->word, link ? LOCK_VERSION : 0);
 	return err;
+}
+
+/* --- references --- */
+
+static int put_ref_locked(struct task *t, struct map *m, struct stripe *s, const void *key, uint32_t hash, uint64_t ref,
+			  uint64_t flags, uint64_t *old)
+{
+	uint32_t *link = find_link(m, key, hash);
+
+	if (link && !(flags & BPF_NOEXIST)) {
+		*old = swap((uint64_t *)hash_value(m, hash_elem(m, *link), 0), ref);
+		return 0;
+	}
+	return update_locked(t, m, s, key, hash, &ref, flags, (struct side){0});
+}
+
+int hash_put_ref(struct task *t, struct map *m, const void *key, uint64_t ref, uint64_t flags, uint64_t *old)
+{
+	uint32_t hash = hash_of(m, key);
+	struct stripe *s = hash_stripe(m, hash);
+	int err = check_update_flags(m, flags);
+
+	if (err)
+		return err;
+	do {
+		err = lock_stripe(t, m, s);
+		if (err)
+			return err;
+		err = put_ref_locked(t, m, s, key, hash, ref, flags, old);
+		fast_unlock(t, &s->word, LOCK_VERSION);
+		if (err == -EAGAIN && wait_for_others(t, m) != 0)
+			return -EUCLEAN;
+	} while (err == -EAGAIN);
+	return err;
+}
+
+int hash_drop_ref(struct task *t, struct map *m, const void *key, uint64_t *old)
+{
+	uint32_t hash = hash_of(m, key), *link;
+	struct stripe *s = hash_stripe(m, hash);
+	int err = lock_stripe(t, m, s);
+
+	if (err)
+		return err;
+	link = find_link(m, key, hash);
+	if (link) {
+		*old = load_relaxed((uint64_t *)hash_value(m, hash_elem(m, *link), 0));
+		unlink_elem(t, m, s, link, hash);
+	}
+	fast_unlock(t, &s->word, link ? LOCK_VERSION : 0);
+	return link ? 0 : -ENOENT;
+}
+
+/* By number of the element: those in chains have a key whose chain holds them. */
+uint64_t hash_next_ref(const struct map *m, uint32_t *at)
+{
+	while (*at < m->nelems) {
+		uint32_t i = ++*at;
+		const struct elem *e = hash_elem(m, i);
+
+		if (i > load_acquire(&m->committed))
+			return 0;
+		if (e->owner && hash_link(m, e->hash, i))
+			return *(const uint64_t *)hash_value(m, e, 0);
+	}
+	return 0;
 }
 
 /* --- iterating --- */

@@ -71,6 +71,12 @@ bool hash_key_equal(const struct map *m, const struct elem *e, const void *key);
 /* The element of this key, without a lock: it was in the table at one moment of the call. */
 struct elem *hash_find(struct task *t, struct map *m, const void *key, uint32_t hash);
 
+/* The words of HASH_OF_MAPS: see map_put_ref and its like. */
+int hash_put_ref(struct task *t, struct map *m, const void *key, uint64_t ref, uint64_t flags,
+		 uint64_t *old) must_check;
+int hash_drop_ref(struct task *t, struct map *m, const void *key, uint64_t *old) must_check;
+uint64_t hash_next_ref(const struct map *m, uint32_t *at);
+
 /* hash_elem.c: elements under a stripe's lock */
 
 /* Finishes what a dead holder of the stripe left half done. */

@@ -35,3 +35,48 @@ static inline struct task *task_of(struct run *run)
 {
 	return owner_of(run)->t;
 }
+
+/* One convention, see run_fn: the arguments by their position. */
+#define HELP(name) uint64_t help_##name(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e5, struct run *run)
+HELP(cgroup_id);
+HELP(comm);
+HELP(cookie);
+HELP(copy_from_user);
+HELP(get_retval);
+HELP(jiffies);
+HELP(ktime);
+HELP(ktime_boot);
+HELP(ktime_coarse);
+HELP(ktime_tai);
+HELP(ns_pid_tgid);
+HELP(numa_node);
+HELP(override);
+HELP(perf_output);
+HELP(pid_tgid);
+HELP(prandom);
+HELP(probe_read);
+HELP(probe_read_str);
+HELP(probe_write_user);
+HELP(ring_discard);
+HELP(ring_output);
+HELP(ring_query);
+HELP(ring_reserve);
+HELP(ring_submit);
+HELP(send_signal);
+HELP(send_signal_thread);
+HELP(set_retval);
+HELP(snprintf);
+HELP(spin_lock);
+HELP(spin_unlock);
+HELP(stack);
+HELP(stackid);
+HELP(storage_delete);
+HELP(storage_get);
+HELP(strncmp);
+HELP(strtol);
+HELP(strtoul);
+HELP(task);
+HELP(trace_printk);
+HELP(trace_vprintk);
+HELP(uid_gid);
+#undef HELP

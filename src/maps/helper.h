@@ -52,16 +52,29 @@ struct maps_host {
 	uint64_t (*callback_ref)(struct maps_run *mr, uint64_t fn);
 };
 
+/*
+ * What bpf_get_current_task() points to: the fields of the kernel's struct
+ * task_struct that can be read here, under their names there. The layer above
+ * serves a BTF with this layout, so that CO-RE finds them.
+ */
+struct maps_task {
+	int32_t pid, tgid; /* pid: of the thread */
+	struct maps_task *real_parent, *parent, *group_leader;
+	uint64_t start_time, start_boottime; /* ns */
+	uint32_t flags;
+	int32_t exit_code;
+	char comm[16];
+};
+
 /* One thread's, while it runs programs. The members above the line are the runner's. */
 struct maps_run {
 	struct task *t;
 	const struct maps_host *host;
 	void *arg; /* the host's */
 	/* --- */
-	uint64_t spin; /* offset of the lock word behind the spin lock that is held */
+	uint64_t spin;	  /* offset of the lock word behind the spin lock that is held; 0: none */
+	struct map *ring; /* the ring that was reserved from last */
 	uint64_t prandom;
-	uint32_t printing;
-	uint32_t spare;
 };
 
 /* By number; NULL where the kernel has a helper and we do not: a loader refuses such programs, as the verifier does. */

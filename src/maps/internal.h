@@ -15,6 +15,7 @@
 /* Who calls: a system call (bad addresses are possible, per-CPU values come for all CPUs), or a program. */
 struct side {
 	bool user;
+	bool zero;    /* no value is given: zeros */
 	uint32_t cpu; /* of a program: whose value */
 };
 
@@ -22,7 +23,10 @@ static inline int copy_in(struct side s, void *dst, const void *src, size_t n)
 {
 	if (s.user)
 		return user_copy(dst, src, n) ? -EFAULT : 0;
-	mem_copy(dst, src, n);
+	if (s.zero)
+		mem_zero(dst, n);
+	else
+		mem_copy(dst, src, n);
 	return 0;
 }
 
@@ -94,7 +98,7 @@ static inline void fast_unlock(struct task *t, uint64_t *word, uint64_t changed)
 /* Bytes of one value as it lies in the map and in per-CPU buffers. */
 static inline uint32_t value_room(const struct map *m)
 {
-	return round_up(m->value_size, 8);
+	return round_up(m->value_len, 8);
 }
 
 static inline void *map_ptr(const struct map *m, uint64_t off)
@@ -108,10 +112,13 @@ int value_out(const struct map *m, void *dst, const void *src) must_check;
 /* Under the spin lock of the value, undone if the writer dies. */
 int value_in_locked(struct task *t, const struct map *m, void *dst, const void *src) must_check;
 int value_out_locked(struct task *t, const struct map *m, void *dst, const void *src) must_check;
-/* The lock word behind the spin lock in the value at `value`. */
-uint64_t *spin_word(const struct pool *p, const void *value);
+/* The lock word behind the spin lock at this address. */
+uint64_t *spin_word(const struct pool *p, const void *lock);
 /* BPF_NOEXIST, BPF_EXIST, BPF_F_LOCK: -EINVAL where they do not fit the map. */
 int check_update_flags(const struct map *m, uint64_t flags) must_check;
+/* BPF_F_RDONLY and its like exclude each other. */
+bool check_access_flags(uint32_t flags);
+#define MAP_ALLOC_MAX (0x400000u - 64) /* what the kernel can allocate for one value */
 
 /*
  * The operations of a kind of map. `key` is in this process's own memory and
@@ -143,7 +150,12 @@ struct map_ops {
 /* NULL: no such type here. */
 const struct map_ops *map_ops(uint32_t type);
 
-extern const struct map_ops array_ops, percpu_array_ops, hash_ops, percpu_hash_ops, lru_hash_ops, lru_percpu_hash_ops;
+/* Task storage: a thread's value, made if it is not there; `value` NULL: zeros. */
+int map_storage_make(struct task *t, struct map *m, uint32_t tid, const void *value) must_check;
+
+extern const struct map_ops array_ops, percpu_array_ops, hash_ops, percpu_hash_ops, lru_hash_ops, lru_percpu_hash_ops,
+    queue_ops, stack_ops, bloom_ops, ring_ops, user_ring_ops, fd_array_ops, array_of_maps_ops, hash_of_maps_ops,
+    trie_ops, trace_ops, storage_ops;
 
 /* Room for `n` things of `size` bytes behind what the map has so far, from a multiple of `align` on. */
 static inline uint64_t plan_room(struct map *m, uint64_t n, uint64_t size, uint64_t align)

@@ -50,6 +50,7 @@ struct map {
 	uint32_t frozen; /* atomic: 1: no system call changes it any more */
 	uint64_t extra;
 	uint64_t bytes;	     /* of the run */
+	uint32_t value_len;  /* bytes of a value here: value_size, or 8 for a reference */
 	uint32_t stride;     /* bytes from one value to the next */
 	uint32_t ncpus;	     /* of a per-CPU map; else 1 */
 	uint64_t cpu_stride; /* bytes from a value to that of the next CPU */
@@ -106,8 +107,12 @@ uint32_t map_value_bytes(const struct map *m);
 bool map_fits(const struct map *m, const struct map_shape *shape);
 /* Map types whose values are references. */
 bool map_holds_refs(const struct map *m);
-/* Bytes that mmap of the map's descriptor may have from offset 0, and where they begin in the world; 0: none. */
-uint64_t map_mmap_bytes(const struct map *m, bool write, uint64_t *off);
+/*
+ * Bytes that mmap of the map's descriptor may have from offset 0, and *off
+ * where they begin in the map; 0: none. Of the rings the last max_entries
+ * bytes are those before once more (ring.h).
+ */
+uint64_t map_mmap_bytes(const struct map *m, uint64_t *off);
 
 /* --- the system calls' side --- */
 
@@ -134,6 +139,8 @@ int map_put_ref(struct task *t, struct map *m, const void *key, uint64_t ref, ui
 /* 0 with *ref, or -ENOENT. */
 int map_get_ref(struct task *t, struct map *m, const void *key, uint64_t *ref) must_check;
 int map_drop_ref(struct task *t, struct map *m, const void *key, uint64_t *old) must_check;
+/* TASK_STORAGE (its key is a thread's number, not a descriptor): deletes what dead threads have. By a timer. */
+void map_storage_sweep(struct task *t, struct map *m);
 /* The reference in slot `index` of an array type, for running programs: 0: none. */
 static inline uint64_t map_slot(const struct map *m, uint32_t index)
 {

@@ -13,9 +13,9 @@
 #define SPIN_BYTES 4u
 #define TIMER_BYTES 16u
 
-uint64_t *spin_word(const struct pool *p, const void *value)
+uint64_t *spin_word(const struct pool *p, const void *lock)
 {
-	uint64_t at = pool_off(p, value) / 8;
+	uint64_t at = pool_off(p, lock) / 4;
 
 	return &arena_ctl(p)->spin[(at * 0x9e3779b97f4a7c15u) >> 32 & (ARENA_SPINS - 1)].word;
 }
@@ -27,6 +27,13 @@ int check_update_flags(const struct map *m, uint64_t flags)
 	if ((flags & BPF_F_LOCK) && m->spin_lock_off < 0)
 		return -EINVAL;
 	return 0;
+}
+
+bool check_access_flags(uint32_t flags)
+{
+	const uint32_t sys = BPF_F_RDONLY | BPF_F_WRONLY, prog = BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG;
+
+	return (flags & sys) == sys || (flags & prog) == prog;
 }
 
 /* The bytes [from, to) of the value that are the copier's, from `at` on: false at the end. */
@@ -60,7 +67,7 @@ int value_in(struct side s, const struct map *m, void *dst, const void *src)
 	int err = 0;
 
 	if (likely(is_plain(m)))
-		return copy_in(s, dst, src, m->value_size);
+		return copy_in(s, dst, src, m->value_len);
 	while (!err && next_piece(m, &from, &to))
 		err = copy_in(s, (char *)dst + from, (const char *)src + from, to - from);
 	return err;
@@ -72,7 +79,7 @@ int value_out(const struct map *m, void *dst, const void *src)
 	int err;
 
 	if (likely(is_plain(m)))
-		return copy_out(dst, src, m->value_size);
+		return copy_out(dst, src, m->value_len);
 	err = user_zero(dst, m->value_size) ? -EFAULT : 0;
 	while (!err && next_piece(m, &from, &to))
 		err = copy_out((char *)dst + from, (const char *)src + from, to - from);
@@ -107,7 +114,7 @@ int value_in_locked(struct task *t, const struct map *m, void *dst, const void *
 	int err;
 
 	txn_begin(t);
-	err = txn_lock(t, spin_word(t->pool, dst));
+	err = txn_lock(t, spin_word(t->pool, (char *)dst + m->spin_lock_off));
 	while (!err && next_piece(m, &from, &to))
 		err = bytes_in_undoable(t, (char *)dst + from, (const char *)src + from, to - from);
 	return err ? txn_abort(t, err) : txn_commit(t);
@@ -115,7 +122,7 @@ int value_in_locked(struct task *t, const struct map *m, void *dst, const void *
 
 int value_out_locked(struct task *t, const struct map *m, void *dst, const void *src)
 {
-	uint64_t *word = spin_word(t->pool, src);
+	uint64_t *word = spin_word(t->pool, (const char *)src + m->spin_lock_off);
 	int err = fast_lock(t, word);
 
 	if (err)

@@ -3,6 +3,7 @@
 
 #define BIT(op) (1u << CALL_##op)
 #define BASIC (BIT(LOOKUP) | BIT(UPDATE) | BIT(DELETE) | BIT(TAKE) | BIT(DUMP))
+#define BARE (BIT(LOOKUP) | BIT(UPDATE) | BIT(DELETE) | BIT(TAKE) | BIT(NEXT))
 #define ATTR(t, k, v, n, ...)                                                                                          \
 	{                                                                                                              \
 		.type = BPF_MAP_TYPE_##t, .key_size = k, .value_size = v, .max_entries = n, .spin_lock_off = -1,       \
@@ -22,6 +23,17 @@ const struct kind kinds[] = {
     {"percpu hash", ATTR(PERCPU_HASH, 4, 8, 30), BASIC, 40, 0},
     {"percpu hash, not preallocated", ATTR(PERCPU_HASH, 8, 20, 30, .flags = BPF_F_NO_PREALLOC), BASIC, 40, 0},
     {"lru hash", ATTR(LRU_HASH, 4, 8, 4096), BASIC, 60, 0},
+    {"queue", ATTR(QUEUE, 0, 12, 5), BARE, 1, 0},
+    {"stack", ATTR(STACK, 0, 8, 6), BARE, 1, 0},
+    {"bloom filter", ATTR(BLOOM_FILTER, 0, 8, 40, .flags = BPF_F_ZERO_SEED), BARE, 200, KIND_MEMBER},
+    {"bloom filter of odd size", ATTR(BLOOM_FILTER, 0, 15, 100, .flags = BPF_F_ZERO_SEED, .extra = 3), BARE, 250,
+     KIND_MEMBER},
+    {"ring buffer", ATTR(RINGBUF, 0, 0, 8192), BARE, 1, 0},
+    {"user ring buffer", ATTR(USER_RINGBUF, 0, 0, 4096), BARE, 1, 0},
+    {"lpm trie of 32 bits", ATTR(LPM_TRIE, 8, 8, 30, .flags = BPF_F_NO_PREALLOC), BASIC | BIT(NEXT), 1, KIND_LPM},
+    {"lpm trie of 128 bits", ATTR(LPM_TRIE, 20, 30, 60, .flags = BPF_F_NO_PREALLOC), BASIC | BIT(NEXT), 1, KIND_LPM},
+    {"lpm trie of 8 bits", ATTR(LPM_TRIE, 5, 1, 100, .flags = BPF_F_NO_PREALLOC), BASIC | BIT(NEXT), 1, KIND_LPM},
+    {"stack traces", ATTR(STACK_TRACE, 4, 80, 16), BARE, 20, 0},
     {"lru percpu hash", ATTR(LRU_PERCPU_HASH, 4, 8, 4096), BASIC, 60, 0},
 };
 const unsigned nkinds = array_len(kinds);
