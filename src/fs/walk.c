@@ -134,11 +134,15 @@ static racy_read int searchable(const struct walker *k)
 
 static int last_dots(struct walker *k, struct fs_name name)
 {
+	uint32_t type;
+	fs_ino ino;
 	int err = searchable(k);
 
 	if (!err && name.len == 2)
 		err = step_up(k);
-	if (err)
+	else if (!err)
+		err = step_down(k, name, &ino, &type); /* for the memory of the way */
+	if (err && err != -ENOENT) /* a removed directory is still itself */
 		return err;
 	k->w->ino = k->at;
 	return 0;
@@ -182,8 +186,10 @@ int fs_walk(struct task *t, const struct fs_cred *cred, struct fs_walk *w)
 	w->last = (struct fs_name){0};
 	skip_slashes(&k);
 	if (k.p == k.end) { /* the start itself */
-		w->ino = w->start;
-		return 0;
+		int err = w->len ? searchable(&k) : 0;
+
+		w->ino = err ? 0 : w->start;
+		return err;
 	}
 	while (k.p < k.end) {
 		struct fs_name name = component(&k);

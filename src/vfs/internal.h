@@ -103,7 +103,7 @@ struct vfs_thread {
 	gid_t groups[GROUPS];
 
 	char path[2][VFS_PATH];
-	char link[2][FS_SYMLINK_MAX + 1];
+	char link[2][2 * (FS_SYMLINK_MAX + 1)]; /* symlinks on the way of each: a name found may lie there */
 	struct fs_dirent batch[BATCH];
 	struct known_path known[PATHS];
 	/* Memory only where they are used. */

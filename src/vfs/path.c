@@ -26,7 +26,7 @@ static int enter(struct vfs_thread *v, unsigned store, fs_ino start, const char 
 	w->store = store;
 	w->m = &v->proc->mount[store];
 	w->t = seat(v, store);
-	w->w = (struct fs_walk){.start = start, .path = rest, .len = len, .link = v->link[0]};
+	w->w = (struct fs_walk){.start = start, .path = rest, .len = len};
 	return w->t ? 0 : 1;
 }
 
@@ -182,7 +182,7 @@ static bool recall(struct vfs_thread *v, struct where *w, const struct known_pat
 
 static void remember(struct vfs_thread *v, const struct where *w, struct known_path *k, uint64_t hash)
 {
-	if (w->w.len == 0 || w->w.nvia > FS_WALK_VIA)
+	if (w->w.nvia == 0 || w->w.nvia > FS_WALK_VIA)
 		return;
 	k->hash = hash;
 	k->start = w->w.start;
@@ -260,6 +260,7 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 		out = from_fd(v, dir, copy, (uint32_t)len, w);
 	if (out)
 		return pass_from(v, dir, copy[0] != '/');
+	w->w.link = v->link[room];
 	w->w.flags = (flags & LOCATE_NOFOLLOW ? FS_WALK_NOFOLLOW : 0) | (flags & LOCATE_PARENT ? FS_WALK_PARENT : 0);
 	err = walk(v, w);
 	if (err != FS_WALK_OUT)
