@@ -282,6 +282,7 @@ int fs_dirname(struct task *t, fs_ino dir, fs_ino *parent, struct fs_dirent *out
 enum fs_walk_flags {
 	FS_WALK_NOFOLLOW = 1 << 0, /* a symlink at the end is itself the answer */
 	FS_WALK_PARENT = 1 << 1,   /* only up to the last component: `dir` and `last` are the answer */
+	FS_WALK_CAREFUL = 1 << 2,  /* FS_WALK_OUT at a symlink that fs.protected_symlinks may forbid to follow */
 };
 
 #define FS_WALK_VIA 8u

@@ -99,6 +99,17 @@ static int step_up(struct walker *k)
 	return 0;
 }
 
+/* A stranger's symlink at the end of a path, in a directory where everybody may make one (proc(5)). */
+static racy_read bool doubtful(const struct walker *k, fs_ino ino)
+{
+	const struct fs *fs = fs_of(k->t);
+	const struct inode *dir = inode_at(fs, k->at), *i = inode_at(fs, ino);
+
+	return k->p == k->end && k->cred && dir && i &&
+	       (load_relaxed(&dir->mode) & (S_ISVTX | S_IWOTH)) == (S_ISVTX | S_IWOTH) &&
+	       load_relaxed(&i->uid) != k->cred->uid && load_relaxed(&i->uid) != load_relaxed(&dir->uid);
+}
+
 /* The rest of the path becomes the symlink's target and what followed it. */
 static int follow(struct walker *k, fs_ino ino)
 {
@@ -108,6 +119,8 @@ static int follow(struct walker *k, fs_ino ino)
 
 	if (++k->links > LINKS_MAX || !k->w->link)
 		return -ELOOP;
+	if ((k->w->flags & FS_WALK_CAREFUL) && doubtful(k, ino))
+		return FS_WALK_OUT;
 	to = k->w->link + k->half * (FS_SYMLINK_MAX + 1);
 	n = fs_readlink(k->t, ino, to, FS_SYMLINK_MAX);
 	if (n <= 0)
@@ -142,7 +155,7 @@ static int last_dots(struct walker *k, struct fs_name name)
 		err = step_up(k);
 	else if (!err)
 		err = step_down(k, name, &ino, &type); /* for the memory of the way */
-	if (err && err != -ENOENT) /* a removed directory is still itself */
+	if (err && err != -ENOENT)		       /* a removed directory is still itself */
 		return err;
 	k->w->ino = k->at;
 	return 0;

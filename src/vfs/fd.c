@@ -322,6 +322,22 @@ static long get_flags(struct vfs_thread *v, unsigned store, long fd)
 	return ino < 0 ? (long)ino : (long)((flags & ~(uint32_t)O_CLOEXEC) | 0100000);
 }
 
+static long set_flags(struct vfs_thread *v, unsigned store, long fd, long to)
+{
+	struct task *t = seat(v, store);
+	uint32_t flags = 0;
+	struct fs_attr a;
+	int64_t ino = t ? fs_handle(t, (uint32_t)fd, &flags) : -EMFILE;
+	int err = ino < 0 ? (int)ino : 0;
+
+	if (!err && (to & ~(long)flags & O_NOATIME)) {
+		err = fs_getattr(t, (fs_ino)ino, &a);
+		if (!err && a.uid != cred(v)->uid && !(cred(v)->caps & FS_CAP_FOWNER))
+			err = -EPERM;
+	}
+	return err ? err : fs_set_flags(t, (uint32_t)fd, STATUS_FLAGS, (uint32_t)to);
+}
+
 /* FD_CLOEXEC: ours to remember, and the kernel's where it may have it set. */
 static void set_exec(struct vfs_proc *p, long fd, bool exec)
 {
@@ -359,7 +375,7 @@ HANDLER(call_fcntl)
 			err = fd_materialise(v, fd);
 			return err ? err : VFS_PASS;
 		}
-		return fs_set_flags(seat(v, (unsigned)store), (uint32_t)fd, STATUS_FLAGS, (uint32_t)c->a[2]);
+		return set_flags(v, (unsigned)store, fd, c->a[2]);
 	}
 	/* Locks and leases are the kernel's; reading and writing stay here. */
 	err = fd_make_real(v, fd);

@@ -78,6 +78,16 @@ static long openable(const struct where *w, int flags)
 	return S_ISREG(a.mode) || S_ISDIR(a.mode) ? 0 : VFS_PASS;
 }
 
+/* O_CREAT finds a stranger's file in a sticky directory: fs.protected_regular (proc(5)) may forbid to open it. */
+static bool doubtful(struct vfs_thread *v, const struct where *w)
+{
+	struct fs_attr dir, a;
+
+	if (!w->w.dir || fs_getattr(w->t, w->w.dir, &dir) || !(dir.mode & S_ISVTX) || !(dir.mode & 022))
+		return false;
+	return fs_getattr(w->t, w->w.ino, &a) == 0 && a.uid != dir.uid && a.uid != cred(v)->uid;
+}
+
 static long open_found(struct vfs_thread *v, struct where *w, int flags, uint32_t mode, long found)
 {
 	long err;
@@ -89,6 +99,8 @@ static long open_found(struct vfs_thread *v, struct where *w, int flags, uint32_
 	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		return -EEXIST;
 	err = openable(w, flags);
+	if (!err && (flags & O_CREAT) && doubtful(v, w))
+		return VFS_PASS;
 	return err ? err : open_ino(v, w, cred(v), w->w.ino, flags);
 }
 
@@ -116,9 +128,10 @@ static long do_open(struct vfs_thread *v, int dir, const char *path, int flags, 
 		ret = open_found(v, &w, flags, mode, found);
 		/* Made by somebody else between the look and the making: then it is to be opened. */
 	} while (ret == -EEXIST && !excl);
-	if (ret == VFS_PASS)
-		fd_unpark(v->proc);
-	return ret;
+	if (ret != VFS_PASS)
+		return ret;
+	fd_unpark(v->proc);
+	return call_pass_from(v, dir);
 }
 
 HANDLER(call_open)

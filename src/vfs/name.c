@@ -176,6 +176,45 @@ static long linked_fd(struct vfs_thread *v, int from, const char *old, int flags
 	return fd >= 0 && !*rest && fd_store(v->proc, fd) >= 0 ? fd : -1;
 }
 
+/* fs.protected_hardlinks (proc(5)); -1: not to be found out. */
+static int hardlinks_protected(void)
+{
+	char c = 0;
+	long fd = sys_call4(SYS_openat, AT_FDCWD, (long)"/proc/sys/fs/protected_hardlinks", O_RDONLY | O_CLOEXEC, 0);
+	long n = fd < 0 ? fd : sys_call3(SYS_read, fd, (long)&c, 1);
+
+	if (fd >= 0)
+		sys_close((int)fd);
+	return n == 1 ? c != '0' : -1;
+}
+
+/* A stranger's file, which that may forbid to link. */
+static bool doubtful(struct vfs_thread *v, struct task *t, fs_ino ino)
+{
+	const struct fs_cred *who = cred(v);
+	struct fs_attr a;
+
+	if ((who->caps & FS_CAP_FOWNER) || fs_getattr(t, ino, &a) || a.uid == who->uid)
+		return false;
+	return !S_ISREG(a.mode) || (a.mode & S_ISUID) || (a.mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) ||
+	       fs_access(t, who, ino, R_OK | W_OK) != 0;
+}
+
+/* VFS_PASS: the kernel is to judge. */
+static long link_ino(struct vfs_thread *v, const struct where *b, fs_ino ino)
+{
+	if (doubtful(v, b->t, ino)) {
+		int protected = hardlinks_protected();
+		long err = protected > 0 ? fs_lookup(b->t, cred(v), b->w.dir, b->w.last, NULL) : VFS_PASS;
+
+		if (protected > 0)
+			return !err ? -EEXIST : err == -ENOENT ? -EPERM : err;
+		if (protected < 0)
+			return VFS_PASS;
+	}
+	return fs_link(b->t, cred(v), ino, b->w.dir, b->w.last, NULL);
+}
+
 static long link_fd(struct vfs_thread *v, long fd, int to, const char *new)
 {
 	unsigned store = (unsigned)fd_store(v->proc, fd);
@@ -195,7 +234,13 @@ static long link_fd(struct vfs_thread *v, long fd, int to, const char *new)
 		return two ? two : -EEXIST;
 	}
 	ino = fs_handle(b.t, (uint32_t)fd, NULL);
-	return ino < 0 ? (long)ino : fs_link(b.t, cred(v), (fs_ino)ino, b.w.dir, b.w.last, NULL);
+	two = ino < 0 ? (long)ino : link_ino(v, &b, (fs_ino)ino);
+	if (two == VFS_PASS) {
+		int err = fd_make_real(v, fd);
+
+		return err ? err : call_pass_from(v, to);
+	}
+	return two;
 }
 
 static long link_at(struct vfs_thread *v, int from, const char *old, int to, const char *new, int flags)
@@ -221,7 +266,12 @@ static long link_at(struct vfs_thread *v, int from, const char *old, int to, con
 		err = fs_lookup(b.t, cred(v), b.w.dir, b.w.last, NULL);
 		return err ? err : -EEXIST;
 	}
-	return fs_link(a.t, cred(v), a.w.ino, b.w.dir, b.w.last, NULL);
+	err = link_ino(v, &b, a.w.ino);
+	if (err == VFS_PASS) {
+		err = fd_make_real(v, from);
+		return err ? err : call_pass_from(v, to);
+	}
+	return err;
 }
 
 HANDLER(call_link)

@@ -261,7 +261,8 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 	if (out)
 		return pass_from(v, dir, copy[0] != '/');
 	w->w.link = v->link[room];
-	w->w.flags = (flags & LOCATE_NOFOLLOW ? FS_WALK_NOFOLLOW : 0) | (flags & LOCATE_PARENT ? FS_WALK_PARENT : 0);
+	w->w.flags = FS_WALK_CAREFUL | (flags & LOCATE_NOFOLLOW ? FS_WALK_NOFOLLOW : 0) |
+		     (flags & LOCATE_PARENT ? FS_WALK_PARENT : 0);
 	err = walk(v, w);
 	if (err != FS_WALK_OUT)
 		return err;
