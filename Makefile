@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 
 MESON_TEST = meson test --print-errorlogs --no-stdsplit
 
-.PHONY: all setup demo test check mount-test stress fuzz bench install format format-check tidy clean
+.PHONY: all setup demo test check mount-test stress fuzz bench bench-quick install format format-check tidy clean
 
 all: build/build.ninja
 	ninja -C build
@@ -40,8 +40,12 @@ fuzz: build-fuzz/build.ninja
 	ninja -C build-fuzz
 	$(MESON_TEST) -C build-fuzz --suite fuzz --timeout-multiplier 0
 
+# Five minutes; under one. docs/bench.md.
 bench: all
-	tools/bench
+	tools/bench full
+
+bench-quick: all
+	tools/bench quick
 
 install: all
 	meson configure build -Dprefix=$(PREFIX)
