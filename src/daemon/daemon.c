@@ -175,6 +175,15 @@ static bool has_clients(const struct daemon *d)
 	return fs_statfs((struct task *)(uintptr_t)&d->task, &s) == 0 && s.clients > 1;
 }
 
+/* A telling of nothing: the teller tidies up after each. */
+static void tidy(struct daemon *d)
+{
+	struct telling *t = d->teller && session_untidy(d->session) ? calloc(1, sizeof(*t)) : NULL;
+
+	if (t)
+		teller_tell(d->teller, t);
+}
+
 static void on_tick(struct loop_timer *t)
 {
 	struct daemon *d = (struct daemon *)((char *)t - offsetof(struct daemon, clock));
@@ -190,6 +199,7 @@ static void on_tick(struct loop_timer *t)
 		d->trimmed = loop_now();
 		rings_sweep(d->rings);
 		fs_trim(&d->task, KEEP_FREE);
+		tidy(d);
 	}
 	loop_set_timer(d->loop, t, has_clients(d) ? REAP_NS : TICK_NS);
 }

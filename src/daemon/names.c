@@ -38,6 +38,7 @@ static void reply_by_number(fuse_req_t req, struct worker *w, fs_ino ino)
 	}
 	ops_entry(&a, &e);
 	e.entry_timeout = 0;
+	numbers_add(w->session->numbers, ino);
 	if (fuse_reply_entry(req, &e) < 0)
 		fs_forget(&w->task, ino, 1);
 }

@@ -6,6 +6,7 @@
 #include <fuse3/fuse_lowlevel.h>
 
 #include "daemon/absent.h"
+#include "daemon/numbers.h"
 #include "daemon/session.h"
 #include "daemon/wire.h"
 
@@ -17,7 +18,8 @@
 struct session {
 	struct pool *pool;
 	struct fuse_session *fuse;
-	struct absent *absent; /* what the kernel was told */
+	struct absent *absent;	 /* what the kernel was told */
+	struct numbers *numbers; /* what it was given by number */
 	struct wire wire;
 	unsigned flags;	  /* enum session_flags */
 	bool zero_open;	  /* the kernel opens files without asking */

@@ -170,7 +170,7 @@ static int stale(struct rings *r, const struct served *q)
 		return 0;
 	}
 	for (uint32_t i = 0; i < p->telling.n; i++)
-		session_forget(r->config.session, r->config.task, &p->telling.list.item[i], "");
+		session_forget(r->config.session, r->config.task, &p->telling.list.item[i]);
 	answer_pending(&steal(&p)->telling);
 	return 0;
 }

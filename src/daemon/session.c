@@ -148,6 +148,8 @@ int session_open(const struct session_config *c, struct session **out, struct er
 	s->pool = c->pool;
 	s->flags = c->flags;
 	ret = absent_open(&s->absent);
+	if (ret == 0)
+		ret = numbers_open(&s->numbers);
 	if (ret < 0)
 		return err_set(err, ret, "out of memory");
 	s->wire.ready = c->ready;
@@ -220,5 +222,6 @@ void session_close(struct session *s)
 	if (s->mount_id && session_mounted(s))
 		mounts_unmount(s->mountpoint, MOUNTS_LAZY, &err);
 	absent_close(s->absent);
+	numbers_close(s->numbers);
 	free(s);
 }

@@ -46,11 +46,21 @@ bool session_mounted(const struct session *s);
 uint64_t session_dev(const struct session *s);
 
 /*
- * Has the kernel forget what `item` says, and takes the mark away: enum fs_mark.
- * It can wait for locks that the kernel holds while it waits for an answer: never
- * from one of the session's threads. `t`: the calling thread's.
+ * Has the kernel forget what `item` says, and takes the mark away: enum fs_mark,
+ * FS_MARK_ATTR only. `t`: the calling thread's.
  */
-void session_forget(struct session *s, struct task *t, const struct stale_item *item, const char *name);
+void session_forget(struct session *s, struct task *t, const struct stale_item *item);
+
+/*
+ * The same for all of a list, of every mark. It can wait for locks that the kernel
+ * holds while it waits for an answer: never from one of the session's threads.
+ */
+void session_forget_all(struct session *s, struct task *t, const struct stale_list *list, uint32_t n);
+
+/* Is there something for session_tidy to do? To be asked now and then. */
+bool session_untidy(struct session *s);
+/* Has the kernel drop what it was given by number some time ago. Waits as session_forget_all does. */
+void session_tidy(struct session *s);
 
 /* Unmounts, lazily if need be, and frees. NULL is fine. */
 void session_close(struct session *s);

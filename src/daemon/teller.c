@@ -33,15 +33,12 @@ static struct telling *take(struct teller *w)
 
 static void tell(struct teller *w, struct telling *t)
 {
-	for (uint32_t i = 0; i < t->n; i++) {
-		const struct stale_item *item = &t->list.item[i];
-
-		session_forget(w->session, &w->task, item, t->list.name[item->name % TASK_STALE_NAMES]);
-	}
+	session_forget_all(w->session, &w->task, &t->list, t->n);
 	if (t->done)
 		t->done(t);
 	else
 		free(t);
+	session_tidy(w->session);
 }
 
 static void *run(void *arg)

@@ -470,6 +470,7 @@ enum fs_mark {
 	FS_MARK_DATA = 1 << 1,	 /* pages */
 	FS_MARK_NAMES = 1 << 2,	 /* in a struct stale_item: a name in a directory. No mark of an inode */
 	FS_MARK_MAPPED = 1 << 3, /* may be mapped shared and writable through the mount: its pages are the truth */
+	FS_MARK_GONE = 1 << 4,	 /* in a struct stale_item: the inode has no name any more, and the kernel keeps it */
 };
 
 /*

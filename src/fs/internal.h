@@ -262,6 +262,9 @@ static inline void stale_note(struct task *t, const struct inode *i, unsigned ma
 void stale_note_marked(struct task *t, const struct inode *i, unsigned marks);
 /* The same for a name that comes, goes or leads elsewhere. `known`: the kernel may hold what it leads to. */
 void stale_name(struct task *t, struct inode *dir, struct fs_name name, bool known);
+/* The same for an inode that may have lost its last name: the kernel would keep it, and with it its space, for nothing.
+ */
+void stale_gone(struct task *t, const struct inode *i);
 /* Tells what is noted. Without locks. */
 void stale_tell(struct task *t);
 #define MARK_COUNT 0x100u /* in `marks`: one setting; below it the marks */

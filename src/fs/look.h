@@ -41,5 +41,6 @@ static inline void drop_link(struct task *t, struct inode *i, struct fs_time now
 {
 	txn_set(t, &i->nlink, is_dir(i->mode) ? 0 : i->nlink - 1);
 	touch(t, i, now);
+	stale_gone(t, i);
 	maybe_reap(t, i);
 }

@@ -73,19 +73,29 @@ static void push(struct task *t, struct stale_item item)
 	step(t);
 }
 
-void stale_note_marked(struct task *t, const struct inode *i, unsigned marks)
+static void note(struct task *t, fs_ino ino, unsigned marks)
 {
-	fs_ino ino = inode_number(fs_of(t), i);
-	struct stale_item *have;
+	struct stale_item *have = item_for(t, ino);
 
-	if (t->flags & TASK_KERNEL || !t->invalidate)
-		return; /* what the kernel asked for itself it knows */
-	marks &= load_relaxed(&i->marks);
-	have = item_for(t, ino);
 	if (have)
 		have->marks |= (uint16_t)marks;
 	else
 		push(t, (struct stale_item){.ino = ino, .marks = (uint16_t)marks});
+}
+
+void stale_note_marked(struct task *t, const struct inode *i, unsigned marks)
+{
+	fs_ino ino = inode_number(fs_of(t), i);
+
+	if (t->flags & TASK_KERNEL || !t->invalidate)
+		return; /* what the kernel asked for itself it knows */
+	note(t, ino, marks & load_relaxed(&i->marks));
+}
+
+void stale_gone(struct task *t, const struct inode *i)
+{
+	if (i->nlink == 0 && unlikely(i->kref) && !(t->flags & TASK_KERNEL) && t->invalidate)
+		note(t, inode_number(fs_of(t), i), FS_MARK_GONE);
 }
 
 void stale_name(struct task *t, struct inode *dir, struct fs_name name, bool known)
