@@ -33,6 +33,7 @@
 #define RUN_HELPERS 8
 #define RUN_TAIL_LEFT 16
 #define RUN_TAIL 24
+#define RUN_CPU 44
 
 const uint8_t jit_reg[INSN_REGS] = {RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15, RBP};
 static const uint8_t saved_regs[] = {R12, RBX, R13, R14, R15};
@@ -235,18 +236,25 @@ static void emit_tail_call(struct jit *j)
 	x86_here(x, no_prog);
 }
 
-/* The array that a lookup at this pc always gets, if its values can be addressed. */
-static const struct map_info *known_array(const struct jit *j, const struct bpf_insn *i)
+/* The map that the call at this pc always gets, or NULL. */
+static const struct map_info *known_map(const struct jit *j)
 {
 	unsigned k = j->prog->call_map ? j->prog->call_map[j->pc] : 0;
-	const struct map_info *map;
 
-	if (i->imm != BPF_FUNC_map_lookup_elem || k == 0 || k == CALL_MAP_MIXED)
-		return NULL;
-	map = j->prog->maps[k - 1];
-	if (map->type != BPF_MAP_TYPE_ARRAY || !map->value_off || map->value_off > INT32_MAX || !map->stride)
-		return NULL;
-	return map;
+	return k == 0 || k == CALL_MAP_MIXED ? NULL : j->prog->maps[k - 1];
+}
+
+static bool is_inline(const struct map_info *map, unsigned type)
+{
+	return map && map->type == type && map->value_off && map->value_off <= INT32_MAX && map->stride &&
+	       map->cpu_stride <= INT32_MAX;
+}
+
+static void emit_helper(struct jit *j, int32_t number)
+{
+	x86_rm(&j->x, (struct x86_access){.op = 0x8b, .w = 1}, RAX, (struct x86_mem){.base = R12, .disp = RUN_HELPERS});
+	x86_mov(&j->x, 1, R9, R12);
+	x86_rm(&j->x, (struct x86_access){.op = 0xff}, 2, (struct x86_mem){.base = RAX, .disp = number * 8});
 }
 
 /* R0 = index below max_entries ? base + value_off + index * stride : 0, as the helper does it. */
@@ -268,9 +276,83 @@ static void emit_array_lookup(struct jit *j, const struct map_info *map)
 	x86_here(x, done);
 }
 
+/* eax = this run's CPU; jumps to where the answer is stored if there is none yet. */
+static size_t emit_cpu(struct x86 *x)
+{
+	x86_rm(x, (struct x86_access){.op = 0x8b}, RAX, (struct x86_mem){.base = R12, .disp = RUN_CPU});
+	x86_alu_imm(x, ALU_SUB, 0, RAX, 1);
+	return x86_jump_short(x, X86_JCC_SHORT(CC_B));
+}
+
+/* The same for the value of this run's CPU; where it has none yet, the helper takes one. */
+static void emit_percpu_lookup(struct jit *j, const struct map_info *map)
+{
+	struct x86 *x = &j->x;
+	size_t missing, none, done, done_missing;
+
+	none = emit_cpu(x);
+	x86_rm(x, (struct x86_access){.op = 0x8b}, RDX, (struct x86_mem){.base = RSI});
+	x86_alu_imm(x, ALU_CMP, 0, RDX, (int32_t)map->max_entries);
+	missing = x86_jump_short(x, X86_JCC_SHORT(CC_AE));
+	x86_rr(x, 0x69, 1, RAX, RAX);
+	x86_i32(x, (int32_t)map->cpu_stride);
+	x86_rr(x, 0x69, 1, RDX, RDX);
+	x86_i32(x, (int32_t)map->stride);
+	x86_rm(x, (struct x86_access){.op = 0x03, .w = 1}, RAX, (struct x86_mem){.base = R12, .disp = RUN_BASE});
+	x86_rr(x, X86_ADD, 1, RDX, RAX);
+	x86_alu_imm(x, ALU_ADD, 1, RAX, (int32_t)map->value_off);
+	done = x86_jump_short(x, X86_JMP_SHORT);
+	x86_here(x, missing);
+	x86_rr(x, X86_XOR, 0, RAX, RAX);
+	done_missing = x86_jump_short(x, X86_JMP_SHORT);
+	x86_here(x, none);
+	emit_helper(j, BPF_FUNC_map_lookup_elem);
+	x86_here(x, done);
+	x86_here(x, done_missing);
+}
+
+static void emit_processor_id(struct jit *j)
+{
+	size_t none = emit_cpu(&j->x), done = x86_jump_short(&j->x, X86_JMP_SHORT);
+
+	x86_here(&j->x, none);
+	emit_helper(j, BPF_FUNC_get_smp_processor_id);
+	x86_here(&j->x, done);
+}
+
+/* What is open-coded, or done by a helper that knows this map. */
+static bool emit_known(struct jit *j, const struct bpf_insn *i)
+{
+	const struct map_info *map = known_map(j);
+	int32_t fast = 0;
+
+	if (i->imm == BPF_FUNC_get_smp_processor_id) {
+		emit_processor_id(j);
+		return true;
+	}
+	if (!map)
+		return false;
+	if (i->imm == BPF_FUNC_map_lookup_elem && is_inline(map, BPF_MAP_TYPE_ARRAY)) {
+		emit_array_lookup(j, map);
+		return true;
+	}
+	if (i->imm == BPF_FUNC_map_lookup_elem && is_inline(map, BPF_MAP_TYPE_PERCPU_ARRAY) && map->cpu_stride) {
+		emit_percpu_lookup(j, map);
+		return true;
+	}
+	if (i->imm == BPF_FUNC_map_lookup_elem)
+		fast = map->fast_lookup;
+	else if (i->imm == BPF_FUNC_map_update_elem)
+		fast = map->fast_update;
+	else if (i->imm == BPF_FUNC_map_delete_elem)
+		fast = map->fast_delete;
+	if (fast)
+		emit_helper(j, fast);
+	return fast != 0;
+}
+
 static void emit_call(struct jit *j, const struct bpf_insn *i)
 {
-	const struct map_info *array = known_array(j, i);
 	const struct proto *p;
 
 	if (insn_is_local_call(i)) {
@@ -282,18 +364,13 @@ static void emit_call(struct jit *j, const struct bpf_insn *i)
 		x86_i32(&j->x, (int32_t)(j->entry[f] - (uint32_t)(j->x.len + 4)));
 		return;
 	}
-	if (array) {
-		emit_array_lookup(j, array);
+	if (emit_known(j, i))
 		return;
-	}
 	p = proto_of((uint32_t)i->imm);
-	if (p && (p->flags & PROTO_TAIL_CALL)) {
+	if (p && (p->flags & PROTO_TAIL_CALL))
 		emit_tail_call(j);
-		return;
-	}
-	x86_rm(&j->x, (struct x86_access){.op = 0x8b, .w = 1}, RAX, (struct x86_mem){.base = R12, .disp = RUN_HELPERS});
-	x86_mov(&j->x, 1, R9, R12);
-	x86_rm(&j->x, (struct x86_access){.op = 0xff}, 2, (struct x86_mem){.base = RAX, .disp = i->imm * 8});
+	else
+		emit_helper(j, i->imm);
 }
 
 static void emit_jump(struct jit *j, const struct bpf_insn *i)

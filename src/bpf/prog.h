@@ -18,14 +18,16 @@ struct map_info {
 	uint32_t key_size;
 	uint32_t value_size;
 	uint32_t max_entries;
-	uint32_t flags;		      /* BPF_F_* */
-	bool frozen;		      /* no system call changes it any more */
-	int32_t spin_lock_off;	      /* in the value; -1: none */
-	int32_t timer_off;	      /* in the value; -1: none */
-	uint64_t off;		      /* of the map's object, from run.base */
-	uint64_t value_off;	      /* of the first value of an array, from run.base; 0: not addressable */
-	uint32_t stride;	      /* bytes from one value of an array to the next */
-	uint64_t cpu_stride;	      /* of a per-CPU array: bytes from a value to that of the next CPU */
+	uint32_t flags;	       /* BPF_F_* */
+	bool frozen;	       /* no system call changes it any more */
+	int32_t spin_lock_off; /* in the value; -1: none */
+	int32_t timer_off;     /* in the value; -1: none */
+	uint64_t off;	       /* of the map's object, from run.base */
+	uint64_t value_off;    /* of the first value of an array, from run.base; 0: not addressable */
+	uint32_t stride;       /* bytes from one value of an array to the next */
+	uint64_t cpu_stride;   /* of a per-CPU array: bytes from a value to that of the next CPU */
+	/* Numbers of helpers that do this for this very map, without looking what it is; 0: the usual ones. */
+	uint8_t fast_lookup, fast_update, fast_delete;
 	const void *rodata;	      /* frozen, read-only, one entry: its bytes, for the verifier; or NULL */
 	const struct map_info *inner; /* of a map in map: what its maps look like */
 	char name[16];

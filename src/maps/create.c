@@ -206,6 +206,7 @@ void map_describe(const struct pool *p, const struct map *m, struct map_info *in
 	}
 	if (m->type == BPF_MAP_TYPE_ARRAY && info->frozen && (m->flags & BPF_F_RDONLY_PROG) && m->max_entries == 1)
 		info->rodata = map_ptr(m, m->values);
+	hash_describe(m, info);
 	if (m->inner.type && inner) {
 		describe_shape(&m->inner, inner);
 		info->inner = inner;

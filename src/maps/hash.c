@@ -421,19 +421,6 @@ static int update(struct task *t, struct map *m, const void *key, const void *va
 	return err;
 }
 
-static void unlink_elem(struct task *t, struct map *m, struct stripe *s, uint32_t *link, uint32_t hash)
-{
-	uint32_t i = *link;
-
-	step(t);
-	store_relaxed(&s->taken, (uint64_t)(hash & (m->nheads - 1)) << 32 | i);
-	fence_death();
-	step(t);
-	store_release(link, hash_elem(m, i)->next); /* it has happened */
-	fence_death();
-	hash_give(t, m, s);
-}
-
 static int remove_key(struct task *t, struct map *m, const void *key)
 {
 	uint32_t hash = hash_of(m, key), *link;
@@ -444,7 +431,7 @@ static int remove_key(struct task *t, struct map *m, const void *key)
 		return err;
 	link = find_link(m, key, hash);
 	if (link)
-		unlink_elem(t, m, s, link, hash);
+		hash_unlink(t, m, s, link, hash);
 	fast_unlock(t, &s->word, link ? LOCK_VERSION : 0);
 	return link ? 0 : -ENOENT;
 }
@@ -460,7 +447,7 @@ static int take_key(struct task *t, struct map *m, const void *key, void *value,
 	link = find_link(m, key, hash);
 	err = link ? elem_out(t, m, hash_elem(m, *link), value, flags) : -ENOENT;
 	if (link) /* gone even if the value could not be handed over, as in the kernel */
-		unlink_elem(t, m, s, link, hash);
+		hash_unlink(t, m, s, link, hash);
 	fast_unlock(t, &s->word, link ? LOCK_VERSION : 0);
 	return err;
 }
@@ -510,7 +497,7 @@ int hash_drop_ref(struct task *t, struct map *m, const void *key, uint64_t *old)
 	link = find_link(m, key, hash);
 	if (link) {
 		*old = load_relaxed((uint64_t *)hash_value(m, hash_elem(m, *link), 0));
-		unlink_elem(t, m, s, link, hash);
+		hash_unlink(t, m, s, link, hash);
 	}
 	fast_unlock(t, &s->word, link ? LOCK_VERSION : 0);
 	return link ? 0 : -ENOENT;

@@ -77,6 +77,9 @@ int hash_put_ref(struct task *t, struct map *m, const void *key, uint64_t ref, u
 int hash_drop_ref(struct task *t, struct map *m, const void *key, uint64_t *old) must_check;
 uint64_t hash_next_ref(const struct map *m, uint32_t *at);
 
+/* Takes the element that `link` leads to out of its chain, and frees it. Under the lock. */
+void hash_unlink(struct task *t, struct map *m, struct stripe *s, uint32_t *link, uint32_t hash);
+
 /* hash_elem.c: elements under a stripe's lock */
 
 /* Finishes what a dead holder of the stripe left half done. */

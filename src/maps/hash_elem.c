@@ -261,3 +261,16 @@ int hash_take(struct task *t, struct map *m, struct stripe *s, uint32_t head, ui
 		err = take_victim(t, m, s, head, i);
 	return err;
 }
+
+void hash_unlink(struct task *t, struct map *m, struct stripe *s, uint32_t *link, uint32_t hash)
+{
+	uint32_t i = *link;
+
+	step(t);
+	store_relaxed(&s->taken, (uint64_t)(hash & (m->nheads - 1)) << 32 | i);
+	fence_death();
+	step(t);
+	store_release(link, hash_elem(m, i)->next); /* it has happened */
+	fence_death();
+	hash_give(t, m, s);
+}

@@ -79,4 +79,12 @@ HELP(task);
 HELP(trace_printk);
 HELP(trace_vprintk);
 HELP(uid_gid);
+HELP(hash_lookup4);
+HELP(hash_lookup8);
+HELP(hash_lookup_cpu4);
+HELP(hash_lookup_cpu8);
+HELP(hash_update4);
+HELP(hash_update8);
+HELP(hash_delete4);
+HELP(hash_delete8);
 #undef HELP

@@ -164,6 +164,14 @@ const run_fn maps_helpers[MAPS_HELPERS] = {
     [BPF_FUNC_spin_unlock] = help_spin_unlock,
     [BPF_FUNC_task_storage_get] = help_storage_get,
     [BPF_FUNC_task_storage_delete] = help_storage_delete,
+    [FAST_LOOKUP] = help_hash_lookup4,
+    [FAST_LOOKUP + 1] = help_hash_lookup8,
+    [FAST_LOOKUP_CPU] = help_hash_lookup_cpu4,
+    [FAST_LOOKUP_CPU + 1] = help_hash_lookup_cpu8,
+    [FAST_UPDATE] = help_hash_update4,
+    [FAST_UPDATE + 1] = help_hash_update8,
+    [FAST_DELETE] = help_hash_delete4,
+    [FAST_DELETE + 1] = help_hash_delete8,
     [BPF_FUNC_get_smp_processor_id] = processor_id,
 };
 

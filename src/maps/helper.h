@@ -85,6 +85,9 @@ void maps_run_init(struct run *run, struct maps_run *mr);
 /* After the last program: gives up the CPU if one was taken. Cheap where none was. */
 void maps_run_end(struct run *run);
 
+/* For the checking interpreter: may a program touch these bytes of the world, as value of some map? */
+bool maps_access(const struct pool *p, uint64_t addr, uint64_t len, bool write);
+
 /*
  * The CPU. Programs on one CPU do not interrupt each other in the kernel, so
  * they count in per-CPU values without atomic instructions. Threads in user

@@ -147,6 +147,15 @@ struct map_ops {
 	int (*verify)(struct task *t, struct map *m);
 };
 
+/* Numbers of helpers that are ours alone: for keys of 4 bytes, and one on for 8. */
+enum fast {
+	FAST_LOOKUP = 240,
+	FAST_LOOKUP_CPU = 242,
+	FAST_UPDATE = 244,
+	FAST_DELETE = 246,
+};
+void hash_describe(const struct map *m, struct map_info *info);
+
 /* NULL: no such type here. */
 const struct map_ops *map_ops(uint32_t type);
 

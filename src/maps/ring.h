@@ -3,7 +3,7 @@
  * in the kernel's layout.
  *
  *	ring_pages(m)	consumer page: u64 position
- *	+ 1 page	producer page: u64 position
+ *	+ 1 page	producer page: u64 position; behind it a lock word of ours
  *	+ 2 pages	data, max_entries bytes
  *
  * A loader maps the first page, and the others with the data twice in a row
