@@ -505,5 +505,6 @@ int interp_run(const struct prog *prog, struct run *run, const struct interp_env
 	set(&m, INSN_FP, (uint64_t)(uintptr_t)m.stack + INSN_STACK);
 	r = run_until(&m, 0, r0);
 	run->tail_left = m.run.tail_left;
+	run->cpu = m.run.cpu;
 	return r;
 }

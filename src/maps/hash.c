@@ -452,6 +452,45 @@ static int take_key(struct task *t, struct map *m, const void *key, void *value,
 	return err;
 }
 
+static int chain_out(struct task *t, struct map *m, uint32_t head, char *keys, char *values, uint32_t room,
+		     uint64_t flags)
+{
+	uint32_t n = 0, bytes = map_value_bytes(m);
+	int err = 0;
+
+	for (uint32_t i = *hash_head(m, head); i; i = hash_elem(m, i)->next)
+		if (++n > room)
+			return -ENOSPC;
+	n = 0;
+	for (uint32_t i = *hash_head(m, head); i && !err; i = hash_elem(m, i)->next, n++) {
+		const struct elem *e = hash_elem(m, i);
+
+		err = copy_out(keys + (uint64_t)n * m->key_size, e->key, m->key_size);
+		if (!err)
+			err = elem_out(t, m, e, values + (uint64_t)n * bytes, flags);
+	}
+	return err ? err : (int)n;
+}
+
+int64_t hash_chain_out(struct task *t, struct map *m, uint32_t head, void *keys, void *values, uint32_t room,
+		       uint64_t flags, bool remove)
+{
+	struct stripe *s = hash_stripe(m, head);
+	int64_t n;
+	int err;
+
+	if (!load_relaxed(hash_head(m, head)))
+		return 0;
+	err = lock_stripe(t, m, s);
+	if (err)
+		return err;
+	n = chain_out(t, m, head, keys, values, room, flags);
+	while (n >= 0 && remove && *hash_head(m, head))
+		hash_unlink(t, m, s, hash_head(m, head), head);
+	fast_unlock(t, &s->word, remove ? LOCK_VERSION : 0);
+	return n;
+}
+
 /* --- references --- */
 
 static int put_ref_locked(struct task *t, struct map *m, struct stripe *s, const void *key, uint32_t hash, uint64_t ref,

@@ -77,6 +77,12 @@ int hash_put_ref(struct task *t, struct map *m, const void *key, uint64_t ref, u
 int hash_drop_ref(struct task *t, struct map *m, const void *key, uint64_t *old) must_check;
 uint64_t hash_next_ref(const struct map *m, uint32_t *at);
 
+/*
+ * Copies all keys and values of one chain to the caller's memory, and deletes
+ * them if asked to. How many; -ENOSPC: more than `room` (nothing was done).
+ */
+int64_t hash_chain_out(struct task *t, struct map *m, uint32_t head, void *keys, void *values, uint32_t room,
+		       uint64_t flags, bool remove) must_check;
 /* Takes the element that `link` leads to out of its chain, and frees it. Under the lock. */
 void hash_unlink(struct task *t, struct map *m, struct stripe *s, uint32_t *link, uint32_t hash);
 

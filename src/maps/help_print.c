@@ -152,8 +152,8 @@ static const char *parse_flags(const char *f, struct spec *s)
 		else
 			break;
 	}
-	while (*f >= '0' && *f <= '9')
-		s->width = min_of(s->width * 10 + (uint32_t)(*f++ - '0'), TEXT_MAX);
+	for (; *f >= '0' && *f <= '9'; f++)
+		s->width = min_of(s->width * 10 + (uint32_t)(*f - '0'), TEXT_MAX);
 	while (*f == 'l' && s->longs < 2) {
 		s->longs++;
 		f++;

@@ -80,8 +80,14 @@ void call_make(const struct kind *k, uint32_t value_bytes, uint64_t *rng, struct
 	c->bad_key = prng(rng) % 64 == 0;
 	c->bad_value = prng(rng) % 64 == 0;
 	c->count = prng(rng) % (CALL_ITEMS + 1);
+	/* Part of a hash is another part here and there: all or nothing. */
+	if (!(k->ops & 1u << CALL_NEXT) && (c->op == CALL_BATCH_LOOKUP || c->op == CALL_BATCH_TAKE))
+		c->count = c->count % 4 ? CALL_ITEMS : 0;
 	for (uint32_t i = 0; i < (c->op >= CALL_BATCH_LOOKUP ? CALL_ITEMS : 1) && k->attr.key_size; i++)
 		make_key(k, rng, c->key + i * k->attr.key_size);
+	/* The kernel loses the elements of a chain that it cannot hand over; we do not. */
+	if (c->op == CALL_BATCH_TAKE)
+		c->bad_key = c->bad_value = false;
 	make_value(k, value_bytes * (c->op >= CALL_BATCH_LOOKUP ? c->count : 1), rng, c->value);
 }
 
