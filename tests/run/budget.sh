@@ -4,4 +4,4 @@
 
 mount_fs
 mkdir "$M/work"
-"$BTFUSE" run --mount "$M" -- "$HELPERS/../run/budget" "$M/work" "$HERE/budget.txt" || die "see above"
+"$BTFUSE" run --mount "$M" -- "$HELPERS/../run/budget" "$M/work" "$(dirname "$0")/budget.txt" || die "see above"
