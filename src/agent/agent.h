@@ -26,8 +26,8 @@ struct sigtable;
  * is what the program finds in them afterwards.
  */
 struct agent_regs {
-	long rdi, rsi, rdx, r10, r8, r9; /* arguments, in this order */
 	long rax;			 /* the number */
+	long rdi, rsi, rdx, r10, r8, r9; /* arguments, in this order */
 	long flags;			 /* ah: lahf, al: the overflow flag */
 	uint64_t site;			 /* address of the syscall instruction */
 	uint64_t resume;		 /* where the program goes on */
@@ -71,6 +71,8 @@ _Static_assert(offsetof(struct agent_thread, child) == T_CHILD, "entry.S");
 _Static_assert(offsetof(struct agent_thread, parent) == T_PARENT, "entry.S");
 _Static_assert(offsetof(struct agent_thread, clone_resume) == T_RESUME, "entry.S");
 _Static_assert(offsetof(struct agent_regs, rax) == R_RAX, "entry.S");
+_Static_assert(offsetof(struct agent_regs, rdi) == R_RDI, "entry.S");
+_Static_assert(offsetof(struct agent_regs, r9) == R_R9, "entry.S");
 _Static_assert(offsetof(struct agent_regs, site) == R_SITE, "entry.S");
 _Static_assert(offsetof(struct agent_regs, mask) == R_MASK, "entry.S");
 

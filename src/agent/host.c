@@ -18,6 +18,12 @@
 
 _Static_assert(VFS_PASS == AGENT_HAND_ON, "the VFS passes what the agent hands on");
 
+/* A caught call lies in the registers as the VFS wants it: nothing is copied. */
+_Static_assert(offsetof(struct agent_regs, rax) == offsetof(struct vfs_call, nr) &&
+		   offsetof(struct agent_regs, rdi) == offsetof(struct vfs_call, a[0]) &&
+		   offsetof(struct agent_regs, r9) == offsetof(struct vfs_call, a[5]),
+	       "registers are a call");
+
 static struct vfs_proc *first; /* the process's state; a vfork child's thread has another */
 
 /* ---- What fs/ and vfs/ copy with ------------------------------------------------------ */
@@ -29,17 +35,7 @@ size_t user_copy(void *dst, const void *src, size_t n)
 
 size_t user_zero(void *dst, size_t n)
 {
-	static const char zeros[512];
-	size_t left = 0;
-
-	while (n && !left) {
-		size_t k = min_of(n, sizeof zeros);
-
-		left = agent_copy(dst, zeros, k);
-		dst = (char *)dst + k;
-		n -= k;
-	}
-	return n + left;
+	return agent_zero(dst, n);
 }
 
 long user_copy_string(char *dst, const char *src, long n)
@@ -70,10 +66,9 @@ static struct vfs_thread *thread_of(struct agent_thread *t)
 
 static long handle_vfs(struct agent_thread *t, struct agent_regs *r)
 {
-	const struct vfs_call c = {r->rax, {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9}};
 	struct vfs_thread *v = thread_of(t);
 
-	return v ? vfs_call(v, &c) : AGENT_HAND_ON;
+	return likely(v) ? vfs_call(v, (const struct vfs_call *)(const void *)r) : AGENT_HAND_ON;
 }
 
 /* ---- Threads and processes ------------------------------------------------------------------ */

@@ -8,13 +8,13 @@
 #define T_PARENT 24
 #define T_RESUME 32
 
-#define R_RDI 0
-#define R_RSI 8
-#define R_RDX 16
-#define R_R10 24
-#define R_R8 32
-#define R_R9 40
-#define R_RAX 48
+#define R_RAX 0
+#define R_RDI 8
+#define R_RSI 16
+#define R_RDX 24
+#define R_R10 32
+#define R_R8 40
+#define R_R9 48
 #define R_FLAGS 56
 #define R_SITE 64
 #define R_RESUME 72

@@ -1,11 +1,43 @@
 /* What the compiler calls for copies and comparisons: hidden, the agent has no libc. */
 #include "agent/mem.h"
 
+#include "agent/user.h"
+
+/* Words that may lie anywhere and be anything. */
+typedef uint64_t word __attribute__((may_alias, aligned(1)));
+
+#define REPEAT_FROM 512 /* from here on a string instruction is worth its start */
+
+uint32_t agent_copy_mode;
+
+/* Keeps the compiler from making a call of the function itself out of a loop. */
+#define no_idiom() __asm__ volatile("" : : : "memory")
+
 void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
-	void *d = dst;
+	char *d = dst;
+	const char *s = src;
 
-	__asm__ volatile("rep movsb" : "+D"(d), "+S"(src), "+c"(n) : : "memory");
+	if (n >= REPEAT_FROM) {
+		size_t words = n / 8;
+
+		__asm__ volatile("rep movsq" : "+D"(d), "+S"(s), "+c"(words) : : "memory");
+		n %= 8;
+	}
+	if (n >= 8) {
+		for (; n > 8; n -= 8, d += 8, s += 8) {
+			*(word *)(void *)d = *(const word *)(const void *)s;
+			no_idiom();
+		}
+		d += n;
+		s += n;
+		*(word *)(void *)(d - 8) = *(const word *)(const void *)(s - 8); /* some of it for the second time */
+		return dst;
+	}
+	while (n-- > 0) {
+		*d++ = *s++;
+		no_idiom();
+	}
 	return dst;
 }
 
@@ -18,16 +50,28 @@ void *memmove(void *dst, const void *src, size_t n)
 		return memcpy(dst, src, n);
 	while (n-- > 0) {
 		d[n] = s[n];
-		__asm__ volatile("" : : : "memory"); /* or it becomes a call of memmove */
+		no_idiom();
 	}
 	return dst;
 }
 
 void *memset(void *dst, int c, size_t n)
 {
-	void *d = dst;
+	uint64_t all = 0x0101010101010101u * (unsigned char)c;
+	char *d = dst;
 
-	__asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
+	if (n >= REPEAT_FROM) {
+		__asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
+		return dst;
+	}
+	for (; n >= 8; n -= 8, d += 8) {
+		*(word *)(void *)d = all;
+		no_idiom();
+	}
+	while (n-- > 0) {
+		*d++ = (char)c;
+		no_idiom();
+	}
 	return dst;
 }
 
@@ -35,10 +79,15 @@ int memcmp(const void *a, const void *b, size_t n)
 {
 	const unsigned char *x = a, *y = b;
 
+	while (n >= 8 && *(const word *)(const void *)x == *(const word *)(const void *)y) {
+		x += 8;
+		y += 8;
+		n -= 8;
+	}
 	for (; n-- > 0; x++, y++) {
 		if (*x != *y)
 			return *x - *y;
-		__asm__ volatile("" : : : "memory");
+		no_idiom();
 	}
 	return 0;
 }

@@ -15,8 +15,10 @@
 #include "agent/signals.h"
 #include "agent/stats.h"
 #include "agent/thread.h"
+#include "agent/user.h"
 #include "agent/vdso.h"
 #include "base/sys.h"
+#include "launch/copy_mode.h"
 
 #define HWCAP2_WRGSBASE 2 /* Linux 5.9: the kernel lets user space set the base of %gs */
 
@@ -49,7 +51,7 @@ static const char *take_field(const char *s, char *out, size_t size)
 	return s[n] == ':' ? s + n + 1 : s + n;
 }
 
-/* "<table>[:<statistics>[:<for the handlers>]]"; the last is returned. */
+/* "<table>[:<statistics>[:<copy mode>[:<for the handlers>]]]"; the last is returned. */
 static const char *configure(const char *config)
 {
 	char path[512];
@@ -59,6 +61,8 @@ static const char *configure(const char *config)
 	config = take_field(config, path, sizeof(path));
 	if (path[0] != '\0')
 		stats_start(path);
+	config = take_field(config, path, sizeof(path));
+	agent_copy_mode = path[0] >= '0' && path[0] <= '2' ? (uint32_t)(path[0] - '0') : COPY_SSE;
 	return config;
 }
 

@@ -9,9 +9,11 @@
 
 #include "agent/agent.h"
 
-/* entry.S. Bytes that were not copied, counted from the end. */
+/* copy.S. Bytes that were not copied, counted from the end. */
 size_t agent_copy(void *dst, const void *src, size_t n);
-/* entry.S. Length copied without the end; n: no end within n bytes; -EFAULT. */
+/* copy.S. Likewise for zeros. */
+size_t agent_zero(void *dst, size_t n);
+/* copy.S. Length copied without the end; n: no end within n bytes; -EFAULT. */
 long agent_copy_string(char *dst, const char *src, long n);
 
 static inline int copy_from_user(void *dst, const void *src, size_t n)
@@ -31,3 +33,6 @@ static inline long strncpy_from_user(char *dst, const char *src, long n)
 
 	return len == n ? -ENAMETOOLONG : len;
 }
+
+/* How agent_copy does long copies (launch/run.h's enum copy_mode); 0 until told. */
+extern uint32_t agent_copy_mode;

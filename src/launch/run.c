@@ -4,6 +4,7 @@
  */
 #include "launch/run.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
@@ -18,6 +19,7 @@
 
 #include "base/compiler.h"
 #include "base/scope.h"
+#include "launch/copy_mode.h"
 #include "launch/stats.h"
 #include "launch/target.h"
 #include "sites/table.h"
@@ -276,6 +278,18 @@ static bool has_separator(const char *path)
 	return strpbrk(path, ": ") != NULL;
 }
 
+/* Where upper halves in use slow down the program's SSE code (Intel's), they are to be left as they were. */
+static enum copy_mode copy_mode(void)
+{
+	unsigned a, b, c, d;
+
+	if (!__builtin_cpu_supports("avx")) /* and the system saves it */
+		return COPY_SSE;
+	if (__get_cpuid(0, &a, &b, &c, &d) && c == signature_AMD_ecx)
+		return COPY_AVX;
+	return __get_cpuid_count(0xd, 1, &a, &b, &c, &d) && (a & 4 /* xgetbv of 1 */) ? COPY_AVX_CLEAN : COPY_SSE;
+}
+
 /*
  * The environment with what carries the agent at its end, two entries, so that
  * taking it out leaves the rest where it was.
@@ -305,7 +319,7 @@ static char **carry(const char *agent, const char *table, const char *stats, con
 	else if (asprintf(&entry, "LD_PRELOAD=%s", agent) < 0)
 		return NULL;
 	env[out++] = entry;
-	if (asprintf(&env[out++], "BTFUSE_AGENT=%s:%s:%s", table, stats != NULL ? stats : "",
+	if (asprintf(&env[out++], "BTFUSE_AGENT=%s:%s:%d:%s", table, stats != NULL ? stats : "", (int)copy_mode(),
 		     handlers != NULL ? handlers : "") < 0)
 		return NULL;
 	return env;
