@@ -89,23 +89,6 @@ cold int lock_wait(struct task *t, uint64_t *word, uint64_t seen)
 	return err == -ETIMEDOUT || err == -EINTR ? owner_look(t, word, seen) : 0;
 }
 
-static void held_push(struct task *t, uint64_t *word)
-{
-	struct task_slot *s = t->slot;
-
-	check(s->nheld < TASK_HELD);
-	store_relaxed(&s->held[s->nheld], pool_off(t->pool, word));
-	fence_death();
-	store_relaxed(&s->nheld, s->nheld + 1);
-	fence_death();
-}
-
-static void held_pop(struct task *t)
-{
-	fence_death();
-	store_release(&t->slot->nheld, t->slot->nheld - 1); /* pairs with wait_idle's look */
-}
-
 static int take(struct task *t, uint64_t *word)
 {
 	uint64_t w = load_relaxed(word);
@@ -145,7 +128,7 @@ static bool frozen_by_other(struct task *t, uint64_t *freeze, uint64_t *w)
 }
 
 /* Stands back while somebody else has the pool frozen. */
-static int gate(struct task *t, uint64_t *word)
+cold int lock_gate(struct task *t, uint64_t *word)
 {
 	uint64_t *freeze = &pool_header(t->pool)->freeze;
 	uint64_t w;
@@ -164,30 +147,24 @@ static int gate(struct task *t, uint64_t *word)
 	return 0;
 }
 
-int lock_acquire(struct task *t, uint64_t *word)
+cold int lock_acquire_slowly(struct task *t, uint64_t *word, uint64_t seen)
 {
-	int err = lock_acquire_past_freeze(t, word);
+	int err = 0;
 
-	return !err && t->slot->nheld == 1 ? gate(t, word) : err;
-}
-
-static void unlock_word(uint64_t *word, uint64_t changed)
-{
-	uint64_t w = load_relaxed(word);
-
-	w = swap(word, (w & ~(LOCK_OWNER | LOCK_WAITERS)) + changed);
-	if (unlikely(w & LOCK_WAITERS))
-		futex_wake(futex_half(word), 1 << 30);
-}
-
-void lock_release(struct task *t, uint64_t changed)
-{
-	struct task_slot *s = t->slot;
-
-	check(s->nheld > 0);
-	unlock_word((uint64_t *)(void *)(t->pool->base + s->held[s->nheld - 1]), changed);
+	/* As take() does, with the first look done. */
+	if (seen & LOCK_OWNER)
+		err = lock_wait(t, word, seen);
+	if (!err)
+		err = take(t, word);
+	if (unlikely(err))
+		held_pop(t);
 	step(t);
-	held_pop(t);
+	return !err && t->slot->nheld == 1 ? lock_gate(t, word) : err;
+}
+
+cold void lock_wake(uint64_t *word)
+{
+	futex_wake(futex_half(word), 1 << 30);
 }
 
 void lock_break(uint64_t *word, uint32_t owner)

@@ -3,26 +3,6 @@
 
 #include "shm/txn.h"
 
-bool txn_log(struct task *t, const void *word, enum undo_kind kind, uint64_t old)
-{
-	struct task_slot *s = t->slot;
-	uint32_t n = s->nundo;
-
-	check(t->depth == 1);
-	if (unlikely(n >= TASK_UNDO)) {
-		t->broken = 1;
-		return false;
-	}
-	step(t);
-	s->undo[n].where = pool_off(t->pool, word) << 3 | kind;
-	s->undo[n].old = old;
-	fence_death(); /* the entry is whole before it counts */
-	store_relaxed(&s->nundo, n + 1);
-	fence_death(); /* and counts before the word changes */
-	step(t);
-	return true;
-}
-
 static void undo_one(struct pool *pool, const struct undo_entry *e)
 {
 	uint64_t off = e->where >> 3;

@@ -74,7 +74,26 @@ static inline void txn_settle(struct task *t)
 /* Undoes everything since begin or settle, and releases. Returns err. */
 int txn_abort(struct task *t, int err);
 
-bool txn_log(struct task *t, const void *word, enum undo_kind kind, uint64_t old);
+/* Writes down what a word was. False: there is no room, and the transaction cannot commit. */
+static inline bool txn_log(struct task *t, const void *word, enum undo_kind kind, uint64_t old)
+{
+	struct task_slot *s = t->slot;
+	uint32_t n = s->nundo;
+
+	check(t->depth == 1);
+	if (unlikely(n >= TASK_UNDO)) {
+		t->broken = 1;
+		return false;
+	}
+	step(t);
+	s->undo[n].where = pool_off(t->pool, word) << 3 | kind;
+	s->undo[n].old = old;
+	fence_death(); /* the entry is whole before it counts */
+	store_relaxed(&s->nundo, n + 1);
+	fence_death(); /* and counts before the word changes */
+	step(t);
+	return true;
+}
 
 #define txn_kind(p) (sizeof(*(p)) == 8 ? UNDO_64 : sizeof(*(p)) == 4 ? UNDO_32 : sizeof(*(p)) == 2 ? UNDO_16 : UNDO_8)
 
