@@ -301,13 +301,15 @@ struct fs_walk {
 	const char *path; /* need not be NUL-terminated */
 	size_t len;
 	unsigned flags; /* enum fs_walk_flags */
+	/* In and out, 0 at first: a walk goes on where another has led to (`start`). */
+	unsigned links; /* symlinks followed */
+	uint32_t nvia;	/* directories gone through; FS_WALK_VIA + 1: too many to remember */
+	struct fs_via via[FS_WALK_VIA];
 	/* Out. */
 	fs_ino dir;	     /* where the last component was looked up */
 	struct fs_name last; /* in `path`, or in `link` */
 	bool slash;	     /* slashes follow it: it must be a directory */
 	fs_ino ino;	     /* what it leads to; 0: there is no such name (only with -ENOENT), or FS_WALK_PARENT */
-	uint32_t nvia;	     /* directories gone through; FS_WALK_VIA + 1: too many to remember */
-	struct fs_via via[FS_WALK_VIA];
 	/* Room for symlinks on the way: 2 * (FS_SYMLINK_MAX + 1) bytes, the caller's, or NULL: -ELOOP at the first. */
 	char *link;
 };

@@ -20,8 +20,7 @@ struct walker {
 	fs_ino at;
 	const char *p, *end;
 	const char *behind; /* the component's end: the slashes that follow it, and the rest */
-	unsigned links;
-	unsigned half; /* of w->link that is free */
+	unsigned half;	    /* of w->link that is free */
 };
 
 static void skip_slashes(struct walker *k)
@@ -117,7 +116,7 @@ static int follow(struct walker *k, fs_ino ino)
 	char *to;
 	int n;
 
-	if (++k->links > LINKS_MAX || !k->w->link)
+	if (++k->w->links > LINKS_MAX || !k->w->link)
 		return -ELOOP;
 	if ((k->w->flags & FS_WALK_CAREFUL) && doubtful(k, ino))
 		return FS_WALK_OUT;
@@ -194,7 +193,6 @@ int fs_walk(struct task *t, const struct fs_cred *cred, struct fs_walk *w)
 
 	w->dir = 0;
 	w->ino = 0;
-	w->nvia = 0;
 	w->slash = false;
 	w->last = (struct fs_name){0};
 	skip_slashes(&k);
@@ -232,7 +230,8 @@ racy_read bool fs_walk_holds(struct task *t, const struct fs_via *via, uint32_t 
 		const struct inode *dir = inode_at(fs, via[k].dir);
 
 		/* Under a lock it may be about to change: then the answer is no longer, or not yet, sure. */
-		if (!dir || load_acquire(&dir->room.dir.changes) != via[k].changes || !is_dir(load_relaxed(&dir->mode)))
+		if (unlikely(!dir) || load_acquire(&dir->room.dir.changes) != via[k].changes ||
+		    !is_dir(load_relaxed(&dir->mode)))
 			return false;
 	}
 	return true;

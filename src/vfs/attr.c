@@ -11,27 +11,31 @@ static uint64_t dev_of(uint32_t rdev)
 {
 	uint64_t major = rdev >> 8 & 0xfff, minor = (rdev & 0xff) | (rdev >> 12 & 0xfff00);
 
+	if (likely(!rdev))
+		return 0;
 	return (major & 0xfff) << 8 | (major & ~0xfffull) << 32 | (minor & 0xff) | (minor & ~0xffull) << 12;
 }
 
 static int stat_out(const struct vmount *m, const struct fs_attr *a, void *to)
 {
-	struct stat st = {
-	    .st_dev = m->dev,
-	    .st_ino = a->ino,
-	    .st_nlink = a->nlink,
-	    .st_mode = a->mode,
-	    .st_uid = a->uid,
-	    .st_gid = a->gid,
-	    .st_rdev = dev_of(a->rdev),
-	    .st_size = (off_t)a->size,
-	    .st_blksize = FS_BLOCK_SIZE,
-	    .st_blocks = (blkcnt_t)a->blocks,
-	    .st_atim = a->atime,
-	    .st_mtim = a->mtime,
-	    .st_ctim = a->ctime,
-	};
+	struct stat st; /* each member by itself: zeroing all of it first takes longer */
 
+	st.st_dev = m->dev;
+	st.st_ino = a->ino;
+	st.st_nlink = a->nlink;
+	st.st_mode = a->mode;
+	st.st_uid = a->uid;
+	st.st_gid = a->gid;
+	st.__pad0 = 0;
+	st.st_rdev = dev_of(a->rdev);
+	st.st_size = (off_t)a->size;
+	st.st_blksize = FS_BLOCK_SIZE;
+	st.st_blocks = (blkcnt_t)a->blocks;
+	st.st_atim = a->atime;
+	st.st_mtim = a->mtime;
+	st.st_ctim = a->ctime;
+	for (size_t i = 0; i < array_len(st.__glibc_reserved); i++)
+		st.__glibc_reserved[i] = 0;
 	return user_copy(to, &st, sizeof st) ? -EFAULT : 0;
 }
 
@@ -68,14 +72,18 @@ static int statx_out(const struct vmount *m, const struct fs_attr *a, void *to)
 /* Attributes of what a path leads to; again where the path led elsewhere meanwhile. */
 static long attr_at(struct vfs_thread *v, int dir, const char *path, unsigned flags, struct where *w, struct fs_attr *a)
 {
+	unsigned later = LOCATE_LATER;
 	long err;
 
-	do {
-		err = locate(v, dir, path, flags, 0, w);
-		if (!err)
-			err = fs_getattr(w->t, w->w.ino, a);
-	} while (!err && w->w.nvia <= FS_WALK_VIA && !fs_walk_holds(w->t, w->w.via, w->w.nvia));
-	return err;
+	for (;;) {
+		err = locate(v, dir, path, flags | later, 0, w);
+		if (err)
+			return err;
+		err = fs_getattr(w->t, w->w.ino, a);
+		if (likely(located_still(w)) || w->w.nvia > FS_WALK_VIA)
+			return err;
+		later = 0; /* what was remembered is not true; what is walked now is, or changes once more */
+	}
 }
 
 static long stat_at(struct vfs_thread *v, int dir, const char *path, unsigned flags, void *to)
@@ -172,7 +180,13 @@ static long access_at(struct vfs_thread *v, int dir, const char *path, int mask,
 	/* access(2) asks for the real ids, the walk for the effective: where they differ the kernel knows better. */
 	if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) || (!(flags & AT_EACCESS) && !same_ids(v)))
 		return call_pass_from(v, dir);
-	err = locate(v, dir, path, how(flags), 0, &w);
+	err = locate(v, dir, path, how(flags) | LOCATE_LATER, 0, &w);
+	if (!err) {
+		err = fs_access(w.t, cred(v), w.w.ino, mask);
+		if (likely(located_still(&w)))
+			return err;
+		err = locate(v, dir, path, how(flags), 0, &w);
+	}
 	return err ? err : fs_access(w.t, cred(v), w.w.ino, mask);
 }
 

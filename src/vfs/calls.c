@@ -173,20 +173,26 @@ static const vfs_handler handlers[] = {
 /* What a path led to was removed before it could be used: it leads elsewhere by now, as it may in the kernel. */
 #define STALE_TRIES 100
 
+static cold long again(struct vfs_thread *v, const struct vfs_call *c, long ret)
+{
+	for (int i = 1; (ret == -ESTALE || ret == -EREMOTE) && i < STALE_TRIES; i++) {
+		if (ret == -EREMOTE)
+			fd_follow(v);
+		ret = handlers[c->nr](v, c);
+	}
+	return ret;
+}
+
 long vfs_call(struct vfs_thread *v, const struct vfs_call *c)
 {
 	bool timed = metrics_due(&v->sampler);
 	uint64_t start = unlikely(timed) ? metrics_ticks() : 0;
-	long ret = VFS_PASS;
+	long ret;
 
 	v->why = HANDED_ELSEWHERE;
-	for (int i = 0; vfs_knows(c->nr) && i < STALE_TRIES; i++) {
-		ret = handlers[c->nr](v, c);
-		if (likely(ret != -ESTALE && ret != -EREMOTE))
-			break;
-		if (ret == -EREMOTE)
-			fd_follow(v);
-	}
+	ret = vfs_knows(c->nr) ? handlers[c->nr](v, c) : VFS_PASS;
+	if (unlikely(ret == -ESTALE || ret == -EREMOTE))
+		ret = again(v, c, ret);
 	count_call(v, c->nr, ret);
 	if (unlikely(timed))
 		count_time(v, c->nr, ret, start);

@@ -76,10 +76,10 @@ struct vfs_brood {
 
 /* A path that led somewhere. */
 struct known_path {
-	uint64_t hash;
-	fs_ino start, ino;
-	uint8_t store, len, nvia, nofollow;
+	uint64_t key; /* where it starts and how it was walked */
 	uint32_t epoch;
+	fs_ino ino;
+	uint32_t nvia;
 	struct fs_via via[FS_WALK_VIA];
 	char path[PATH_KEPT];
 };
@@ -115,8 +115,19 @@ struct vfs_thread {
 /* ---- proc.c ----------------------------------------------------------------- */
 
 /* The thread's seat in mount `i`, taken at the first need. NULL: none is to be had. */
-struct task *seat(struct vfs_thread *v, unsigned i);
-const struct fs_cred *cred(struct vfs_thread *v);
+struct task *seat_take(struct vfs_thread *v, unsigned i);
+static inline struct task *seat(struct vfs_thread *v, unsigned i)
+{
+	if (unlikely(!(v->seated & 1u << i)))
+		return seat_take(v, i);
+	v->used = &v->task[i];
+	return v->used;
+}
+const struct fs_cred *cred_read(struct vfs_thread *v);
+static inline const struct fs_cred *cred(struct vfs_thread *v)
+{
+	return likely(v->cred_epoch) ? &v->cred : cred_read(v);
+}
 /* Are the real user and group the effective ones? */
 bool same_ids(struct vfs_thread *v);
 long kernel_call(struct vfs_thread *v, long nr, long a, long b, long c, long d);
@@ -137,6 +148,7 @@ struct where {
 	struct task *t;
 	struct vmount *m;
 	unsigned store;
+	const struct fs_via *via; /* the way: w.nvia directories */
 	struct fs_walk w;
 };
 
@@ -144,6 +156,8 @@ enum locate_flags {
 	LOCATE_NOFOLLOW = 1 << 0,
 	LOCATE_PARENT = 1 << 1,
 	LOCATE_EMPTY = 1 << 2, /* AT_EMPTY_PATH: an empty path is the directory itself */
+	/* What was remembered may have changed: the caller asks located_still() when it has its answer. */
+	LOCATE_LATER = 1 << 3,
 };
 
 /*
@@ -152,6 +166,12 @@ enum locate_flags {
  * -ENOENT); VFS_PASS: not in a store, or out of it: `dir` is a real descriptor then.
  */
 long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, unsigned room, struct where *w);
+
+/* Did the path lead there all the time? False where too many directories are on the way to know. */
+static inline bool located_still(const struct where *w)
+{
+	return fs_walk_holds(w->t, w->via, w->w.nvia);
+}
 
 /* The kernel is to do a call with a path from `dir`: a real directory then. VFS_PASS, or -errno. */
 long call_pass_from(struct vfs_thread *v, int dir);

@@ -26,7 +26,9 @@ static int enter(struct vfs_thread *v, unsigned store, fs_ino start, const char 
 	w->store = store;
 	w->m = &v->proc->mount[store];
 	w->t = seat(v, store);
-	w->w = (struct fs_walk){.start = start, .path = rest, .len = len};
+	w->w.start = start;
+	w->w.path = rest;
+	w->w.len = len;
 	return w->t ? 0 : 1;
 }
 
@@ -162,38 +164,106 @@ static int from_fd(struct vfs_thread *v, int dir, const char *path, uint32_t len
 
 /* ---- Remembered paths ------------------------------------------------------------ */
 
-static struct known_path *slot_for(struct vfs_thread *v, const struct where *w, uint64_t *hash)
-{
-	*hash = hash_bytes(w->w.start, w->w.path, w->w.len) + w->store;
-	return &v->known[*hash % PATHS];
-}
+/* A path that is to be looked up among the remembered ones. */
+struct query {
+	const char *path;
+	uint32_t len;
+	uint64_t key;
+	struct known_path *slot;
+};
 
-static bool recall(struct vfs_thread *v, struct where *w, const struct known_path *k, uint64_t hash)
+/* False: it is not to be remembered. */
+static bool query(struct vfs_thread *v, const struct where *w, uint32_t len, unsigned nofollow, struct query *q)
 {
-	if (k->hash != hash || k->len != w->w.len || k->start != w->w.start || k->store != w->store ||
-	    k->epoch != v->cred_epoch || k->nofollow != (w->w.flags & FS_WALK_NOFOLLOW) ||
-	    !mem_equal(k->path, w->w.path, k->len) || !fs_walk_holds(w->t, k->via, k->nvia))
+	if (!len || len > PATH_KEPT)
 		return false;
-	w->w.ino = k->ino;
-	w->w.nvia = k->nvia;
-	mem_copy(w->w.via, k->via, k->nvia * sizeof k->via[0]);
+	q->path = w->w.path;
+	q->len = len;
+	q->key = w->w.start | (uint64_t)len << 32 | (uint64_t)w->store << 40 | (uint64_t)nofollow << 48;
+	q->slot = &v->known[hash_bytes(q->key, q->path, len) % PATHS];
 	return true;
 }
 
-static void remember(struct vfs_thread *v, const struct where *w, struct known_path *k, uint64_t hash)
+static bool matches(const struct vfs_thread *v, const struct query *q)
 {
+	const struct known_path *k = q->slot;
+
+	return k->key == q->key && k->epoch == v->cred_epoch && mem_equal(k->path, q->path, q->len);
+}
+
+/* Whether it still holds is for the caller to ask. */
+static bool recall(struct vfs_thread *v, struct where *w, const struct query *q)
+{
+	if (!matches(v, q))
+		return false;
+	w->via = q->slot->via;
+	w->w.nvia = q->slot->nvia;
+	w->w.ino = q->slot->ino;
+	w->w.dir = 0;
+	w->w.last.len = 0;
+	w->w.slash = false;
+	return true;
+}
+
+static void remember(struct vfs_thread *v, const struct where *w, const struct query *q)
+{
+	struct known_path *k = q->slot;
+
 	if (w->w.nvia == 0 || w->w.nvia > FS_WALK_VIA)
 		return;
-	k->hash = hash;
-	k->start = w->w.start;
+	k->key = q->key;
 	k->ino = w->w.ino;
-	k->store = (uint8_t)w->store;
-	k->len = (uint8_t)w->w.len;
-	k->nvia = (uint8_t)w->w.nvia;
-	k->nofollow = w->w.flags & FS_WALK_NOFOLLOW;
 	k->epoch = v->cred_epoch;
-	mem_copy(k->via, w->w.via, k->nvia * sizeof k->via[0]);
-	mem_copy(k->path, w->w.path, k->len);
+	k->nvia = w->w.nvia;
+	for (uint32_t i = 0; i < k->nvia; i++)
+		k->via[i] = w->w.via[i];
+	mem_copy(k->path, q->path, q->len);
+}
+
+/* Where the last component begins, with what is in front of it: 0 where that is nothing but slashes. */
+static uint32_t last_component(const char *path, uint32_t len)
+{
+	uint32_t at = len, first = 0;
+
+	while (at > 0 && path[at - 1] == '/')
+		at--;
+	while (at > 0 && path[at - 1] != '/')
+		at--;
+	while (first < at && path[first] == '/')
+		first++;
+	return first < at ? at : 0;
+}
+
+/*
+ * The directory that the last component is to be looked up in: files of one
+ * directory are often named one after the other. The walk goes on from there.
+ */
+static int walk_prefix(struct vfs_thread *v, struct where *w, uint32_t len)
+{
+	struct query q;
+	bool kept = query(v, w, len, 0, &q);
+	size_t whole = w->w.len;
+	unsigned flags = w->w.flags;
+	int err = 0;
+
+	if (kept && recall(v, w, &q) && located_still(w)) {
+		for (uint32_t i = 0; i < w->w.nvia; i++)
+			w->w.via[i] = w->via[i];
+	} else {
+		w->w.nvia = 0;
+		w->w.len = len; /* with the slash at its end: it must be a directory */
+		w->w.flags = 0;
+		err = fs_walk(w->t, cred(v), &w->w);
+		if (!err && kept)
+			remember(v, w, &q);
+	}
+	w->w.flags = flags;
+	w->w.start = w->w.ino;
+	w->w.path += len;
+	w->w.len = whole - len;
+	if (err)
+		w->w.dir = 0; /* more than the last component is missing */
+	return err;
 }
 
 static void count_path(struct task *t, bool known)
@@ -202,26 +272,29 @@ static void count_path(struct task *t, bool known)
 		metrics_add(known ? &t->count->paths_known : &t->count->paths_walked, 1);
 }
 
-static int walk(struct vfs_thread *v, struct where *w)
+static int walk(struct vfs_thread *v, struct where *w, bool later)
 {
-	const struct fs_cred *c = cred(v);
-	struct known_path *k;
-	uint64_t hash;
-	int err;
+	uint32_t prefix;
+	struct query q;
+	bool kept =
+	    !(w->w.flags & FS_WALK_PARENT) && query(v, w, (uint32_t)w->w.len, w->w.flags & FS_WALK_NOFOLLOW, &q);
+	int err = 0;
 
-	if (w->w.len > PATH_KEPT || (w->w.flags & FS_WALK_PARENT)) {
-		count_path(w->t, false);
-		return fs_walk(w->t, c, &w->w);
-	}
-	k = slot_for(v, w, &hash);
-	if (recall(v, w, k, hash)) {
+	w->w.links = 0;
+	if (kept && recall(v, w, &q) && (later || located_still(w))) {
 		count_path(w->t, true);
 		return 0;
 	}
 	count_path(w->t, false);
-	err = fs_walk(w->t, c, &w->w);
+	w->w.nvia = 0;
+	prefix = last_component(w->w.path, (uint32_t)w->w.len);
+	if (prefix)
+		err = walk_prefix(v, w, prefix);
+	w->via = w->w.via;
 	if (!err)
-		remember(v, w, k, hash);
+		err = fs_walk(w->t, cred(v), &w->w);
+	if (!err && kept)
+		remember(v, w, &q);
 	return err;
 }
 
@@ -260,10 +333,8 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 		out = from_fd(v, dir, copy, (uint32_t)len, w);
 	if (out)
 		return pass_from(v, dir, copy[0] != '/');
-	w->w.link = v->link[room];
-	w->w.flags = FS_WALK_CAREFUL | (flags & LOCATE_NOFOLLOW ? FS_WALK_NOFOLLOW : 0) |
-		     (flags & LOCATE_PARENT ? FS_WALK_PARENT : 0);
-	err = walk(v, w);
+	w->w.flags = (flags & LOCATE_NOFOLLOW ? FS_WALK_NOFOLLOW : 0) | (flags & LOCATE_PARENT ? FS_WALK_PARENT : 0);
+	err = walk(v, w, flags & LOCATE_LATER);
 	if (err != FS_WALK_OUT)
 		return err;
 	v->why = HANDED_OUTSIDE;

@@ -206,14 +206,10 @@ void vfs_thread_end(struct vfs_thread *v)
 	sys_munmap(v, sizeof *v);
 }
 
-struct task *seat(struct vfs_thread *v, unsigned i)
+cold struct task *seat_take(struct vfs_thread *v, unsigned i)
 {
 	struct task *t = &v->task[i];
 
-	if (likely(v->seated & 1u << i)) {
-		v->used = t;
-		return t;
-	}
 	if (i >= v->proc->nmounts || task_attach(&v->proc->mount[i].fs.pool, 0, t) != 0) {
 		v->why = HANDED_NO_SEAT;
 		return NULL;
@@ -278,12 +274,10 @@ static void read_cred(struct vfs_thread *v)
 	};
 }
 
-const struct fs_cred *cred(struct vfs_thread *v)
+cold const struct fs_cred *cred_read(struct vfs_thread *v)
 {
-	if (unlikely(!v->cred_epoch)) {
-		read_cred(v);
-		v->cred_epoch = 1;
-	}
+	read_cred(v);
+	v->cred_epoch = 1;
 	return &v->cred;
 }
 
