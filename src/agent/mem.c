@@ -46,8 +46,11 @@ void *memmove(void *dst, const void *src, size_t n)
 	unsigned char *d = dst;
 	const unsigned char *s = src;
 
-	if ((uintptr_t)d - (uintptr_t)s >= n)
-		return memcpy(dst, src, n);
+	if ((uintptr_t)d - (uintptr_t)s >= n) {
+		/* Forwards, each byte once: memcpy's last word would find what it has written itself. */
+		__asm__ volatile("rep movsb" : "+D"(d), "+S"(s), "+c"(n) : : "memory");
+		return dst;
+	}
 	while (n-- > 0) {
 		d[n] = s[n];
 		no_idiom();
