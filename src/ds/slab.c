@@ -7,6 +7,7 @@
 
 #define KEEP_EMPTY 4u	 /* empty pages that an arena keeps: a create and unlink in turn moves none */
 #define LOOK_AT 8u	 /* partial pages that are looked at for a row before a new page is taken */
+#define POCKET_FILL 8u	 /* units that an empty pocket is filled with */
 #define COMMIT_BATCH 16u /* pages that get memory at once at the frontier */
 
 static uint64_t row_mask(uint32_t n, uint32_t at)
@@ -217,12 +218,137 @@ int slab_put(struct task *t, const struct slab *s, uint32_t index, uint32_t n)
 	return txn_commit_quiet(t);
 }
 
+/* ---- Pockets ------------------------------------------------------------------ */
+
+static struct pocket *pocket_of(const struct task *t, const struct slab *s)
+{
+	return &t->slot->pocket[s->pocket];
+}
+
+/* The slab has pages that were never used. */
+static bool plenty(const struct slab *s)
+{
+	return s->pool && load_relaxed(&s->ctl->frontier) < s->npages;
+}
+
+/* Moves free units of one page into the empty pocket. Under the arena's lock. */
+static void fill_from(struct task *t, const struct slab *s, uint32_t a, uint32_t page)
+{
+	struct slab_arena *ar = &s->ctl->arena[a];
+	struct slab_page *p = &s->pages[page];
+	struct pocket *k = pocket_of(t, s);
+	uint64_t left = p->free;
+	uint32_t n = 0;
+
+	while (left && n < POCKET_FILL) {
+		left &= left - 1;
+		n++;
+	}
+	/* The lowest is to come out first. What lies above k->n means nothing: no log. */
+	for (uint64_t some = p->free & ~left, i = n; some; some &= some - 1)
+		store_relaxed(&k->unit[--i], page * SLAB_UNITS + (uint32_t)__builtin_ctzll(some));
+	if (p->free == ~0ull)
+		txn_set(t, &ar->empty, ar->empty - 1);
+	txn_set(t, &p->free, left);
+	if (left == 0)
+		list_unlink(t, &ar->partial, s->pages, s->npages, page);
+	txn_set(t, &ar->used, ar->used + n);
+	txn_set(t, &k->n, n);
+}
+
+static cold int pocket_fill(struct task *t, const struct slab *s)
+{
+	uint32_t a = t->arena % SLAB_ARENAS, page = 0, at;
+	int err;
+
+	txn_begin(t);
+	err = txn_lock(t, &s->ctl->arena[a].lock);
+	if (err)
+		return txn_abort(t, err);
+	err = find_page(s, a, 1, 1, &page, &at);
+	if (err == -ENOSPC) {
+		err = grow(t, s, a);
+		if (!err)
+			err = find_page(s, a, 1, 1, &page, &at);
+	}
+	if (err)
+		return txn_abort(t, err == -EAGAIN ? -EUCLEAN : err);
+	fill_from(t, s, a, page);
+	return txn_commit_quiet(t);
+}
+
+int pocket_draw(struct task *t, const struct slab *s, uint64_t tag, uint32_t *index)
+{
+	struct pocket *k;
+	uint32_t n, drawn;
+
+	if (!s->pool)
+		return slab_take(t, s, 1, tag, index);
+	if (room_refused(t->pool))
+		return -ENOSPC;
+	k = pocket_of(t, s);
+	drawn = t->drawn[s->pocket];
+	if (unlikely(k->n == 0 && plenty(s))) {
+		int err = pocket_fill(t, s);
+
+		if (err && err != -ENOSPC)
+			return err;
+	}
+	n = min_of(k->n, POCKET_UNITS);
+	if (unlikely(n <= drawn))
+		return slab_take(t, s, 1, tag, index);
+	*index = k->unit[n - 1 - drawn];
+	t->drawn[s->pocket]++;
+	return likely(slab_at(s, *index, 1)) ? 0 : -EUCLEAN;
+}
+
+bool pocket_take(struct task *t, const struct slab *s, uint32_t index)
+{
+	struct pocket *k;
+	uint32_t n;
+
+	if (!s->pool || !t->drawn[s->pocket])
+		return false;
+	k = pocket_of(t, s);
+	n = min_of(k->n, POCKET_UNITS);
+	for (uint32_t i = n; i-- > n - min_of(t->drawn[s->pocket], n);) {
+		if (k->unit[i] != index)
+			continue;
+		if (i != n - 1)
+			txn_set(t, &k->unit[i], k->unit[n - 1]);
+		txn_set(t, &k->n, n - 1);
+		t->drawn[s->pocket]--;
+		return true;
+	}
+	return false;
+}
+
+bool pocket_put(struct task *t, const struct slab *s, uint32_t index)
+{
+	struct pocket *k;
+	uint32_t n;
+
+	/* What was drawn lies at the top, and nothing is to come over it. */
+	if (!plenty(s) || t->drawn[s->pocket])
+		return false;
+	k = pocket_of(t, s);
+	n = k->n;
+	if (n >= POCKET_UNITS)
+		return false;
+	/* Logged: what was taken in this transaction may have lain here. */
+	txn_set(t, &k->unit[n], index);
+	txn_set(t, &k->n, n + 1);
+	return true;
+}
+
 uint64_t slab_used(const struct slab *s)
 {
 	uint64_t n = 0;
 
 	for (uint32_t a = 0; a < SLAB_ARENAS; a++)
 		n += load_relaxed(&s->ctl->arena[a].used);
+	for (uint32_t i = 0; s->pool && i < task_slots_used(s->pool); i++)
+		n -= min_of(min_of(load_relaxed(&task_slot(s->pool, i)->pocket[s->pocket].n), POCKET_UNITS), n);
 	return n;
 }
 

@@ -60,6 +60,9 @@ struct slab {
 	char *base; /* first unit */
 	uint32_t npages;
 	uint32_t unit; /* bytes */
+	/* Tasks keep some of its units in this pocket of theirs (enum pocket_kind); pool NULL: they do not. */
+	uint32_t pocket;
+	const struct pool *pool;
 	/* Called on each unit of a page that has just got memory, all zeros. May be NULL. */
 	void (*fresh)(struct pool *pool, void *unit);
 };
@@ -73,6 +76,15 @@ static inline void *slab_at(const struct slab *s, uint32_t i, uint32_t n)
 	if (unlikely(i == 0 || i / SLAB_UNITS >= s->npages || i % SLAB_UNITS + n > SLAB_UNITS))
 		return NULL;
 	return s->base + (uint64_t)i * s->unit;
+}
+
+/* The unit `i` of a slab whose unit size the caller knows at compile time: a shift instead of a multiplication. */
+static inline void *slab_unit(const struct slab *s, uint32_t i, uint32_t unit)
+{
+	check(s->unit == unit);
+	if (unlikely(i == 0 || i / SLAB_UNITS >= s->npages))
+		return NULL;
+	return s->base + (uint64_t)i * unit;
 }
 
 static inline uint32_t slab_index(const struct slab *s, const void *unit)
@@ -90,12 +102,37 @@ int slab_take(struct task *t, const struct slab *s, uint32_t n, uint64_t tag, ui
 /* Frees units that are the last item of the task's hand, together with taking that out (a transaction). */
 int slab_put(struct task *t, const struct slab *s, uint32_t index, uint32_t n) must_check;
 
+/*
+ * Pockets. Taking and freeing a unit is a transaction with a lock; most tasks
+ * free as many as they take. So a task slot keeps up to 15 units for itself,
+ * which are in use as far as the slab knows. They are the slot's, not the
+ * task's: who sits in it next uses them, and its death changes nothing. Where the
+ * slab's last page is in use, pockets are left alone, so that the last unit can be
+ * had by whoever wants it.
+ *
+ * pocket_draw finds a unit for the call that is under way, from the pocket, which
+ * is filled when it is empty, or else into the hand as slab_take does. The unit
+ * stays where it is until pocket_or_hand_take takes it out in the transaction that
+ * links it. pocket_settle forgets what was drawn and not taken: every call ends
+ * with it.
+ */
+int pocket_draw(struct task *t, const struct slab *s, uint64_t tag, uint32_t *index) must_check;
+/* Takes a drawn unit out, in the open transaction. False: it is not in the pocket. */
+bool pocket_take(struct task *t, const struct slab *s, uint32_t index);
+/* Puts a unit that hangs on nothing in, in the open transaction. False: there is no room. */
+bool pocket_put(struct task *t, const struct slab *s, uint32_t index);
+static inline void pocket_settle(struct task *t)
+{
+	t->drawn[POCKET_INODE] = t->drawn[POCKET_CELL] = t->drawn[POCKET_FILE] = 0;
+}
+
 /* Is this unit in use? For the checker and for late readers; unlocked. */
 static inline bool slab_in_use(const struct slab *s, uint32_t i)
 {
 	return i / SLAB_UNITS < s->npages && !(load_relaxed(&s->pages[i / SLAB_UNITS].free) >> (i % SLAB_UNITS) & 1);
 }
 
+/* Units in use; those in pockets are not. */
 uint64_t slab_used(const struct slab *s);
 
 /* Gives the memory of free pages of no arena back. Returns bytes, or -errno. */

@@ -19,13 +19,13 @@ struct op {
 	bool broken;
 };
 
-static struct tree_node *at(const struct slab *cells, uint32_t i)
+static inline struct tree_node *at(const struct slab *cells, uint32_t i)
 {
-	return slab_at(cells, i, 1);
+	return slab_unit(cells, i, TREE_CELL);
 }
 
 /* A node that must be there; where it is not, a harmless stand-in. */
-static struct tree_node *node(struct op *o, uint32_t i)
+static inline struct tree_node *node(struct op *o, uint32_t i)
 {
 	static struct tree_node nowhere;
 	struct tree_node *n = at(o->cells, i);
@@ -46,7 +46,7 @@ static bool is_red(struct op *o, uint32_t i)
 	return i && (node(o, i)->up & 1);
 }
 
-static void set_u32(struct op *o, uint32_t *word, uint32_t v)
+static inline void set_u32(struct op *o, uint32_t *word, uint32_t v)
 {
 	if (likely(!o->broken) && *word != v)
 		txn_set(o->t, word, v);
@@ -176,24 +176,29 @@ racy_read int64_t tree_next(const struct slab *cells, uint32_t i)
 
 /* ---- Inserting ----------------------------------------------------------- */
 
-static void place(struct op *o, uint32_t i)
+/* False: the key is taken. */
+static bool place(struct op *o, uint32_t i)
 {
 	uint32_t *word = o->root, p = 0;
 	struct tree_node *n = node(o, i);
+	uint64_t key = n->key;
 
 	for (unsigned depth = 0; *word && !o->broken; depth++) {
 		struct tree_node *pn;
 
 		p = *word;
 		pn = node(o, p);
-		if (depth > TREE_DEPTH || pn->key == n->key)
+		if (unlikely(pn->key == key))
+			return false;
+		if (unlikely(depth > TREE_DEPTH))
 			o->broken = true;
-		word = n->key < pn->key ? &pn->left : &pn->right;
+		word = key < pn->key ? &pn->left : &pn->right;
 	}
 	set_u32(o, &n->left, 0);
 	set_u32(o, &n->right, 0);
 	set_u32(o, &n->up, p << 1 | 1);
 	set_u32(o, word, i);
+	return true;
 }
 
 /* `i` is red, and so may be its parent `p`: recolours or turns. Returns where to go on, 0: done. */
@@ -224,7 +229,8 @@ int tree_insert(struct task *t, const struct slab *cells, uint32_t *root, uint32
 	struct op o = {t, cells, root, false};
 	unsigned steps = 0;
 
-	place(&o, i);
+	if (!place(&o, i))
+		return -EEXIST;
 	while (i && !o.broken && is_red(&o, up_of(&o, i)) && ++steps < STEPS)
 		i = insert_step(&o, i, up_of(&o, i));
 	if (!o.broken && is_red(&o, *root))

@@ -20,6 +20,8 @@ struct tree_node {
 	uint32_t up; /* parent << 1 | red */
 };
 
+#define TREE_CELL 64u /* bytes of a cell: of the slab that the nodes lie in */
+
 /* Longer than any path in a tree of 2^31 nodes. */
 #define TREE_DEPTH 64u
 
@@ -30,7 +32,10 @@ int64_t tree_ceil(const struct slab *cells, uint32_t root, uint64_t key);
 /* The node after `node`: its index, 0 at the end, or -EUCLEAN. */
 int64_t tree_next(const struct slab *cells, uint32_t node);
 
-/* Links `node`, whose key is set and not in the tree. -EUCLEAN: the transaction must be aborted. */
+/*
+ * Links `node`, whose key is set. -EEXIST: the key is in the tree, nothing was
+ * done. -EUCLEAN: the transaction must be aborted.
+ */
 int tree_insert(struct task *t, const struct slab *cells, uint32_t *root, uint32_t node) must_check;
 /* Unlinks `node`, which is in the tree. -EUCLEAN likewise. */
 int tree_remove(struct task *t, const struct slab *cells, uint32_t *root, uint32_t node) must_check;

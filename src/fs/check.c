@@ -180,9 +180,11 @@ static void check_entry(struct checker *c, uint32_t cell)
 {
 	const struct dirent *d = dirent_at(c->fs, cell);
 	const struct inode *i;
+	struct fs_name name;
 
 	if (!d || !meet_cells(c, cell, DIRENT_CELLS(d->len)))
 		return;
+	name = (struct fs_name){.s = d->name, .len = d->len};
 	i = inode_at(c->fs, d->ino);
 	if (d->dir != c->ino)
 		wrong(c, "an entry of a directory names another as its own", c->ino);
@@ -192,7 +194,7 @@ static void check_entry(struct checker *c, uint32_t cell)
 	}
 	if (d->type != i->mode >> 12)
 		wrong(c, "an entry has not the type of its inode", d->ino);
-	if (dir_find(c->fs, inode_at(c->fs, c->ino), (struct fs_name){d->name, d->len}) != cell)
+	if (name_check(c->fs, &name) != 0 || dir_find(c->fs, inode_at(c->fs, c->ino), name) != cell)
 		wrong(c, "an entry of a directory is not found by its name", c->ino);
 	if (is_dir(i->mode) && (i->room.dir.parent != c->ino || i->room.dir.self != cell))
 		wrong(c, "a directory does not know its place", d->ino);
@@ -329,12 +331,26 @@ static void check_item(struct checker *c, uint64_t item)
 	}
 }
 
+/* Whoever sits in the slot, or nobody. */
+static void check_pockets(struct checker *c, const struct task_slot *s)
+{
+	static const enum hand_tag tags[POCKETS] = {HAND_INODE, HAND_CELLS, HAND_FILE};
+
+	for (unsigned k = 0; k < POCKETS; k++) {
+		if (s->pocket[k].n > POCKET_UNITS)
+			wrong(c, "a pocket holds more than it can", s->pocket[k].n);
+		for (uint32_t j = 0; j < min_of(s->pocket[k].n, POCKET_UNITS); j++)
+			check_item(c, hand_item(tags[k], 1, s->pocket[k].unit[j]));
+	}
+}
+
 static void check_hands(struct checker *c)
 {
 	for (uint32_t k = 0; k < task_slots_used(&c->fs->pool); k++) {
 		const struct task_slot *s = task_slot(&c->fs->pool, k);
 
 		c->ino = k;
+		check_pockets(c, s);
 		if (seat_state(load_acquire(&s->seat)) == SLOT_FREE)
 			continue;
 		if (s->nundo)

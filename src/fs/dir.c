@@ -14,24 +14,23 @@
 
 #define READ_TRIES 3 /* then a listing waits for its turn */
 
-int name_check(struct fs_name name)
+int name_check(const struct fs *fs, struct fs_name *name)
 {
-	if (name.len == 0)
+	uint64_t h;
+
+	if (name->key)
+		return 0;
+	if (name->len == 0)
 		return -ENOENT;
-	if (name.len > FS_NAME_MAX)
+	if (name->len > FS_NAME_MAX)
 		return -ENAMETOOLONG;
-	for (size_t i = 0; i < name.len; i++)
-		if (name.s[i] == '/' || name.s[i] == 0)
+	for (size_t i = 0; i < name->len; i++)
+		if (name->s[i] == '/' || name->s[i] == 0)
 			return -EINVAL;
+	/* The first key of the names with this hash: at least KEY_TIES, below 2^63. */
+	h = hash_bytes(fs->pool.secret, name->s, name->len) >> 1 & ~(uint64_t)(KEY_TIES - 1);
+	name->key = h ? h : KEY_TIES;
 	return 0;
-}
-
-/* The first key of the names with this hash: at least KEY_TIES, below 2^63. */
-static uint64_t key_of(const struct fs *fs, struct fs_name name)
-{
-	uint64_t h = hash_bytes(fs->pool.secret, name.s, name.len) >> 1 & ~(uint64_t)(KEY_TIES - 1);
-
-	return h ? h : KEY_TIES;
 }
 
 static racy_read bool same_name(const struct fs *fs, uint32_t cell, const struct dirent *d, struct fs_name name)
@@ -43,7 +42,7 @@ static racy_read bool same_name(const struct fs *fs, uint32_t cell, const struct
 
 racy_read int64_t dir_find(const struct fs *fs, const struct inode *dir, struct fs_name name)
 {
-	uint64_t key = key_of(fs, name);
+	uint64_t key = name.key;
 	int64_t cell = tree_ceil(&fs->cells, load_relaxed(&dir->room.dir.root), key);
 
 	for (uint32_t ties = 0; cell > 0 && ties < KEY_TIES; ties++) {
@@ -65,59 +64,44 @@ int dirent_take(struct task *t, struct fs_name name, uint32_t *cell, uint64_t *i
 	const struct fs *fs = fs_of(t);
 	uint32_t n = DIRENT_CELLS((uint32_t)name.len);
 	struct dirent *d;
-	int err = slab_take(t, &fs->cells, n, TAG(HAND_CELLS), cell);
+	int err = n == 1 ? pocket_draw(t, &fs->cells, TAG(HAND_CELLS), cell)
+			 : slab_take(t, &fs->cells, n, TAG(HAND_CELLS), cell);
 
 	if (err)
 		return err;
 	*item = hand_item(HAND_CELLS, n, *cell);
 	d = dirent_at(fs, *cell);
 	/* A late reader of the entry that was here before may still look: each store is whole. */
-	store_relaxed(&d->key, key_of(fs, name));
+	store_relaxed(&d->key, name.key);
 	store_relaxed(&d->len, (uint8_t)name.len);
 	store_relaxed(&d->known, 0);
 	mem_copy(d->name, name.s, name.len);
 	return 0;
 }
 
-/* The smallest key of the name's hash that the directory does not use. */
-static int free_key(const struct fs *fs, const struct inode *dir, uint64_t *key)
-{
-	uint64_t first = *key;
-	int64_t cell = tree_ceil(&fs->cells, dir->room.dir.root, first);
-
-	while (cell > 0) {
-		const struct dirent *d = dirent_at(fs, (uint32_t)cell);
-
-		if (!d)
-			return -EUCLEAN;
-		if (d->key != *key)
-			return 0;
-		if (++*key - first >= KEY_TIES)
-			return -ENOSPC;
-		cell = tree_next(&fs->cells, (uint32_t)cell);
-	}
-	return (int)cell;
-}
-
 int dirent_link(struct task *t, struct inode *dir, uint32_t cell, uint64_t item, const struct inode *target)
 {
 	const struct fs *fs = fs_of(t);
 	struct dirent *d = dirent_at(fs, cell);
-	int err = free_key(fs, dir, &d->key);
+	uint64_t first = d->key;
+	int err;
 
-	if (err)
-		return err;
 	store_relaxed(&d->ino, inode_number(fs, target));
 	store_relaxed(&d->dir, inode_number(fs, dir));
 	store_relaxed(&d->type, (uint8_t)(target->mode >> 12));
 	if (t->flags & TASK_KERNEL)
 		store_relaxed(&d->known, 1);
-	err = tree_insert(t, &fs->cells, &dir->room.dir.root, cell);
+	/* The smallest key of the name's hash that the directory does not use. */
+	while ((err = tree_insert(t, &fs->cells, &dir->room.dir.root, cell)) == -EEXIST) {
+		if (d->key + 1 - first >= KEY_TIES)
+			return -ENOSPC;
+		store_relaxed(&d->key, d->key + 1);
+	}
 	if (err)
 		return err;
-	stale_name(t, dir, (struct fs_name){d->name, d->len}, false);
+	stale_name(t, dir, (struct fs_name){d->name, d->len, d->key}, false);
 	txn_set(t, &dir->room.dir.count, dir->room.dir.count + 1);
-	hand_drop(t, item);
+	hand_drop_unit(t, &fs->cells, item);
 	return 0;
 }
 
@@ -129,10 +113,10 @@ int dirent_unlink(struct task *t, struct inode *dir, uint32_t cell)
 
 	if (err)
 		return err;
-	stale_name(t, dir, (struct fs_name){d->name, d->len}, d->known);
+	stale_name(t, dir, (struct fs_name){d->name, d->len, d->key}, d->known);
 	txn_set(t, &dir->room.dir.count, dir->room.dir.count - 1);
 	turn_paths(t, dir);
-	return hand_push(t, hand_item(HAND_CELLS, DIRENT_CELLS(d->len), cell)) ? 0 : -EUCLEAN;
+	return hand_push_unit(t, &fs->cells, hand_item(HAND_CELLS, DIRENT_CELLS(d->len), cell)) ? 0 : -EUCLEAN;
 }
 
 void dirent_point(struct task *t, struct inode *dir, uint32_t cell, const struct inode *target)
@@ -142,7 +126,7 @@ void dirent_point(struct task *t, struct inode *dir, uint32_t cell, const struct
 
 	txn_set(t, &d->ino, inode_number(fs, target));
 	txn_set(t, &d->type, (uint8_t)(target->mode >> 12));
-	stale_name(t, dir, (struct fs_name){d->name, d->len}, d->known);
+	stale_name(t, dir, (struct fs_name){d->name, d->len, d->key}, d->known);
 	if (!d->known != !(t->flags & TASK_KERNEL))
 		txn_set(t, &d->known, t->flags & TASK_KERNEL ? 1 : 0);
 	turn_paths(t, dir);
@@ -262,26 +246,4 @@ racy_read int fs_dirname(struct task *t, fs_ino ino, fs_ino *parent, struct fs_d
 			err = load_relaxed(&dir->nlink) == 0 ? -ENOENT : d ? emit(fs, d, self, out) : -EUCLEAN;
 	} while (!seq_valid(&dir->meta, seq));
 	return err;
-}
-
-/* ---- Names of which the kernel may hold what is not so ---------------------------------------- */
-
-static uint32_t filter_bit(const struct fs *fs, struct fs_name name)
-{
-	return (uint32_t)(key_of(fs, name) >> 20) % 512;
-}
-
-bool name_marked(const struct fs *fs, const struct inode *dir, struct fs_name name)
-{
-	uint32_t bit = filter_bit(fs, name);
-
-	return load_relaxed(&dir->room.dir.absent[bit / 64]) >> (bit % 64) & 1;
-}
-
-void mark_name(const struct fs *fs, struct inode *dir, struct fs_name name)
-{
-	uint32_t bit = filter_bit(fs, name);
-
-	fetch_or(&dir->room.dir.absent[bit / 64], 1ull << (bit % 64));
-	store_relaxed(&dir->room.dir.asked, dir->room.dir.asked + 1);
 }

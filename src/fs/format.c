@@ -97,17 +97,23 @@ static int view(struct fs *fs)
 				   .base = base + r[REGION_INODES].off,
 				   .npages = (uint32_t)(r[REGION_INODES].len / (SLAB_UNITS * sizeof(struct inode))),
 				   .unit = sizeof(struct inode),
+				   .pocket = POCKET_INODE,
+				   .pool = &fs->pool,
 				   .fresh = inode_fresh};
 	fs->cells = (struct slab){.ctl = &ctl->cells,
 				  .pages = (void *)(base + r[REGION_CELL_PAGES].off),
 				  .base = base + r[REGION_CELLS].off,
 				  .npages = (uint32_t)(r[REGION_CELLS].len / (SLAB_UNITS * 64)),
-				  .unit = 64};
+				  .unit = TREE_CELL,
+				  .pocket = POCKET_CELL,
+				  .pool = &fs->pool};
 	fs->files = (struct slab){.ctl = &ctl->files,
 				  .pages = (void *)(base + r[REGION_FILE_PAGES].off),
 				  .base = base + r[REGION_FILES].off,
 				  .npages = (uint32_t)(r[REGION_FILES].len / (SLAB_UNITS * sizeof(struct open_file))),
 				  .unit = sizeof(struct open_file),
+				  .pocket = POCKET_FILE,
+				  .pool = &fs->pool,
 				  .fresh = file_fresh};
 	fs->blocks = (struct blocks){.ctl = &ctl->blocks,
 				     .chunks = (void *)(base + r[REGION_CHUNKS].off),

@@ -114,6 +114,7 @@ struct fs_new {
 struct fs_name {
 	const char *s;
 	size_t len;
+	uint64_t key; /* its hash in the store, once something has asked for it; 0 */
 };
 
 /* ---- The file system in this process ----------------------------------- */
@@ -248,6 +249,12 @@ int fs_lookup(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_
 /* Every type of inode: S_IFREG, S_IFDIR, S_IFLNK (new->target), fifo, socket, devices. -EEXIST. */
 int fs_make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name, const struct fs_new *new,
 	    struct fs_attr *out);
+/*
+ * open(2) of a new file: makes a regular file and opens it as fs_open does, by
+ * who need not be allowed to do that. -EEXIST.
+ */
+int fs_create(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name, const struct fs_new *new,
+	      int flags, uint32_t handle);
 /* An unlinked regular file in the file system of `dir` (O_TMPFILE); fs_link gives it a name. Comes open, see fs_open.
  */
 int fs_tmpfile(struct task *t, const struct fs_cred *cred, fs_ino dir, const struct fs_new *new, uint32_t handle,

@@ -13,7 +13,10 @@ static int reap_free(struct task *t, struct inode *i)
 
 	txn_set(t, &i->mode, 0);
 	txn_set(t, &i->gen, i->gen + 1);
-	txn_set(t, &s->hand[s->nhand - 1], hand_item(HAND_INODE, 1, inode_number(fs_of(t), i)));
+	if (pocket_put(t, &fs_of(t)->inodes, inode_number(fs_of(t), i)))
+		hand_take(t, s->nhand - 1);
+	else
+		txn_set(t, &s->hand[s->nhand - 1], hand_item(HAND_INODE, 1, inode_number(fs_of(t), i)));
 	return txn_commit(t);
 }
 

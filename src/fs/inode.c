@@ -136,7 +136,7 @@ void give(struct task *t, struct inode *i, struct fs_attr *out)
 
 int inode_take(struct task *t, fs_ino *ino)
 {
-	return slab_take(t, &fs_of(t)->inodes, 1, TAG(HAND_INODE), ino);
+	return pocket_draw(t, &fs_of(t)->inodes, TAG(HAND_INODE), ino);
 }
 
 void maybe_reap(struct task *t, struct inode *i)

@@ -21,7 +21,7 @@ static inline struct fs_ctl *fs_ctl(const struct fs *fs)
 
 static inline struct inode *inode_at(const struct fs *fs, fs_ino ino)
 {
-	return slab_at(&fs->inodes, ino, 1);
+	return slab_unit(&fs->inodes, ino, sizeof(struct inode));
 }
 
 static inline fs_ino inode_number(const struct fs *fs, const struct inode *i)
@@ -67,8 +67,21 @@ bool hand_forget(struct task *t, uint64_t item);
 /* The same for one that must be there: the transaction cannot commit otherwise. */
 void hand_drop(struct task *t, uint64_t item);
 
+/* The same for an item of one slab, which may be a unit in the task's pocket. */
+static inline void hand_drop_unit(struct task *t, const struct slab *s, uint64_t item)
+{
+	if (item_count(item) != 1 || !pocket_take(t, s, item_index(item)))
+		hand_drop(t, item);
+}
+/* Units that hang on nothing from here on: into the pocket, or into the hand. In the open transaction. */
+static inline bool hand_push_unit(struct task *t, const struct slab *s, uint64_t item)
+{
+	return (item_count(item) == 1 && pocket_put(t, s, item_index(item))) || hand_push(t, item);
+}
+
 static inline int hand_settle(struct task *t)
 {
+	pocket_settle(t);
 	return likely(!(t->slot->nhand | t->slot->nstale)) ? 0 : hand_settle_all(t);
 }
 /* Room for `n` items more? */
@@ -204,11 +217,14 @@ static inline void turn_paths(struct task *t, struct inode *i)
 
 static inline struct dirent *dirent_at(const struct fs *fs, uint32_t cell)
 {
-	return slab_at(&fs->cells, cell, 1);
+	return slab_unit(&fs->cells, cell, TREE_CELL);
 }
-/* 0, -EINVAL, -ENAMETOOLONG, -ENOENT (empty) */
-int name_check(struct fs_name name);
-/* The entry's cell, 0, or -EUCLEAN (torn, if read without the lock). */
+/*
+ * 0, -EINVAL, -ENAMETOOLONG, -ENOENT (empty). Fills in the name's key, by which
+ * everything below knows it; a name that has one is not looked at again.
+ */
+int name_check(const struct fs *fs, struct fs_name *name);
+/* The entry's cell, 0, or -EUCLEAN (torn, if read without the lock). Of a name that was checked, as all that follow. */
 int64_t dir_find(const struct fs *fs, const struct inode *dir, struct fs_name name);
 /* Takes cells for an entry into the hand and fills in name and hash. */
 int dirent_take(struct task *t, struct fs_name name, uint32_t *cell, uint64_t *item);
@@ -261,7 +277,8 @@ int data_resize(struct task *t, const struct fs_cred *cred, struct inode *i, uin
 static inline void stale_note(struct task *t, const struct inode *i, unsigned marks);
 void stale_note_marked(struct task *t, const struct inode *i, unsigned marks);
 /* The same for a name that comes, goes or leads elsewhere. `known`: the kernel may hold what it leads to. */
-void stale_name(struct task *t, struct inode *dir, struct fs_name name, bool known);
+static inline void stale_name(struct task *t, struct inode *dir, struct fs_name name, bool known);
+void stale_name_marked(struct task *t, struct inode *dir, struct fs_name name, bool known);
 /* The same for an inode that may have lost its last name: the kernel would keep it, and with it its space, for nothing.
  */
 void stale_gone(struct task *t, const struct inode *i);
@@ -272,10 +289,28 @@ void stale_tell(struct task *t);
 void mark(struct inode *i, unsigned marks);
 /* The kernel holds nothing of the inode any more, nor a name in it. Under its lock. */
 void unmark(struct task *t, struct inode *i);
-/* May the kernel hold something of this name that is not so? */
-bool name_marked(const struct fs *fs, const struct inode *dir, struct fs_name name);
+/* May the kernel hold something of this name (whose key is known) that is not so? */
+static inline bool name_marked(const struct inode *dir, struct fs_name name);
 /* It may from now on. Under the directory's lock. */
-void mark_name(const struct fs *fs, struct inode *dir, struct fs_name name);
+void mark_name(struct inode *dir, struct fs_name name);
+
+static inline uint32_t name_bit(struct fs_name name)
+{
+	return (uint32_t)(name.key >> 20) % 512;
+}
+
+static inline bool name_marked(const struct inode *dir, struct fs_name name)
+{
+	uint32_t bit = name_bit(name);
+
+	return load_relaxed(&dir->room.dir.absent[bit / 64]) >> (bit % 64) & 1;
+}
+
+static inline void stale_name(struct task *t, struct inode *dir, struct fs_name name, bool known)
+{
+	if (unlikely(known || name_marked(dir, name)))
+		stale_name_marked(t, dir, name, known);
+}
 
 static inline void stale_note(struct task *t, const struct inode *i, unsigned marks)
 {

@@ -1,7 +1,7 @@
 /* Looking names up without locks. */
 #include "fs/look.h"
 
-racy_read int look_in(const struct fs *fs, struct inode *dir, struct fs_name name, struct look *l)
+racy_read int look_in(const struct fs *fs, struct inode *dir, struct fs_name *name, struct look *l)
 {
 	const struct dirent *d;
 	int64_t cell;
@@ -11,10 +11,10 @@ racy_read int look_in(const struct fs *fs, struct inode *dir, struct fs_name nam
 		return load_relaxed(&dir->mode) ? -ENOTDIR : -ESTALE;
 	if (load_relaxed(&dir->nlink) == 0)
 		return -ENOENT;
-	err = name_check(name);
+	err = name_check(fs, name);
 	if (err)
 		return err;
-	cell = dir_find(fs, dir, name);
+	cell = dir_find(fs, dir, *name);
 	if (cell < 0)
 		return (int)cell;
 	l->cell = (uint32_t)cell;
@@ -26,12 +26,15 @@ racy_read int look_in(const struct fs *fs, struct inode *dir, struct fs_name nam
 	return inode_at(fs, l->ino) ? 0 : -EUCLEAN;
 }
 
-int look(struct task *t, fs_ino dir, struct fs_name name, struct look *l)
+int look(struct task *t, fs_ino dir, struct fs_name *name, struct look *l)
 {
 	const struct fs *fs = fs_of(t);
 	int err;
 
-	*l = (struct look){.dir = inode_at(fs, dir)};
+	l->dir = inode_at(fs, dir);
+	l->seq = 0;
+	l->cell = 0;
+	l->ino = 0;
 	if (!l->dir)
 		return -ESTALE;
 	do {

@@ -11,11 +11,12 @@ struct look {
 	fs_ino ino;
 };
 
-/* Looks. 0 (also where there is no entry), -ENOTDIR, -ENOENT (a removed directory, or no name), -ENAMETOOLONG ... */
-int look(struct task *t, fs_ino dir, struct fs_name name, struct look *l);
+/* Looks, and fills in the name's key. 0 (also where there is no entry), -ENOTDIR, -ENOENT (a removed directory, or no
+ * name), -ENAMETOOLONG ... */
+int look(struct task *t, fs_ino dir, struct fs_name *name, struct look *l);
 
 /* The same in the middle of a look: l->seq is set, and the caller validates it. */
-int look_in(const struct fs *fs, struct inode *dir, struct fs_name name, struct look *l);
+int look_in(const struct fs *fs, struct inode *dir, struct fs_name *name, struct look *l);
 
 /* Under the directory's lock: is it still what was looked at? That the kernel came to know it changes no version. */
 static inline bool still(const struct look *l)

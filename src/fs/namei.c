@@ -58,7 +58,7 @@ static racy_read int lookup_free(struct task *t, const struct fs_cred *cred, fs_
 	int err;
 
 	do {
-		err = look(t, dir, name, &l);
+		err = look(t, dir, &name, &l);
 		if (l.dir && err != -ESTALE && err != -ENOTDIR && cred && perm_check(fs, cred, l.dir, X_OK) != 0)
 			err = -EACCES;
 		if (err || !l.cell)
@@ -78,7 +78,7 @@ static int lookup_kernel(struct task *t, const struct fs_cred *cred, fs_ino dir,
 	int err;
 
 	for (;;) {
-		err = look(t, dir, name, &l);
+		err = look(t, dir, &name, &l);
 		if (err)
 			return err;
 		txn_begin(t);
@@ -93,8 +93,8 @@ static int lookup_kernel(struct task *t, const struct fs_cred *cred, fs_ino dir,
 	if (err)
 		return txn_abort(t, err);
 	if (!l.cell) {
-		if (!t->absent || t->absent(t->arg, dir, name.s, name.len, name_marked(fs, l.dir, name)))
-			mark_name(fs, l.dir, name);
+		if (!t->absent || t->absent(t->arg, dir, name.s, name.len, name_marked(l.dir, name)))
+			mark_name(l.dir, name);
 		return txn_abort(t, -ENOENT);
 	}
 	if (!dirent_at(fs, l.cell)->known)
@@ -263,7 +263,7 @@ static void enliven(struct task *t, struct made *m)
 		hand_drop(t, hand_item(HAND_BLOCKS, 1, m->block));
 	txn_set(t, &m->i->gen, m->i->gen + 1);
 	txn_set(t, &m->i->mode, m->h.mode);
-	hand_drop(t, hand_item(HAND_INODE, 1, m->ino));
+	hand_drop_unit(t, &fs_of(t)->inodes, hand_item(HAND_INODE, 1, m->ino));
 }
 
 static int make_link(struct task *t, struct inode *dir, struct made *m)
@@ -283,13 +283,22 @@ static int make_link(struct task *t, struct inode *dir, struct made *m)
 	return 0;
 }
 
-/* -EAGAIN: the directory changed since it was looked at. */
+/* How a new file is opened at once. */
+struct opening {
+	int flags;
+	uint32_t handle;
+};
+
+/* -EAGAIN: the directory changed since it was looked at. `o` NULL: it is not opened. */
 static int make_once(struct task *t, const struct fs_cred *cred, struct look *l, struct fs_name name,
-		     const struct fs_new *new, struct fs_attr *out)
+		     const struct fs_new *new, const struct opening *o, struct fs_attr *out)
 {
 	struct made m;
+	uint32_t file = 0;
 	int err = prepare(t, cred, l, name, new, &m);
 
+	if (!err && o)
+		err = open_take(t, o->handle, &file);
 	if (err)
 		return err;
 	txn_begin(t);
@@ -298,6 +307,8 @@ static int make_once(struct task *t, const struct fs_cred *cred, struct look *l,
 		err = -EAGAIN;
 	if (!err)
 		err = make_link(t, l->dir, &m);
+	if (!err && o)
+		err = open_link(t, m.i, o->flags, o->handle, file);
 	if (err)
 		return txn_abort(t, err);
 	give(t, m.i, out);
@@ -314,8 +325,8 @@ static int make_allowed(const struct fs *fs, const struct fs_cred *cred, const s
 	return err;
 }
 
-int fs_make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name, const struct fs_new *new,
-	    struct fs_attr *out)
+static int make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name, const struct fs_new *new,
+		const struct opening *o, struct fs_attr *out)
 {
 	struct look l;
 	int err;
@@ -323,16 +334,30 @@ int fs_make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_na
 	if (is_dots(name))
 		return -EEXIST;
 	do {
-		err = look(t, dir, name, &l);
+		err = look(t, dir, &name, &l);
 		if (err)
 			return err;
 		err = make_allowed(fs_of(t), cred, &l, new);
 		if (!err)
-			err = finish(t, make_once(t, cred, &l, name, new, out));
+			err = finish(t, make_once(t, cred, &l, name, new, o, out));
 		else if (!seq_valid(&l.dir->meta, l.seq))
 			err = -EAGAIN;
 	} while (err == -EAGAIN);
 	return err;
+}
+
+int fs_make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name, const struct fs_new *new,
+	    struct fs_attr *out)
+{
+	return make(t, cred, dir, name, new, NULL, out);
+}
+
+int fs_create(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name, const struct fs_new *new,
+	      int flags, uint32_t handle)
+{
+	const struct opening o = {flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY), handle};
+
+	return make(t, cred, dir, name, new, &o, NULL);
 }
 
 /* ---- link, tmpfile ---------------------------------------------------------------- */
@@ -393,7 +418,7 @@ int fs_link(struct task *t, const struct fs_cred *cred, fs_ino ino, fs_ino dir, 
 	if (!inode_at(fs, ino) || is_dots(name))
 		return is_dots(name) ? -EEXIST : -ESTALE;
 	do {
-		err = look(t, dir, name, &l);
+		err = look(t, dir, &name, &l);
 		if (!err)
 			err = finish(t, link_once(t, cred, &l, name, ino, out));
 	} while (err == -EAGAIN);
@@ -508,7 +533,7 @@ static int remove_name(struct task *t, const struct fs_cred *cred, fs_ino dir, s
 	int err;
 
 	do {
-		err = look(t, dir, name, &l);
+		err = look(t, dir, &name, &l);
 		if (!err && !l.cell) {
 			err = perm_check(fs_of(t), cred, l.dir, X_OK);
 			err = err ? err : -ENOENT;

@@ -13,7 +13,7 @@ static uint32_t *handle_at(const struct fs *fs, uint32_t client, uint32_t handle
 
 static struct open_file *file_at(const struct fs *fs, uint32_t file)
 {
-	return slab_at(&fs->files, file, 1);
+	return slab_unit(&fs->files, file, sizeof(struct open_file));
 }
 
 static uint32_t handles_used(const struct fs *fs, uint32_t client)
@@ -42,7 +42,7 @@ int open_take(struct task *t, uint32_t handle, uint32_t *file)
 	struct fs *fs = fs_of(t);
 	int err = table_grow(fs, fs->pool.client, handle);
 
-	return err ? err : slab_take(t, &fs->files, 1, TAG(HAND_FILE), file);
+	return err ? err : pocket_draw(t, &fs->files, TAG(HAND_FILE), file);
 }
 
 /* One more handle of `file`. In the open transaction, under the inode's lock; takes the table's. */
@@ -78,7 +78,7 @@ int open_link(struct task *t, struct inode *i, int flags, uint32_t handle, uint3
 	store_relaxed(&f->given, 0);
 	store_relaxed(&f->ino, inode_number(fs, i));
 	store_relaxed(&f->flags, (uint32_t)flags);
-	hand_drop(t, hand_item(HAND_FILE, 1, file));
+	hand_drop_unit(t, &fs->files, hand_item(HAND_FILE, 1, file));
 	return enter(t, i, fs->pool.client, handle, file);
 }
 
@@ -176,7 +176,7 @@ static int drop(struct task *t, uint32_t client, uint32_t handle)
 	txn_set(t, &f->refs, f->refs - 1);
 	txn_set(t, &i->nopen, i->nopen - 1);
 	if (f->refs == 0)
-		hand_push(t, hand_item(HAND_FILE, 1, file));
+		hand_push_unit(t, &fs->files, hand_item(HAND_FILE, 1, file));
 	maybe_reap(t, i);
 	return txn_commit_quiet(t);
 }

@@ -131,10 +131,11 @@ static int replace_name(struct task *t, struct rename *r)
 
 static int new_name(struct task *t, struct rename *r)
 {
-	int err = dirent_unlink(t, r->from.dir, r->from.cell);
+	/* In this order: the old entry's cell may go into the pocket that the new one's comes from. */
+	int err = dirent_link(t, r->to.dir, r->cell, r->item, r->src);
 
 	if (!err)
-		err = dirent_link(t, r->to.dir, r->cell, r->item, r->src);
+		err = dirent_unlink(t, r->from.dir, r->from.cell);
 	moved(t, r->src, r->from.dir, r->to.dir, r->cell);
 	return err;
 }
@@ -200,7 +201,7 @@ static int rename_once(struct task *t, const struct fs_cred *cred, struct rename
 
 /* Looks at both names. -EAGAIN: a directory changed before all was seen, or rename_once will find so. */
 static int look_both(struct task *t, const struct fs_cred *cred, struct rename *r, fs_ino olddir,
-		     struct fs_name oldname, fs_ino newdir, struct fs_name newname)
+		     struct fs_name *oldname, fs_ino newdir, struct fs_name *newname)
 {
 	const struct fs *fs = fs_of(t);
 	int err = look(t, olddir, oldname, &r->from);
@@ -236,7 +237,7 @@ int fs_rename(struct task *t, const struct fs_cred *cred, fs_ino olddir, struct 
 	if (is_dots(oldname) || is_dots(newname))
 		return flags & RENAME_NOREPLACE && !is_dots(oldname) ? -EEXIST : -EBUSY;
 	do {
-		err = look_both(t, cred, &r, olddir, oldname, newdir, newname);
+		err = look_both(t, cred, &r, olddir, &oldname, newdir, &newname);
 		if (!err)
 			err = finish(t, rename_once(t, cred, &r, newname));
 	} while (err == -EAGAIN);

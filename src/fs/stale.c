@@ -45,6 +45,14 @@ void unmark(struct task *t, struct inode *i)
 	store_relaxed(&i->room.dir.asked, i->room.dir.asked + 1);
 }
 
+void mark_name(struct inode *dir, struct fs_name name)
+{
+	uint32_t bit = name_bit(name);
+
+	fetch_or(&dir->room.dir.absent[bit / 64], 1ull << (bit % 64));
+	store_relaxed(&dir->room.dir.asked, dir->room.dir.asked + 1);
+}
+
 /* ---- Noting ------------------------------------------------------------------------ */
 
 static struct stale_item *item_for(struct task *t, fs_ino ino)
@@ -83,7 +91,7 @@ static void note(struct task *t, fs_ino ino, unsigned marks)
 		push(t, (struct stale_item){.ino = ino, .marks = (uint16_t)marks});
 }
 
-void stale_note_marked(struct task *t, const struct inode *i, unsigned marks)
+cold void stale_note_marked(struct task *t, const struct inode *i, unsigned marks)
 {
 	fs_ino ino = inode_number(fs_of(t), i);
 
@@ -98,12 +106,11 @@ void stale_gone(struct task *t, const struct inode *i)
 		note(t, inode_number(fs_of(t), i), FS_MARK_GONE);
 }
 
-void stale_name(struct task *t, struct inode *dir, struct fs_name name, bool known)
+cold void stale_name_marked(struct task *t, struct inode *dir, struct fs_name name, bool known)
 {
-	const struct fs *fs = fs_of(t);
-	struct stale_item item = {.ino = inode_number(fs, dir), .marks = FS_MARK_NAMES, .len = (uint8_t)name.len};
+	struct stale_item item = {.ino = inode_number(fs_of(t), dir), .marks = FS_MARK_NAMES, .len = (uint8_t)name.len};
 
-	if (likely(!known && !name_marked(fs, dir, name)) || t->flags & TASK_KERNEL || !t->invalidate)
+	if (t->flags & TASK_KERNEL || !t->invalidate)
 		return;
 	for (uint32_t k = 0; k < min_of(t->slot->nstale, TASK_STALE); k++)
 		item.name += t->slot->stale.item[k].marks == FS_MARK_NAMES;
@@ -112,7 +119,7 @@ void stale_name(struct task *t, struct inode *dir, struct fs_name name, bool kno
 		return;
 	}
 	if (known)
-		mark_name(fs, dir, name);
+		mark_name(dir, name);
 	mem_copy(t->slot->stale.name[item.name], name.s, item.len);
 	push(t, item);
 }

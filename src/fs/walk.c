@@ -31,7 +31,7 @@ static void skip_slashes(struct walker *k)
 
 static struct fs_name component(struct walker *k)
 {
-	struct fs_name n = {k->p, 0};
+	struct fs_name n = {.s = k->p};
 
 	while (k->p < k->end && *k->p != '/')
 		k->p++;
@@ -46,7 +46,7 @@ static void count_name(struct task *t, bool found)
 }
 
 /* Looks `name` up in directory k->at and remembers having come through. *ino: 0 where there is none. */
-static racy_read int step_down(struct walker *k, struct fs_name name, fs_ino *ino, uint32_t *type)
+static racy_read int step_down(struct walker *k, struct fs_name *name, fs_ino *ino, uint32_t *type)
 {
 	const struct fs *fs = fs_of(k->t);
 	struct look l = {.dir = inode_at(fs, k->at)};
@@ -67,7 +67,7 @@ static racy_read int step_down(struct walker *k, struct fs_name name, fs_ino *in
 		err = look_in(fs, l.dir, name, &l);
 		if (err != -ESTALE && err != -ENOTDIR && perm_check(fs, k->cred, l.dir, X_OK) != 0)
 			err = -EACCES;
-		else if (!err && name.len > FS_NAME_MAX)
+		else if (!err && name->len > FS_NAME_MAX)
 			err = -ENAMETOOLONG;
 		d = l.cell ? dirent_at(fs, l.cell) : NULL;
 		*ino = l.ino;
@@ -85,7 +85,8 @@ static int step_up(struct walker *k)
 	struct fs_dirent self;
 	fs_ino parent, below;
 	uint32_t type;
-	int err = step_down(k, (struct fs_name){".", 1}, &below, &type); /* for permission and memory of the way */
+	struct fs_name here = {.s = ".", .len = 1};
+	int err = step_down(k, &here, &below, &type); /* for permission and memory of the way */
 
 	if (err && err != -ENOENT)
 		return err;
@@ -175,7 +176,9 @@ static int walk_one(struct walker *k, struct fs_name name, bool last)
 	}
 	if (is_dots(name))
 		return last ? last_dots(k, name) : name.len == 2 ? step_up(k) : 0;
-	err = step_down(k, name, &ino, &type);
+	err = step_down(k, &name, &ino, &type);
+	if (last)
+		k->w->last.key = name.key;
 	if (err || !ino)
 		return err ? err : -ENOENT;
 	if (S_ISLNK(type) && (!last || k->w->slash || !(k->w->flags & FS_WALK_NOFOLLOW)))

@@ -26,7 +26,7 @@
 #define TASK_LIFE ((int64_t)1 << 60)
 
 #define TASK_HELD 16u
-#define TASK_UNDO 944u
+#define TASK_UNDO 928u
 #define TASK_HAND 64u
 #define TASK_STALE 8u /* things that one call makes the kernel forget, at most */
 #define TASK_STALE_NAMES 2u
@@ -90,6 +90,22 @@ struct stale_list {
 	char name[TASK_STALE_NAMES][256];
 };
 
+/*
+ * Units of a slab that belong to the slot, whoever sits in it, and hang on
+ * nothing: see slab.h. Changed by the task's transactions only.
+ */
+#define POCKET_UNITS 15u
+struct pocket {
+	uint32_t n;
+	uint32_t unit[POCKET_UNITS];
+};
+enum pocket_kind {
+	POCKET_INODE,
+	POCKET_CELL,
+	POCKET_FILE,
+	POCKETS,
+};
+
 struct task_slot {
 	/* Line of the transaction. */
 	uint64_t seat; /* state and client in one word, seat_word(); changed by compare-and-swap */
@@ -105,8 +121,10 @@ struct task_slot {
 	uint64_t hand[TASK_HAND] cache_aligned; /* fs/hand.h */
 	struct stale_list stale cache_aligned;
 	struct undo_entry undo[TASK_UNDO] cache_aligned;
+	struct pocket pocket[POCKETS] cache_aligned;
 } __attribute__((aligned(4096)));
 
+_Static_assert(sizeof(struct pocket) == 64, "one line a pocket");
 _Static_assert(sizeof(struct client_slot) == 64, "one line a client");
 _Static_assert(sizeof(struct task_slot) == 16384, "four pages a task");
 
@@ -127,6 +145,8 @@ struct task {
 	uint32_t outer;	  /* locks that were held when it began */
 	uint32_t broken;  /* the open transaction cannot commit: its log or the hand is full */
 	uint32_t settled; /* a part of the open transaction is final */
+	/* Units at the top of each pocket that the call under way has its eye on: no transaction has taken them yet. */
+	uint8_t drawn[4];
 	/* Seconds and nanoseconds of CLOCK_REALTIME_COARSE; NULL: the system call. */
 	int (*clock)(int clock, struct timespec *ts);
 	/*

@@ -11,14 +11,13 @@
 
 /* ---- open --------------------------------------------------------------------- */
 
-/* `who` NULL: without asking. */
-static long open_ino(struct vfs_thread *v, struct where *w, const struct fs_cred *who, fs_ino ino, int flags)
+static long open_ino(struct vfs_thread *v, struct where *w, fs_ino ino, int flags)
 {
 	long fd = fd_take(v), err;
 
 	if (fd < 0)
 		return fd;
-	err = fs_open(w->t, who, ino, flags & ~O_CLOEXEC, (uint32_t)fd);
+	err = fs_open(w->t, cred(v), ino, flags & ~O_CLOEXEC, (uint32_t)fd);
 	if (err) {
 		fd_give_back(v->proc, fd);
 		return err;
@@ -30,11 +29,17 @@ static long open_ino(struct vfs_thread *v, struct where *w, const struct fs_cred
 static long create(struct vfs_thread *v, struct where *w, int flags, uint32_t mode)
 {
 	struct fs_new new = {.mode = S_IFREG | (mode & 07777), .umask = v->place->umask};
-	struct fs_attr a;
-	long err = fs_make(w->t, cred(v), w->w.dir, w->w.last, &new, &a);
+	long fd = fd_take(v), err;
 
-	/* Who has just made it may open it, whatever its mode says. */
-	return err ? err : open_ino(v, w, NULL, a.ino, flags & ~O_TRUNC);
+	if (fd < 0)
+		return fd;
+	err = fs_create(w->t, cred(v), w->w.dir, w->w.last, &new, flags & ~O_CLOEXEC, (uint32_t)fd);
+	if (err) {
+		fd_give_back(v->proc, fd);
+		return err;
+	}
+	fd_own(v->proc, fd, w->store, flags & O_CLOEXEC);
+	return fd;
 }
 
 #define TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
@@ -88,6 +93,11 @@ static bool doubtful(struct vfs_thread *v, const struct where *w)
 	return fs_getattr(w->t, w->w.ino, &a) == 0 && a.uid != dir.uid && a.uid != cred(v)->uid;
 }
 
+static bool is_exclusive(int flags)
+{
+	return (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+}
+
 static long open_found(struct vfs_thread *v, struct where *w, int flags, uint32_t mode, long found)
 {
 	long err;
@@ -96,23 +106,46 @@ static long open_found(struct vfs_thread *v, struct where *w, int flags, uint32_
 		return w->w.slash ? -EISDIR : create(v, w, flags, mode);
 	if (found)
 		return found;
-	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+	if (is_exclusive(flags))
 		return -EEXIST;
 	err = openable(w, flags);
 	if (!err && (flags & O_CREAT) && doubtful(v, w))
 		return VFS_PASS;
-	return err ? err : open_ino(v, w, cred(v), w->w.ino, flags);
+	return err ? err : open_ino(v, w, w->w.ino, flags);
+}
+
+/* The kernel opens, and hands out a number. */
+static long open_passed(struct vfs_thread *v, long ret)
+{
+	if (ret == VFS_PASS)
+		fd_unpark(v->proc);
+	return ret;
+}
+
+/* A file that must be new: whether the name is free is seen when it is made. */
+static long open_new(struct vfs_thread *v, int dir, const char *path, int flags, uint32_t mode)
+{
+	struct where w;
+	long err = locate(v, dir, path, LOCATE_PARENT, 0, &w);
+
+	if (err)
+		return open_passed(v, err);
+	if (!w.w.last.len)
+		return -EEXIST; /* the mount point */
+	return w.w.slash ? -EISDIR : create(v, &w, flags, mode);
 }
 
 static long do_open(struct vfs_thread *v, int dir, const char *path, int flags, uint32_t mode)
 {
-	bool excl = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+	bool excl = is_exclusive(flags);
 	unsigned how = flags & O_NOFOLLOW || excl ? LOCATE_NOFOLLOW : 0;
 	struct where w;
 	long ret;
 
 	if ((flags & TMPFILE_BIT) && (flags & O_ACCMODE) == O_RDONLY)
 		return -EINVAL;
+	if (excl && !(flags & ~OPEN_KNOWN))
+		return open_new(v, dir, path, flags, mode);
 	do {
 		long found = locate(v, dir, path, how, 0, &w);
 
@@ -122,16 +155,12 @@ static long do_open(struct vfs_thread *v, int dir, const char *path, int flags, 
 			/* O_PATH, O_DIRECT, O_TMPFILE and the like: the kernel does them, on the mount. */
 			int err = found ? 0 : fd_make_real(v, dir);
 
-			fd_unpark(v->proc);
-			return err ? err : VFS_PASS;
+			return open_passed(v, err ? err : VFS_PASS);
 		}
 		ret = open_found(v, &w, flags, mode, found);
 		/* Made by somebody else between the look and the making: then it is to be opened. */
 	} while (ret == -EEXIST && !excl);
-	if (ret != VFS_PASS)
-		return ret;
-	fd_unpark(v->proc);
-	return call_pass_from(v, dir);
+	return open_passed(v, ret);
 }
 
 HANDLER(call_open)

@@ -252,7 +252,7 @@ static int walk_prefix(struct vfs_thread *v, struct where *w, uint32_t len)
 	} else {
 		w->w.nvia = 0;
 		w->w.len = len; /* with the slash at its end: it must be a directory */
-		w->w.flags = 0;
+		w->w.flags = flags & FS_WALK_CAREFUL;
 		err = fs_walk(w->t, cred(v), &w->w);
 		if (!err && kept)
 			remember(v, w, &q);
@@ -333,7 +333,9 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 		out = from_fd(v, dir, copy, (uint32_t)len, w);
 	if (out)
 		return pass_from(v, dir, copy[0] != '/');
-	w->w.flags = (flags & LOCATE_NOFOLLOW ? FS_WALK_NOFOLLOW : 0) | (flags & LOCATE_PARENT ? FS_WALK_PARENT : 0);
+	w->w.link = v->link[room];
+	w->w.flags = FS_WALK_CAREFUL | (flags & LOCATE_NOFOLLOW ? FS_WALK_NOFOLLOW : 0) |
+		     (flags & LOCATE_PARENT ? FS_WALK_PARENT : 0);
 	err = walk(v, w, flags & LOCATE_LATER);
 	if (err != FS_WALK_OUT)
 		return err;

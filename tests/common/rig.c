@@ -81,7 +81,7 @@ fs_ino rig_walk(struct task *t, const char *path)
 	while (*path) {
 		size_t n = strcspn(path, "/");
 		struct fs_attr attr;
-		int err = n ? fs_lookup(t, NULL, ino, (struct fs_name){path, n}, &attr) : 0;
+		int err = n ? fs_lookup(t, NULL, ino, (struct fs_name){.s = path, .len = n}, &attr) : 0;
 
 		if (err)
 			rig_fail(__FILE__, __LINE__, path, err);

@@ -58,7 +58,7 @@ void rig_open(struct rig *r, struct rig_size size);
 
 static inline struct fs_name rig_name(const char *s)
 {
-	return (struct fs_name){s, __builtin_strlen(s)};
+	return (struct fs_name){.s = s, .len = __builtin_strlen(s)};
 }
 
 /* fs_check must find nothing. `when` is shown where it does. */

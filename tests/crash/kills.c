@@ -92,7 +92,7 @@ static struct fs_name some_name(char *buf)
 			 "12345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
 			 "012345678901234567890123456789012345678901234567890123");
 
-	return (struct fs_name){buf, (size_t)n};
+	return (struct fs_name){.s = buf, .len = (size_t)n};
 }
 
 /* The kernel lets go of what an answer gave it. */

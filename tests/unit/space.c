@@ -43,7 +43,7 @@ static struct fs_name nth(unsigned i)
 	static char name[16];
 
 	snprintf(name, sizeof name, "f%011u", i);
-	return (struct fs_name){name, 12};
+	return (struct fs_name){.s = name, .len = 12};
 }
 
 static void make_files(unsigned from, unsigned to)

@@ -33,7 +33,7 @@ static unsigned roll(struct thread *h, unsigned n)
 
 static struct fs_name some_name(struct thread *h, char *buf)
 {
-	return (struct fs_name){buf, (size_t)snprintf(buf, 8, "n%u", roll(h, NAMES))};
+	return (struct fs_name){.s = buf, .len = (size_t)snprintf(buf, 8, "n%u", roll(h, NAMES))};
 }
 
 static fs_ino some_file(struct thread *h)
