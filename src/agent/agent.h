@@ -95,6 +95,14 @@ typedef long (*agent_handler)(struct agent_thread *t, struct agent_regs *r);
  */
 agent_handler agent_register(unsigned nr, agent_handler h);
 
+/*
+ * Sets a short way for a number that has a handler: called in its place with
+ * t->user, where that is not NULL, and the registers. What it answers with
+ * -ESTALE or -EREMOTE the handler is asked again. AGENT_ELSEWHERE is not for it.
+ */
+typedef long (*agent_short)(void *user, const struct agent_regs *r);
+void agent_register_short(unsigned nr, agent_short f);
+
 /* Called once, before any code is patched: the place for agent_register. Weak; the user-space VFS defines it. `config`:
  * the third field of BTFUSE_AGENT. */
 void agent_setup(const char *config);

@@ -5,11 +5,14 @@
  */
 #include "agent/dispatch.h"
 
+#include <errno.h>
+
 #include "base/atomic.h"
 #include "base/sys.h"
 #include "sites/table.h"
 
 static agent_handler handlers[AGENT_NR];
+static agent_short shorts[AGENT_NR];
 
 agent_handler agent_register(unsigned nr, agent_handler h)
 {
@@ -28,23 +31,36 @@ bool dispatch_wanted(int nr)
 	return nr == SITE_NR_ANY || (nr >= 0 && nr < AGENT_NR && handlers[nr] != NULL);
 }
 
+void agent_register_short(unsigned nr, agent_short f)
+{
+	if (nr < AGENT_NR)
+		store_release(&shorts[nr], f);
+}
+
+static long ask(struct agent_thread *t, struct agent_regs *r, unsigned long nr)
+{
+	agent_handler h = load_relaxed(&handlers[nr]);
+
+	return h ? h(t, r) : AGENT_HAND_ON;
+}
+
 void agent_dispatch(struct agent_thread *t, struct agent_regs *r)
 {
 	unsigned long nr = (unsigned long)r->rax;
-	agent_handler h;
+	agent_short f;
 	long ret;
 
 	r->resume = r->site;
 	if (unlikely(nr >= AGENT_NR))
 		return;
 	t->calls[nr]++;
-	h = load_relaxed(&handlers[nr]);
-	if (h == NULL)
-		return;
-	ret = h(t, r);
+	f = load_relaxed(&shorts[nr]);
+	ret = f && t->user ? f(t->user, r) : ask(t, r, nr);
+	if (unlikely(ret == -ESTALE || ret == -EREMOTE) && f)
+		ret = ask(t, r, nr);
 	if (ret == AGENT_HAND_ON) {
 		r->resume = r->site;
-	} else if (ret != AGENT_ELSEWHERE) {
+	} else if (likely(ret != AGENT_ELSEWHERE)) {
 		t->answered[nr]++;
 		r->rax = ret;
 		r->resume = r->site + SITE_SYSCALL;

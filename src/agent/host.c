@@ -38,6 +38,11 @@ size_t user_zero(void *dst, size_t n)
 	return agent_zero(dst, n);
 }
 
+int user_byte(const void *src)
+{
+	return agent_byte(src);
+}
+
 long user_copy_string(char *dst, const char *src, long n)
 {
 	long len = agent_copy_string(dst, src, n);
@@ -152,6 +157,8 @@ static void register_all(void)
 		below[nr] = agent_register(nr, handle_vfs);
 		if (nr == SYS_mmap || nr == SYS_execveat)
 			agent_register(nr, handle_both);
+		else
+			agent_register_short(nr, (agent_short)(uintptr_t)vfs_handler_of(nr));
 	}
 	agent_hooks =
 	    (struct agent_hooks){before_clone, parent_cloned, child_cloned, before_exec, exec_failed, before_exit};

@@ -13,6 +13,8 @@
 size_t agent_copy(void *dst, const void *src, size_t n);
 /* copy.S. Likewise for zeros. */
 size_t agent_zero(void *dst, size_t n);
+/* copy.S. The byte, or -1. */
+int agent_byte(const void *src);
 /* copy.S. Length copied without the end; n: no end within n bytes; -EFAULT. */
 long agent_copy_string(char *dst, const char *src, long n);
 

@@ -9,6 +9,11 @@ size_t user_copy(void *dst, const void *src, size_t n)
 	return 0;
 }
 
+int user_byte(const void *src)
+{
+	return *(const unsigned char *)src;
+}
+
 size_t user_zero(void *dst, size_t n)
 {
 	mem_zero(dst, n);

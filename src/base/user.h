@@ -12,5 +12,7 @@
 size_t user_copy(void *dst, const void *src, size_t n);
 /* Likewise for zeros. */
 size_t user_zero(void *dst, size_t n);
+/* One byte; -1: a bad pointer. */
+int user_byte(const void *src);
 /* Copies a string with its end. Its length; n: it does not fit into n bytes; -1: a bad pointer. */
 long user_copy_string(char *dst, const char *src, long n);

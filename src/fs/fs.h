@@ -30,6 +30,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -338,6 +339,10 @@ bool fs_walk_holds(struct task *t, const struct fs_via *via, uint32_t n);
 /* ---- Inodes ------------------------------------------------------------ */
 
 int fs_getattr(struct task *t, fs_ino ino, struct fs_attr *out);
+/* The same for a direct client, as stat(2) has it, without st_dev; st_rdev as in fs_attr. */
+int fs_stat(struct task *t, fs_ino ino, struct stat *out);
+/* Type and permissions as they are just now; 0: there is no such inode. */
+uint32_t fs_mode(struct task *t, fs_ino ino);
 /* set: enum fs_set. Set-id bits, ACL and ctime follow as in Linux. */
 int fs_setattr(struct task *t, const struct fs_cred *cred, fs_ino ino, unsigned set, const struct fs_attr *in,
 	       struct fs_attr *out);

@@ -20,6 +20,24 @@ static int reap_free(struct task *t, struct inode *i)
 	return txn_commit(t);
 }
 
+bool inode_bare(const struct inode *i)
+{
+	uint32_t mode = load_relaxed(&i->mode), flags = load_relaxed(&i->flags);
+	bool whole = !(S_ISREG(mode) || S_ISLNK(mode)) || (flags & (INODE_INLINE | INODE_TRIM)) == INODE_INLINE;
+
+	return whole && (is_dir(mode) || load_relaxed(&i->nlink) == 1) && !load_relaxed(&i->xattr) &&
+	       !load_relaxed(&i->nopen) && !load_relaxed(&i->kref) && !(load_relaxed(&i->marks) & (MARK_COUNT - 1));
+}
+
+void inode_free(struct task *t, struct inode *i)
+{
+	const struct fs *fs = fs_of(t);
+
+	txn_set(t, &i->mode, 0);
+	txn_set(t, &i->gen, i->gen + 1);
+	hand_push_unit(t, &fs->inodes, hand_item(HAND_INODE, 1, inode_number(fs, i)));
+}
+
 /* One step of taking an inode apart: an attribute, a piece of its mapping, or itself. */
 static int reap(struct task *t, fs_ino ino)
 {

@@ -84,7 +84,7 @@ int regular(const struct inode *i)
 	return mode == 0 ? -ESTALE : is_dir(mode) ? -EISDIR : -EINVAL;
 }
 
-static uint64_t attr_size(const struct inode *i)
+static inline uint64_t attr_size(const struct inode *i)
 {
 	/* What tmpfs says of a directory: 20 bytes an entry, "." and ".." among them. */
 	if (is_dir(load_relaxed(&i->mode)))
@@ -92,17 +92,15 @@ static uint64_t attr_size(const struct inode *i)
 	return load_relaxed(&i->size);
 }
 
-static uint64_t attr_blocks(const struct inode *i)
+static inline uint64_t attr_blocks(const struct inode *i)
 {
 	/* Inline bytes count as one block: some programs take a file of no blocks for one without data. */
-	if (!S_ISREG(load_relaxed(&i->mode)))
-		return 0;
-	if (load_relaxed(&i->flags) & INODE_INLINE)
-		return load_relaxed(&i->size) ? BLOCK_SIZE / 512 : 0;
-	return (uint64_t)load_relaxed(&i->nblocks) * (BLOCK_SIZE / 512);
+	uint64_t n = load_relaxed(&i->flags) & INODE_INLINE ? load_relaxed(&i->size) != 0 : load_relaxed(&i->nblocks);
+
+	return S_ISREG(load_relaxed(&i->mode)) ? n * (BLOCK_SIZE / 512) : 0;
 }
 
-static struct timespec attr_time(const struct inode *i, enum inode_time which)
+static inline struct timespec attr_time(const struct inode *i, enum inode_time which)
 {
 	return (struct timespec){.tv_sec = load_relaxed(&i->sec[which]), .tv_nsec = load_relaxed(&i->nsec[which])};
 }
@@ -182,6 +180,46 @@ racy_read int fs_getattr(struct task *t, fs_ino ino, struct fs_attr *out)
 		fill_attr(fs, i, out);
 	} while (!seq_valid(&i->meta, seq));
 	return out->mode ? 0 : -ESTALE;
+}
+
+uint32_t fs_mode(struct task *t, fs_ino ino)
+{
+	const struct inode *i = inode_at(fs_of(t), ino);
+
+	return i ? load_relaxed(&i->mode) : 0;
+}
+
+racy_read int fs_stat(struct task *t, fs_ino ino, struct stat *out)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+	uint64_t seq;
+	int err;
+
+	if (!i)
+		return -ESTALE;
+	/* Each member by itself: zeroing all of it first takes as long as filling it. */
+	out->st_dev = 0;
+	out->st_ino = ino;
+	out->__pad0 = 0;
+	out->st_blksize = BLOCK_SIZE;
+	for (size_t k = 0; k < array_len(out->__glibc_reserved); k++)
+		out->__glibc_reserved[k] = 0;
+	do {
+		err = seq_begin(t, &i->meta, &seq);
+		if (err)
+			return err;
+		out->st_mode = load_relaxed(&i->mode);
+		out->st_nlink = load_relaxed(&i->nlink);
+		out->st_uid = load_relaxed(&i->uid);
+		out->st_gid = load_relaxed(&i->gid);
+		out->st_rdev = load_relaxed(&i->rdev);
+		out->st_size = (off_t)attr_size(i);
+		out->st_blocks = (blkcnt_t)attr_blocks(i);
+		out->st_atim = attr_time(i, TIME_ACCESS);
+		out->st_mtim = attr_time(i, TIME_MODIFY);
+		out->st_ctim = attr_time(i, TIME_CHANGE);
+	} while (!seq_valid(&i->meta, seq));
+	return out->st_mode ? 0 : -ESTALE;
 }
 
 racy_read int fs_access(struct task *t, const struct fs_cred *cred, fs_ino ino, int mask)

@@ -90,6 +90,15 @@ static inline bool hand_room(const struct task *t, uint32_t n)
 	return t->slot->nhand + n <= TASK_HAND;
 }
 
+/*
+ * Is the inode about to lose its last link such that nothing hangs on it that
+ * would have to be freed first, and nobody else refers to it? Then inode_free
+ * frees it in the transaction that takes the link away, under both its locks.
+ * inode_bare: under them, or to be asked again.
+ */
+bool inode_bare(const struct inode *i);
+void inode_free(struct task *t, struct inode *i);
+
 /* ---- inode.c ------------------------------------------------------------- */
 
 struct fs_time {

@@ -506,11 +506,15 @@ static int remove_once(struct task *t, const struct fs_cred *cred, struct look *
 	const struct fs *fs = fs_of(t);
 	struct inode *victim = inode_at(fs, l->ino);
 	struct fs_time now = time_now(t);
+	bool bare = inode_bare(victim);
 	int err;
 
 	txn_begin(t);
-	err = lock_inodes(t, (fs_ino[]){inode_number(fs, l->dir), l->ino}, 2);
-	if (!err && !still(l))
+	/* The data word too: who still has the number may be reading or resizing. */
+	err = bare && S_ISREG(load_relaxed(&victim->mode)) ? txn_lock(t, &victim->data) : 0;
+	if (!err)
+		err = lock_inodes(t, (fs_ino[]){inode_number(fs, l->dir), l->ino}, 2);
+	if (!err && (!still(l) || bare != inode_bare(victim)))
 		err = -EAGAIN;
 	if (!err)
 		err = remove_allowed(fs, cred, l, victim, want_dir);
@@ -523,7 +527,10 @@ static int remove_once(struct task *t, const struct fs_cred *cred, struct look *
 		txn_set(t, &l->dir->nlink, l->dir->nlink - 1);
 	}
 	modify(t, l->dir, now);
-	drop_link(t, victim, now);
+	if (bare)
+		inode_free(t, victim);
+	else
+		drop_link(t, victim, now);
 	return txn_commit(t);
 }
 

@@ -45,12 +45,12 @@ int open_take(struct task *t, uint32_t handle, uint32_t *file)
 	return err ? err : pocket_draw(t, &fs->files, TAG(HAND_FILE), file);
 }
 
-/* One more handle of `file`. In the open transaction, under the inode's lock; takes the table's. */
+/* A handle of `file` more, which the caller counts. In the open transaction, under the inode's lock; takes the table's.
+ */
 static int enter(struct task *t, struct inode *i, uint32_t client, uint32_t handle, uint32_t file)
 {
 	struct fs *fs = fs_of(t);
 	struct client_slot *c = client_slot(&fs->pool, client);
-	struct open_file *f = file_at(fs, file);
 	uint32_t *h = handle_at(fs, client, handle);
 	int err = txn_lock(t, &c->handle_lock);
 
@@ -59,7 +59,6 @@ static int enter(struct task *t, struct inode *i, uint32_t client, uint32_t hand
 	if (err)
 		return err;
 	txn_set(t, &i->nopen, i->nopen + 1);
-	txn_set(t, &f->refs, f->refs + 1);
 	txn_set(t, h, file);
 	if (c->handles <= handle)
 		txn_set(t, &c->handles, handle + 1);
@@ -74,7 +73,7 @@ int open_link(struct task *t, struct inode *i, int flags, uint32_t handle, uint3
 	if (!f)
 		return -EUCLEAN;
 	store_relaxed(&f->pos, 0);
-	store_relaxed(&f->refs, 0);
+	store_relaxed(&f->refs, 1);
 	store_relaxed(&f->given, 0);
 	store_relaxed(&f->ino, inode_number(fs, i));
 	store_relaxed(&f->flags, (uint32_t)flags);
@@ -224,6 +223,8 @@ static int share(struct task *t, uint32_t from, uint32_t client, uint32_t to)
 		err = -EBADF;
 	if (!err)
 		err = enter(t, i, client, to, file);
+	if (!err)
+		txn_set(t, &file_at(fs, file)->refs, file_at(fs, file)->refs + 1);
 	return err ? txn_abort(t, err) : txn_commit_quiet(t);
 }
 
@@ -298,7 +299,7 @@ racy_read int64_t fs_handle(struct task *t, uint32_t handle, uint32_t *flags)
 	const struct open_file *f;
 	fs_ino ino;
 
-	if (handle >= handles_used(fs, fs->pool.client))
+	if (unlikely(handle >= FS_HANDLES))
 		return -EBADF;
 	do {
 		file = load_acquire(h);

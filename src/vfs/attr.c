@@ -16,27 +16,11 @@ static uint64_t dev_of(uint32_t rdev)
 	return (major & 0xfff) << 8 | (major & ~0xfffull) << 32 | (minor & 0xff) | (minor & ~0xffull) << 12;
 }
 
-static int stat_out(const struct vmount *m, const struct fs_attr *a, void *to)
+static int stat_out(const struct vmount *m, struct stat *st, void *to)
 {
-	struct stat st; /* each member by itself: zeroing all of it first takes longer */
-
-	st.st_dev = m->dev;
-	st.st_ino = a->ino;
-	st.st_nlink = a->nlink;
-	st.st_mode = a->mode;
-	st.st_uid = a->uid;
-	st.st_gid = a->gid;
-	st.__pad0 = 0;
-	st.st_rdev = dev_of(a->rdev);
-	st.st_size = (off_t)a->size;
-	st.st_blksize = FS_BLOCK_SIZE;
-	st.st_blocks = (blkcnt_t)a->blocks;
-	st.st_atim = a->atime;
-	st.st_mtim = a->mtime;
-	st.st_ctim = a->ctime;
-	for (size_t i = 0; i < array_len(st.__glibc_reserved); i++)
-		st.__glibc_reserved[i] = 0;
-	return user_copy(to, &st, sizeof st) ? -EFAULT : 0;
+	st->st_dev = m->dev;
+	st->st_rdev = dev_of((uint32_t)st->st_rdev);
+	return user_copy(to, st, sizeof *st) ? -EFAULT : 0;
 }
 
 static struct statx_timestamp stamp(struct timespec ts)
@@ -44,22 +28,22 @@ static struct statx_timestamp stamp(struct timespec ts)
 	return (struct statx_timestamp){.tv_sec = ts.tv_sec, .tv_nsec = (uint32_t)ts.tv_nsec};
 }
 
-static int statx_out(const struct vmount *m, const struct fs_attr *a, void *to)
+static int statx_out(const struct vmount *m, const struct stat *a, void *to)
 {
-	uint64_t rdev = dev_of(a->rdev);
+	uint64_t rdev = dev_of((uint32_t)a->st_rdev);
 	struct statx st = {
 	    .stx_mask = STATX_BASIC_STATS,
 	    .stx_blksize = FS_BLOCK_SIZE,
-	    .stx_nlink = a->nlink,
-	    .stx_uid = a->uid,
-	    .stx_gid = a->gid,
-	    .stx_mode = (uint16_t)a->mode,
-	    .stx_ino = a->ino,
-	    .stx_size = a->size,
-	    .stx_blocks = a->blocks,
-	    .stx_atime = stamp(a->atime),
-	    .stx_mtime = stamp(a->mtime),
-	    .stx_ctime = stamp(a->ctime),
+	    .stx_nlink = (uint32_t)a->st_nlink,
+	    .stx_uid = a->st_uid,
+	    .stx_gid = a->st_gid,
+	    .stx_mode = (uint16_t)a->st_mode,
+	    .stx_ino = a->st_ino,
+	    .stx_size = (uint64_t)a->st_size,
+	    .stx_blocks = (uint64_t)a->st_blocks,
+	    .stx_atime = stamp(a->st_atim),
+	    .stx_mtime = stamp(a->st_mtim),
+	    .stx_ctime = stamp(a->st_ctim),
 	    .stx_rdev_major = (uint32_t)(rdev >> 8 & 0xfff),
 	    .stx_rdev_minor = (uint32_t)((rdev & 0xff) | (rdev >> 12 & 0xfff00)),
 	    .stx_dev_major = (uint32_t)(m->dev >> 8 & 0xfff),
@@ -70,7 +54,7 @@ static int statx_out(const struct vmount *m, const struct fs_attr *a, void *to)
 }
 
 /* Attributes of what a path leads to; again where the path led elsewhere meanwhile. */
-static long attr_at(struct vfs_thread *v, int dir, const char *path, unsigned flags, struct where *w, struct fs_attr *a)
+static long attr_at(struct vfs_thread *v, int dir, const char *path, unsigned flags, struct where *w, struct stat *st)
 {
 	unsigned later = LOCATE_LATER;
 	long err;
@@ -79,7 +63,7 @@ static long attr_at(struct vfs_thread *v, int dir, const char *path, unsigned fl
 		err = locate(v, dir, path, flags | later, 0, w);
 		if (err)
 			return err;
-		err = fs_getattr(w->t, w->w.ino, a);
+		err = fs_stat(w->t, w->w.ino, st);
 		if (likely(located_still(w)) || w->w.nvia > FS_WALK_VIA)
 			return err;
 		later = 0; /* what was remembered is not true; what is walked now is, or changes once more */
@@ -88,11 +72,11 @@ static long attr_at(struct vfs_thread *v, int dir, const char *path, unsigned fl
 
 static long stat_at(struct vfs_thread *v, int dir, const char *path, unsigned flags, void *to)
 {
-	struct fs_attr a;
+	struct stat st;
 	struct where w;
-	long err = attr_at(v, dir, path, flags, &w, &a);
+	long err = attr_at(v, dir, path, flags, &w, &st);
 
-	return err ? err : stat_out(w.m, &a, to);
+	return err ? err : stat_out(w.m, &st, to);
 }
 
 HANDLER(call_stat)
@@ -105,7 +89,7 @@ HANDLER(call_lstat)
 	return stat_at(v, AT_FDCWD, (const char *)c->a[0], LOCATE_NOFOLLOW, (void *)c->a[1]);
 }
 
-static long fd_attr(struct vfs_thread *v, long fd, struct vmount **m, struct fs_attr *a)
+static long fd_attr(struct vfs_thread *v, long fd, struct vmount **m, struct stat *st)
 {
 	int store = fd_store(v->proc, fd);
 	struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
@@ -115,23 +99,26 @@ static long fd_attr(struct vfs_thread *v, long fd, struct vmount **m, struct fs_
 		return VFS_PASS;
 	*m = &v->proc->mount[store];
 	ino = fs_handle(t, (uint32_t)fd, NULL);
-	return ino < 0 ? (long)ino : fs_getattr(t, (fs_ino)ino, a);
+	return ino < 0 ? (long)ino : fs_stat(t, (fs_ino)ino, st);
+}
+
+static long stat_fd(struct vfs_thread *v, long fd, void *to)
+{
+	struct vmount *m;
+	struct stat st;
+	long err = fd_attr(v, fd, &m, &st);
+
+	return err ? err : stat_out(m, &st, to);
 }
 
 HANDLER(call_fstat)
 {
-	struct vmount *m;
-	struct fs_attr a;
-	long err = fd_attr(v, (int)c->a[0], &m, &a);
-
-	return err ? err : stat_out(m, &a, (void *)c->a[1]);
+	return stat_fd(v, (int)c->a[0], (void *)c->a[1]);
 }
 
 bool empty_path(const char *path, int flags)
 {
-	char first = 1;
-
-	return (flags & AT_EMPTY_PATH) && (!path || (user_copy(&first, path, 1) == 0 && first == 0));
+	return (flags & AT_EMPTY_PATH) && (!path || user_byte(path) == 0);
 }
 
 HANDLER(call_newfstatat)
@@ -140,11 +127,8 @@ HANDLER(call_newfstatat)
 
 	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT))
 		return VFS_PASS;
-	if ((int)c->a[0] >= 0 && empty_path((const char *)c->a[1], flags)) {
-		const struct vfs_call f = {SYS_fstat, {c->a[0], c->a[2]}};
-
-		return call_fstat(v, &f);
-	}
+	if ((int)c->a[0] >= 0 && empty_path((const char *)c->a[1], flags))
+		return stat_fd(v, (int)c->a[0], (void *)c->a[2]);
 	return stat_at(v, (int)c->a[0], (const char *)c->a[1], how(flags), (void *)c->a[2]);
 }
 
@@ -152,7 +136,7 @@ HANDLER(call_statx)
 {
 	int flags = (int)c->a[2];
 	struct vmount *m;
-	struct fs_attr a;
+	struct stat st;
 	struct where w;
 	long err;
 
@@ -160,12 +144,12 @@ HANDLER(call_statx)
 	    (c->a[3] & STATX__RESERVED))
 		return VFS_PASS;
 	if ((int)c->a[0] >= 0 && empty_path((const char *)c->a[1], flags)) {
-		err = fd_attr(v, (int)c->a[0], &m, &a);
+		err = fd_attr(v, (int)c->a[0], &m, &st);
 	} else {
-		err = attr_at(v, (int)c->a[0], (const char *)c->a[1], how(flags), &w, &a);
+		err = attr_at(v, (int)c->a[0], (const char *)c->a[1], how(flags), &w, &st);
 		m = w.m;
 	}
-	return err ? err : statx_out(m, &a, (void *)c->a[4]);
+	return err ? err : statx_out(m, &st, (void *)c->a[4]);
 }
 
 /* ---- access, readlink ------------------------------------------------------------------ */

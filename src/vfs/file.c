@@ -71,16 +71,15 @@ static long open_tmpfile(struct vfs_thread *v, struct where *w, int flags, uint3
 /* Is it something that the store alone can open: a regular file or a directory? */
 static long openable(const struct where *w, int flags)
 {
-	struct fs_attr a;
-	int err = fs_getattr(w->t, w->w.ino, &a);
+	uint32_t mode = fs_mode(w->t, w->w.ino);
 
-	if (err)
-		return err;
-	if (S_ISLNK(a.mode))
+	if (!mode)
+		return -ESTALE;
+	if (S_ISLNK(mode))
 		return -ELOOP;
-	if (S_ISDIR(a.mode) && (flags & O_CREAT))
+	if (S_ISDIR(mode) && (flags & O_CREAT))
 		return -EISDIR;
-	return S_ISREG(a.mode) || S_ISDIR(a.mode) ? 0 : VFS_PASS;
+	return S_ISREG(mode) || S_ISDIR(mode) ? 0 : VFS_PASS;
 }
 
 /* O_CREAT finds a stranger's file in a sticky directory: fs.protected_regular (proc(5)) may forbid to open it. */
@@ -272,7 +271,8 @@ HANDLER(call_pwrite)
 
 HANDLER(call_lseek)
 {
-	struct task *t = owner(v, (int)c->a[0]);
+	int store = fd_store(v->proc, (int)c->a[0]);
+	struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
 
 	return t ? fs_seek_to(t, (uint32_t)c->a[0], c->a[1], (int)c->a[2]) : VFS_PASS;
 }
