@@ -97,8 +97,7 @@ agent_handler agent_register(unsigned nr, agent_handler h);
 
 /*
  * Sets a short way for a number that has a handler: called in its place with
- * t->user, where that is not NULL, and the registers. What it answers with
- * -ESTALE or -EREMOTE the handler is asked again. AGENT_ELSEWHERE is not for it.
+ * t->user, where that is not NULL, and the registers.
  */
 typedef long (*agent_short)(void *user, const struct agent_regs *r);
 void agent_register_short(unsigned nr, agent_short f);

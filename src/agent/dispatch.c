@@ -5,8 +5,6 @@
  */
 #include "agent/dispatch.h"
 
-#include <errno.h>
-
 #include "base/atomic.h"
 #include "base/sys.h"
 #include "sites/table.h"
@@ -56,8 +54,6 @@ void agent_dispatch(struct agent_thread *t, struct agent_regs *r)
 	t->calls[nr]++;
 	f = load_relaxed(&shorts[nr]);
 	ret = f && t->user ? f(t->user, r) : ask(t, r, nr);
-	if (unlikely(ret == -ESTALE || ret == -EREMOTE) && f)
-		ret = ask(t, r, nr);
 	if (ret == AGENT_HAND_ON) {
 		r->resume = r->site;
 	} else if (likely(ret != AGENT_ELSEWHERE)) {

@@ -158,7 +158,7 @@ static void register_all(void)
 		if (nr == SYS_mmap || nr == SYS_execveat)
 			agent_register(nr, handle_both);
 		else
-			agent_register_short(nr, (agent_short)(uintptr_t)vfs_handler_of(nr));
+			agent_register_short(nr, (agent_short)(uintptr_t)vfs_call);
 	}
 	agent_hooks =
 	    (struct agent_hooks){before_clone, parent_cloned, child_cloned, before_exec, exec_failed, before_exit};

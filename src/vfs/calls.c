@@ -203,8 +203,3 @@ bool vfs_knows(long nr)
 {
 	return (unsigned long)nr < array_len(handlers) && handlers[nr];
 }
-
-vfs_handler vfs_handler_of(long nr)
-{
-	return vfs_knows(nr) ? handlers[nr] : NULL;
-}

@@ -268,6 +268,8 @@ static inline void count_call(struct vfs_thread *v, long nr, long ret)
 
 /* ---- handlers: calls.c has the table -------------------------------------------- */
 
+typedef long (*vfs_handler)(struct vfs_thread *v, const struct vfs_call *c);
+
 #define HANDLER(name) long name(struct vfs_thread *v, const struct vfs_call *c)
 HANDLER(call_open);
 HANDLER(call_openat);

@@ -91,9 +91,3 @@ long vfs_call(struct vfs_thread *v, const struct vfs_call *c);
 
 /* Has number `nr` a handler? */
 bool vfs_knows(long nr);
-/*
- * The handler of a known number itself: vfs_call without its second tries. Where
- * it answers -ESTALE or -EREMOTE, vfs_call is to be asked.
- */
-typedef long (*vfs_handler)(struct vfs_thread *v, const struct vfs_call *c);
-vfs_handler vfs_handler_of(long nr);
