@@ -277,7 +277,7 @@ static cold int pocket_fill(struct task *t, const struct slab *s)
 	return txn_commit_quiet(t);
 }
 
-int pocket_draw(struct task *t, const struct slab *s, uint64_t tag, uint32_t *index)
+cold int pocket_draw_slowly(struct task *t, const struct slab *s, uint64_t tag, uint32_t *index)
 {
 	struct pocket *k;
 	uint32_t n, drawn;
@@ -302,7 +302,7 @@ int pocket_draw(struct task *t, const struct slab *s, uint64_t tag, uint32_t *in
 	return likely(slab_at(s, *index, 1)) ? 0 : -EUCLEAN;
 }
 
-bool pocket_take(struct task *t, const struct slab *s, uint32_t index)
+cold bool pocket_take_slowly(struct task *t, const struct slab *s, uint32_t index)
 {
 	struct pocket *k;
 	uint32_t n;
@@ -321,24 +321,6 @@ bool pocket_take(struct task *t, const struct slab *s, uint32_t index)
 		return true;
 	}
 	return false;
-}
-
-bool pocket_put(struct task *t, const struct slab *s, uint32_t index)
-{
-	struct pocket *k;
-	uint32_t n;
-
-	/* What was drawn lies at the top, and nothing is to come over it. */
-	if (!plenty(s) || t->drawn[s->pocket])
-		return false;
-	k = pocket_of(t, s);
-	n = k->n;
-	if (n >= POCKET_UNITS)
-		return false;
-	/* Logged: what was taken in this transaction may have lain here. */
-	txn_set(t, &k->unit[n], index);
-	txn_set(t, &k->n, n + 1);
-	return true;
 }
 
 uint64_t slab_used(const struct slab *s)

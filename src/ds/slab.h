@@ -19,6 +19,8 @@
  */
 #pragma once
 
+#include <errno.h>
+
 #include "shm/txn.h"
 
 #define SLAB_UNITS 64u
@@ -116,11 +118,51 @@ int slab_put(struct task *t, const struct slab *s, uint32_t index, uint32_t n) m
  * links it. pocket_settle forgets what was drawn and not taken: every call ends
  * with it.
  */
-int pocket_draw(struct task *t, const struct slab *s, uint64_t tag, uint32_t *index) must_check;
+int pocket_draw_slowly(struct task *t, const struct slab *s, uint64_t tag, uint32_t *index) must_check;
+bool pocket_take_slowly(struct task *t, const struct slab *s, uint32_t index);
+
+static inline must_check int pocket_draw(struct task *t, const struct slab *s, uint64_t tag, uint32_t *index)
+{
+	const struct pocket *k = &t->slot->pocket[s->pocket];
+	uint32_t n = k->n;
+
+	/* The first of this call, and there is one: s->pool is not NULL then. */
+	if (unlikely(n - 1 >= POCKET_UNITS || t->drawn[s->pocket]) || room_refused(t->pool))
+		return pocket_draw_slowly(t, s, tag, index);
+	*index = k->unit[n - 1];
+	t->drawn[s->pocket] = 1;
+	return likely(slab_at(s, *index, 1)) ? 0 : -EUCLEAN;
+}
+
 /* Takes a drawn unit out, in the open transaction. False: it is not in the pocket. */
-bool pocket_take(struct task *t, const struct slab *s, uint32_t index);
+static inline bool pocket_take(struct task *t, const struct slab *s, uint32_t index)
+{
+	struct pocket *k = &t->slot->pocket[s->pocket];
+	uint32_t n = k->n;
+
+	if (!t->drawn[s->pocket])
+		return false;
+	if (unlikely(n - 1 >= POCKET_UNITS || k->unit[n - 1] != index))
+		return pocket_take_slowly(t, s, index);
+	txn_set(t, &k->n, n - 1);
+	t->drawn[s->pocket]--;
+	return true;
+}
+
 /* Puts a unit that hangs on nothing in, in the open transaction. False: there is no room. */
-bool pocket_put(struct task *t, const struct slab *s, uint32_t index);
+static inline bool pocket_put(struct task *t, const struct slab *s, uint32_t index)
+{
+	struct pocket *k = &t->slot->pocket[s->pocket];
+	uint32_t n = k->n;
+
+	/* What was drawn lies at the top, and nothing is to come over it. */
+	if (!s->pool || load_relaxed(&s->ctl->frontier) >= s->npages || t->drawn[s->pocket] || n >= POCKET_UNITS)
+		return false;
+	/* Logged: what was taken in this transaction may have lain here. */
+	txn_set(t, &k->unit[n], index);
+	txn_set(t, &k->n, n + 1);
+	return true;
+}
 static inline void pocket_settle(struct task *t)
 {
 	t->drawn[POCKET_INODE] = t->drawn[POCKET_CELL] = t->drawn[POCKET_FILE] = 0;

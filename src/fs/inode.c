@@ -22,15 +22,6 @@ struct fs_time time_now(const struct task *t)
 	return (struct fs_time){ts.tv_sec, (uint32_t)ts.tv_nsec};
 }
 
-void set_time(struct task *t, struct inode *i, enum inode_time which, struct fs_time v)
-{
-	stale_note(t, i, FS_MARK_ATTR); /* whatever changes, a time does too */
-	if (i->sec[which] != v.sec)
-		txn_set(t, &i->sec[which], v.sec);
-	if (i->nsec[which] != v.nsec)
-		txn_set(t, &i->nsec[which], v.nsec);
-}
-
 /* In order of their numbers, each once. */
 static int sort_unique(const fs_ino *in, int n, fs_ino *out)
 {
@@ -49,6 +40,13 @@ static int sort_unique(const fs_ino *in, int n, fs_ino *out)
 		k++;
 	}
 	return k;
+}
+
+int lock_two(struct task *t, struct inode *a, struct inode *b)
+{
+	int err = txn_lock(t, a < b ? &a->meta : &b->meta);
+
+	return err || a == b ? err : txn_lock(t, a < b ? &b->meta : &a->meta);
 }
 
 int lock_inodes(struct task *t, const fs_ino *inos, int n)

@@ -106,7 +106,16 @@ struct fs_time {
 	uint32_t nsec;
 };
 struct fs_time time_now(const struct task *t);
-void set_time(struct task *t, struct inode *i, enum inode_time which, struct fs_time v);
+static inline void stale_note(struct task *t, const struct inode *i, unsigned marks);
+static inline void set_time(struct task *t, struct inode *i, enum inode_time which, struct fs_time v)
+{
+	stale_note(t, i, FS_MARK_ATTR); /* whatever changes, a time does too */
+	/* Mostly it is that already: the clock ticks each 4 ms. */
+	if (unlikely(i->sec[which] != v.sec))
+		txn_set(t, &i->sec[which], v.sec);
+	if (unlikely(i->nsec[which] != v.nsec))
+		txn_set(t, &i->nsec[which], v.nsec);
+}
 static inline void touch(struct task *t, struct inode *i, struct fs_time now)
 {
 	set_time(t, i, TIME_CHANGE, now);
@@ -123,6 +132,8 @@ void inode_accessed(struct task *t, struct inode *i);
 /* It was read: atime as relatime does. Failing is no error. */
 void inode_accessed(struct task *t, struct inode *i);
 
+/* Locks the meta words of two inodes in order, of one and the same once. */
+int lock_two(struct task *t, struct inode *a, struct inode *b) must_check;
 /* Locks the meta words of up to 4 inodes in order; 0 stands for none, doubles are locked once. */
 int lock_inodes(struct task *t, const fs_ino *inos, int n) must_check;
 /* Something refers to the inode: 0, -ESTALE otherwise. Under its lock, or to be validated. */

@@ -171,11 +171,9 @@ static void dir_fill(struct inode *i)
 }
 
 /* Fills a fresh inode of the hand: nothing leads to it yet, so nothing is logged. */
-static void inode_fill(struct task *t, struct inode *i, const struct fs_cred *cred, const struct fs_new *new,
-		       const struct heritage *h)
+static void inode_fill(struct inode *i, const struct fs_cred *cred, const struct fs_new *new, const struct heritage *h,
+		       struct fs_time now)
 {
-	struct fs_time now = time_now(t);
-
 	store_relaxed(&i->uid, cred ? cred->uid : new->uid);
 	store_relaxed(&i->gid, h->gid);
 	store_relaxed(&i->nlink, is_dir(h->mode) ? 2 : 1);
@@ -232,6 +230,7 @@ struct made {
 	uint32_t cell; /* entry, 0: none wanted */
 	uint64_t cell_item;
 	struct heritage h;
+	struct fs_time now;
 };
 
 static int prepare(struct task *t, const struct fs_cred *cred, const struct look *l, struct fs_name name,
@@ -245,7 +244,8 @@ static int prepare(struct task *t, const struct fs_cred *cred, const struct look
 	if (err)
 		return err;
 	m->i = inode_at(fs_of(t), m->ino);
-	inode_fill(t, m->i, cred, new, &m->h);
+	m->now = time_now(t);
+	inode_fill(m->i, cred, new, &m->h, m->now);
 	err = fill_target(t, m->i, new, &m->block);
 	if (!err && name.len)
 		err = dirent_take(t, name, &m->cell, &m->cell_item);
@@ -279,7 +279,7 @@ static int make_link(struct task *t, struct inode *dir, struct made *m)
 		store_relaxed(&m->i->room.dir.self, m->cell);
 		txn_set(t, &dir->nlink, dir->nlink + 1);
 	}
-	modify(t, dir, time_now(t));
+	modify(t, dir, m->now);
 	return 0;
 }
 
@@ -302,7 +302,7 @@ static int make_once(struct task *t, const struct fs_cred *cred, struct look *l,
 	if (err)
 		return err;
 	txn_begin(t);
-	err = lock_inodes(t, (fs_ino[]){inode_number(fs_of(t), l->dir), m.ino}, 2);
+	err = lock_two(t, l->dir, m.i);
 	if (!err && !still(l))
 		err = -EAGAIN;
 	if (!err)
@@ -383,6 +383,7 @@ static int link_once(struct task *t, const struct fs_cred *cred, struct look *l,
 {
 	const struct fs *fs = fs_of(t);
 	struct inode *i = inode_at(fs, ino);
+	struct fs_time now = time_now(t);
 	uint64_t item;
 	uint32_t cell;
 	int err = dirent_take(t, name, &cell, &item);
@@ -390,7 +391,7 @@ static int link_once(struct task *t, const struct fs_cred *cred, struct look *l,
 	if (err)
 		return err;
 	txn_begin(t);
-	err = lock_inodes(t, (fs_ino[]){inode_number(fs, l->dir), ino}, 2);
+	err = lock_two(t, l->dir, i);
 	if (!err && !still(l))
 		err = -EAGAIN;
 	if (!err)
@@ -402,8 +403,8 @@ static int link_once(struct task *t, const struct fs_cred *cred, struct look *l,
 	txn_set(t, &i->nlink, i->nlink + 1);
 	if (i->flags & INODE_TMPFILE)
 		txn_set(t, &i->flags, i->flags & ~(uint32_t)INODE_TMPFILE);
-	touch(t, i, time_now(t));
-	modify(t, l->dir, time_now(t));
+	touch(t, i, now);
+	modify(t, l->dir, now);
 	give(t, i, out);
 	return txn_commit(t);
 }
@@ -513,7 +514,7 @@ static int remove_once(struct task *t, const struct fs_cred *cred, struct look *
 	/* The data word too: who still has the number may be reading or resizing. */
 	err = bare && S_ISREG(load_relaxed(&victim->mode)) ? txn_lock(t, &victim->data) : 0;
 	if (!err)
-		err = lock_inodes(t, (fs_ino[]){inode_number(fs, l->dir), l->ino}, 2);
+		err = lock_two(t, l->dir, victim);
 	if (!err && (!still(l) || bare != inode_bare(victim)))
 		err = -EAGAIN;
 	if (!err)

@@ -64,11 +64,14 @@ int perm_check(const struct fs *fs, const struct fs_cred *cred, const struct ino
 
 int perm_vacant(const struct fs *fs, const struct fs_cred *cred, const struct inode *dir, bool taken)
 {
-	int err = perm_check(fs, cred, dir, X_OK);
+	int err = perm_create(fs, cred, dir);
 
-	if (!err && taken)
-		err = -EEXIST;
-	return err ? err : perm_create(fs, cred, dir);
+	if (likely(!err))
+		return taken ? -EEXIST : 0;
+	/* Which of the two is missing? */
+	if (taken && perm_check(fs, cred, dir, X_OK) == 0)
+		return -EEXIST;
+	return err;
 }
 
 int perm_create(const struct fs *fs, const struct fs_cred *cred, const struct inode *dir)

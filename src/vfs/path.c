@@ -278,6 +278,30 @@ static int walk_prefix(struct vfs_thread *v, struct where *w, uint32_t len)
 	return err;
 }
 
+/*
+ * The last component alone, for a call that makes or takes a name: where it is
+ * looked up, and whether that may be, is that call's matter. False: it is nothing
+ * but slashes.
+ */
+static bool only_name(struct fs_walk *w)
+{
+	const char *p = w->path, *end = p + w->len;
+
+	while (p < end && *p == '/')
+		p++;
+	if (p == end)
+		return false;
+	w->dir = w->start;
+	w->ino = 0;
+	w->last.s = p;
+	w->last.key = 0;
+	while (p < end && *p != '/')
+		p++;
+	w->last.len = (size_t)(p - w->last.s);
+	w->slash = p < end;
+	return true;
+}
+
 static void count_path(struct task *t, bool known)
 {
 	if (likely(t->count))
@@ -303,6 +327,8 @@ static int walk(struct vfs_thread *v, struct where *w, bool later)
 	if (prefix)
 		err = walk_prefix(v, w, prefix);
 	w->via = w->w.via;
+	if (!err && (w->w.flags & FS_WALK_PARENT) && only_name(&w->w))
+		return 0;
 	if (!err)
 		err = fs_walk(w->t, cred(v), &w->w);
 	if (!err && kept)
