@@ -255,7 +255,7 @@ int fs_make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_na
  * who need not be allowed to do that. -EEXIST.
  */
 int fs_create(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name, const struct fs_new *new,
-	      int flags, uint32_t handle);
+	      int flags, uint32_t handle, fs_ino *ino);
 /* An unlinked regular file in the file system of `dir` (O_TMPFILE); fs_link gives it a name. Comes open, see fs_open.
  */
 int fs_tmpfile(struct task *t, const struct fs_cred *cred, fs_ino dir, const struct fs_new *new, uint32_t handle,

@@ -187,9 +187,21 @@ uint32_t fs_mode(struct task *t, fs_ino ino)
 	return i ? load_relaxed(&i->mode) : 0;
 }
 
+/* Two members of 32 bits in one store: they are copied from there as one word, which would wait for two. */
+static inline void set_pair(struct stat *out, size_t at, uint32_t low, uint32_t high)
+{
+	uint64_t v = low | (uint64_t)high << 32;
+
+	__builtin_memcpy((char *)out + at, &v, sizeof v);
+}
+
+_Static_assert(offsetof(struct stat, st_uid) == offsetof(struct stat, st_mode) + 4, "a pair");
+_Static_assert(offsetof(struct stat, __pad0) == offsetof(struct stat, st_gid) + 4, "a pair");
+
 racy_read int fs_stat(struct task *t, fs_ino ino, struct stat *out)
 {
 	struct inode *i = inode_at(fs_of(t), ino);
+	uint32_t mode;
 	uint64_t seq;
 	int err;
 
@@ -198,7 +210,6 @@ racy_read int fs_stat(struct task *t, fs_ino ino, struct stat *out)
 	/* Each member by itself: zeroing all of it first takes as long as filling it. */
 	out->st_dev = 0;
 	out->st_ino = ino;
-	out->__pad0 = 0;
 	out->st_blksize = BLOCK_SIZE;
 	for (size_t k = 0; k < array_len(out->__glibc_reserved); k++)
 		out->__glibc_reserved[k] = 0;
@@ -206,10 +217,10 @@ racy_read int fs_stat(struct task *t, fs_ino ino, struct stat *out)
 		err = seq_begin(t, &i->meta, &seq);
 		if (err)
 			return err;
-		out->st_mode = load_relaxed(&i->mode);
+		mode = load_relaxed(&i->mode);
+		set_pair(out, offsetof(struct stat, st_mode), mode, load_relaxed(&i->uid));
+		set_pair(out, offsetof(struct stat, st_gid), load_relaxed(&i->gid), 0);
 		out->st_nlink = load_relaxed(&i->nlink);
-		out->st_uid = load_relaxed(&i->uid);
-		out->st_gid = load_relaxed(&i->gid);
 		out->st_rdev = load_relaxed(&i->rdev);
 		out->st_size = (off_t)attr_size(i);
 		out->st_blocks = (blkcnt_t)attr_blocks(i);
@@ -217,7 +228,7 @@ racy_read int fs_stat(struct task *t, fs_ino ino, struct stat *out)
 		out->st_mtim = attr_time(i, TIME_MODIFY);
 		out->st_ctim = attr_time(i, TIME_CHANGE);
 	} while (!seq_valid(&i->meta, seq));
-	return out->st_mode ? 0 : -ESTALE;
+	return mode ? 0 : -ESTALE;
 }
 
 racy_read int fs_access(struct task *t, const struct fs_cred *cred, fs_ino ino, int mask)

@@ -287,6 +287,7 @@ static int make_link(struct task *t, struct inode *dir, struct made *m)
 struct opening {
 	int flags;
 	uint32_t handle;
+	fs_ino *ino; /* out: what was made */
 };
 
 /* -EAGAIN: the directory changed since it was looked at. `o` NULL: it is not opened. */
@@ -307,8 +308,10 @@ static int make_once(struct task *t, const struct fs_cred *cred, struct look *l,
 		err = -EAGAIN;
 	if (!err)
 		err = make_link(t, l->dir, &m);
-	if (!err && o)
+	if (!err && o) {
+		*o->ino = m.ino;
 		err = open_link(t, m.i, o->flags, o->handle, file);
+	}
 	if (err)
 		return txn_abort(t, err);
 	give(t, m.i, out);
@@ -353,9 +356,9 @@ int fs_make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_na
 }
 
 int fs_create(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name, const struct fs_new *new,
-	      int flags, uint32_t handle)
+	      int flags, uint32_t handle, fs_ino *ino)
 {
-	const struct opening o = {flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY), handle};
+	const struct opening o = {flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY), handle, ino};
 
 	return make(t, cred, dir, name, new, &o, NULL);
 }

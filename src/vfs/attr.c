@@ -93,13 +93,11 @@ static long fd_attr(struct vfs_thread *v, long fd, struct vmount **m, struct sta
 {
 	int store = fd_store(v->proc, fd);
 	struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
-	int64_t ino;
 
 	if (!t)
 		return VFS_PASS;
 	*m = &v->proc->mount[store];
-	ino = fs_handle(t, (uint32_t)fd, NULL);
-	return ino < 0 ? (long)ino : fs_stat(t, (fs_ino)ino, st);
+	return fs_stat(t, load_relaxed(&v->proc->ino[fd]), st);
 }
 
 static long stat_fd(struct vfs_thread *v, long fd, void *to)

@@ -120,8 +120,9 @@ long fd_take(struct vfs_thread *v)
 	return fd;
 }
 
-void fd_own(struct vfs_proc *p, long fd, unsigned store, bool exec)
+void fd_own(struct vfs_proc *p, long fd, fs_ino ino, unsigned store, bool exec)
 {
+	store_relaxed(&p->ino[fd], ino);
 	store_release(&p->fd[fd], (uint8_t)(FD_OWNED | (exec ? FD_EXEC : 0) | store << FD_STORE));
 }
 
@@ -196,6 +197,7 @@ static long share(struct vfs_thread *v, long from, long to, bool exec)
 	unsigned store = (unsigned)fd_store(p, from);
 	struct task *t = seat(v, store);
 	int err = t ? fs_dup(t, (uint32_t)from, (uint32_t)to) : -EMFILE;
+	int64_t ino;
 
 	if (err) {
 		if (is_real(p, from))
@@ -204,7 +206,8 @@ static long share(struct vfs_thread *v, long from, long to, bool exec)
 			fd_give_back(p, to);
 		return err;
 	}
-	fd_own(p, to, store, exec);
+	ino = fs_handle(t, (uint32_t)to, NULL); /* not that of `from`, which another thread may have closed */
+	fd_own(p, to, ino > 0 ? (fs_ino)ino : 0, store, exec);
 	if (is_real(p, from))
 		store_release(&p->fd[to], load_relaxed(&p->fd[to]) | FD_REAL);
 	return to;
@@ -456,7 +459,7 @@ HANDLER(call_close_range)
 		int store = fd_store(p, (long)fd);
 
 		if (store >= 0 && (flags & 4u /* CLOSE_RANGE_CLOEXEC */)) {
-			fd_own(p, (long)fd, (unsigned)store, true);
+			set_exec(p, (long)fd, true);
 		} else if (store >= 0) {
 			store_release(&p->fd[fd], 0);
 			fs_close(seat(v, (unsigned)store), (uint32_t)fd);

@@ -22,7 +22,7 @@ static long open_ino(struct vfs_thread *v, struct where *w, fs_ino ino, int flag
 		fd_give_back(v->proc, fd);
 		return err;
 	}
-	fd_own(v->proc, fd, w->store, flags & O_CLOEXEC);
+	fd_own(v->proc, fd, ino, w->store, flags & O_CLOEXEC);
 	return fd;
 }
 
@@ -30,15 +30,16 @@ static long create(struct vfs_thread *v, struct where *w, int flags, uint32_t mo
 {
 	struct fs_new new = {.mode = S_IFREG | (mode & 07777), .umask = v->place->umask};
 	long fd = fd_take(v), err;
+	fs_ino ino;
 
 	if (fd < 0)
 		return fd;
-	err = fs_create(w->t, cred(v), w->w.dir, w->w.last, &new, flags & ~O_CLOEXEC, (uint32_t)fd);
+	err = fs_create(w->t, cred(v), w->w.dir, w->w.last, &new, flags & ~O_CLOEXEC, (uint32_t)fd, &ino);
 	if (err) {
 		fd_give_back(v->proc, fd);
 		return err;
 	}
-	fd_own(v->proc, fd, w->store, flags & O_CLOEXEC);
+	fd_own(v->proc, fd, ino, w->store, flags & O_CLOEXEC);
 	return fd;
 }
 
@@ -55,16 +56,19 @@ static long open_tmpfile(struct vfs_thread *v, struct where *w, int flags, uint3
 	const struct fs_new new = {
 	    .mode = S_IFREG | (mode & 07777), .umask = v->place->umask, .nameless = flags & O_EXCL};
 	long fd = fd_take(v), err;
+	struct fs_attr a;
+	fs_ino ino;
 
 	if (fd < 0)
 		return fd;
-	err = fs_tmpfile(w->t, cred(v), w->w.ino, &new, (uint32_t)fd, NULL);
+	err = fs_tmpfile(w->t, cred(v), w->w.ino, &new, (uint32_t)fd, &a);
+	ino = a.ino;
 	if (err) {
 		fd_give_back(v->proc, fd);
 		return err;
 	}
 	fs_set_flags(w->t, (uint32_t)fd, UINT32_MAX, (uint32_t)flags & ~(uint32_t)(O_EXCL | O_CLOEXEC));
-	fd_own(v->proc, fd, w->store, flags & O_CLOEXEC);
+	fd_own(v->proc, fd, ino, w->store, flags & O_CLOEXEC);
 	return fd;
 }
 
@@ -203,9 +207,8 @@ struct task *owner(struct vfs_thread *v, long fd)
 {
 	int store = fd_store(v->proc, fd);
 	struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
-	int64_t ino = t ? fs_handle(t, (uint32_t)fd, NULL) : 0;
 
-	return t && unlikely(ino > 0 && fs_is_mapped(t, (fs_ino)ino)) ? hand_over(v, fd) : t;
+	return t && unlikely(fs_is_mapped(t, load_relaxed(&v->proc->ino[fd]))) ? hand_over(v, fd) : t;
 }
 
 struct task *grower(struct vfs_thread *v, long fd)

@@ -64,6 +64,7 @@ struct vfs_proc {
 	uint16_t parked[PARKED];
 	bool hole; /* the kernel may have a lower free number than the first parked */
 	uint8_t fd[FS_HANDLES];
+	fs_ino ino[FS_HANDLES]; /* of those that are ours */
 };
 
 /* Seats made for a child that is about to be. */
@@ -196,7 +197,7 @@ static inline int fd_store(const struct vfs_proc *p, long fd)
 /* The lowest free descriptor number, held by a placeholder; not yet ours. */
 long fd_take(struct vfs_thread *v);
 /* It becomes ours. */
-void fd_own(struct vfs_proc *p, long fd, unsigned store, bool exec);
+void fd_own(struct vfs_proc *p, long fd, fs_ino ino, unsigned store, bool exec);
 /* A number that was taken and not used. */
 void fd_give_back(struct vfs_proc *p, long fd);
 /* The kernel is about to hand out numbers by itself. */

@@ -151,15 +151,8 @@ static int from_cwd(struct vfs_thread *v, const char *path, uint32_t len, struct
 static int from_fd(struct vfs_thread *v, int dir, const char *path, uint32_t len, struct where *w)
 {
 	int store = fd_store(v->proc, dir);
-	int64_t ino;
 
-	if (store < 0)
-		return 1;
-	if (enter(v, (unsigned)store, 0, path, len, w))
-		return 1;
-	ino = fs_handle(w->t, (uint32_t)dir, NULL);
-	w->w.start = ino > 0 ? (fs_ino)ino : 0;
-	return ino > 0 ? 0 : 1;
+	return store < 0 ? 1 : enter(v, (unsigned)store, load_relaxed(&v->proc->ino[dir]), path, len, w);
 }
 
 /* ---- Remembered paths ------------------------------------------------------------ */

@@ -99,9 +99,9 @@ static void take_over(struct vfs_proc *p, unsigned store)
 		if (ino < 0)
 			continue;
 		if (fd_is_placeholder(p, (int)h)) {
-			fd_own(p, h, store, false);
+			fd_own(p, h, (fs_ino)ino, store, false);
 		} else if (fd_is_inode(&p->mount[store], h, &there) && there == ino) {
-			fd_own(p, h, store, false);
+			fd_own(p, h, (fs_ino)ino, store, false);
 			p->fd[h] |= FD_REAL;
 		} else {
 			fs_close(&t, h);
