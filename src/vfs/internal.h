@@ -80,6 +80,7 @@ struct known_path {
 	uint64_t key; /* where it starts and how it was walked */
 	uint32_t epoch;
 	fs_ino ino;
+	fs_ino dir; /* of the last component */
 	uint32_t nvia;
 	struct fs_via via[FS_WALK_VIA];
 	char path[PATH_KEPT];

@@ -204,7 +204,7 @@ static bool recall(struct vfs_thread *v, struct where *w, const struct query *q)
 	w->via = q->slot->via;
 	w->w.nvia = q->slot->nvia;
 	w->w.ino = q->slot->ino;
-	w->w.dir = 0;
+	w->w.dir = q->slot->dir;
 	w->w.last.len = 0;
 	w->w.slash = false;
 	return true;
@@ -218,6 +218,7 @@ static void remember(struct vfs_thread *v, const struct where *w, const struct q
 		return;
 	k->key = q->key;
 	k->ino = w->w.ino;
+	k->dir = w->w.dir;
 	k->epoch = v->cred_epoch;
 	k->nvia = w->w.nvia;
 	for (uint32_t i = 0; i < k->nvia; i++)
