@@ -154,7 +154,7 @@ static int last_dots(struct walker *k, struct fs_name name)
 	if (!err && name.len == 2)
 		err = step_up(k);
 	else if (!err)
-		err = step_down(k, name, &ino, &type); /* for the memory of the way */
+		err = step_down(k, &name, &ino, &type); /* for the memory of the way */
 	if (err && err != -ENOENT)		       /* a removed directory is still itself */
 		return err;
 	k->w->ino = k->at;
