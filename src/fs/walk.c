@@ -155,7 +155,7 @@ static int last_dots(struct walker *k, struct fs_name name)
 		err = step_up(k);
 	else if (!err)
 		err = step_down(k, &name, &ino, &type); /* for the memory of the way */
-	if (err && err != -ENOENT)		       /* a removed directory is still itself */
+	if (err && err != -ENOENT)			/* a removed directory is still itself */
 		return err;
 	k->w->ino = k->at;
 	return 0;
