@@ -351,16 +351,16 @@ bool fs_offset_given(struct task *t, uint32_t handle)
 static int lock_any_offset(struct task *t, uint32_t handle, struct open_file **f)
 {
 	const struct fs *fs = fs_of(t);
-	struct inode *i;
-	uint32_t file;
-	int err = resolve(fs, fs->pool.client, handle, &file, &i);
+	uint32_t *h = handle_at(fs, fs->pool.client, handle);
+	uint32_t file = handle < FS_HANDLES ? load_acquire(h) : 0;
+	int err;
 
-	if (err)
-		return err;
+	if (!file)
+		return -EBADF;
 	*f = file_at(fs, file);
-	err = lock_acquire(t, &(*f)->lock);
+	err = *f ? lock_acquire(t, &(*f)->lock) : -EUCLEAN;
 	/* Closed meanwhile, and perhaps opened as another: the lock word is one all the same. */
-	if (!err && load_acquire(handle_at(fs, fs->pool.client, handle)) != file) {
+	if (!err && load_acquire(h) != file) {
 		lock_release(t, 0);
 		err = -EBADF;
 	}
