@@ -413,7 +413,8 @@ int main(int argc, char **argv)
 	dirs = argv + optind;
 	start(&workers[TMPFS], (char *[]){argv[0], "--worker", dirs[1], NULL});
 	for (int k = HOOKED; k <= SECOND; k++)
-		start(&workers[k], (char *[]){dirs[0], "run", "--", argv[0], "--worker", dirs[2], NULL});
+		start(&workers[k],
+		      (char *[]){dirs[0], "run", "--mount", dirs[2], "--", argv[0], "--worker", dirs[2], NULL});
 	printf("%-22s %10s %10s %8s   %-13s reached\n", "", "tmpfs", "hooked", "", "goal");
 	for (size_t i = 0; i < array_len(goals); i++)
 		if (wanted(goals[i].name))

@@ -64,14 +64,6 @@ int lock_inodes(struct task *t, const fs_ino *inos, int n)
 	return 0;
 }
 
-int inode_alive(const struct inode *i)
-{
-	if (!load_relaxed(&i->mode))
-		return -ESTALE;
-	/* With nothing left that refers to it, it is in the hand of somebody who takes it apart. */
-	return load_relaxed(&i->nlink) || load_relaxed(&i->nopen) || load_relaxed(&i->kref) ? 0 : -ESTALE;
-}
-
 int regular(const struct inode *i)
 {
 	uint32_t mode = load_acquire(&i->mode);

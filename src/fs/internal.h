@@ -137,7 +137,13 @@ int lock_two(struct task *t, struct inode *a, struct inode *b) must_check;
 /* Locks the meta words of up to 4 inodes in order; 0 stands for none, doubles are locked once. */
 int lock_inodes(struct task *t, const fs_ino *inos, int n) must_check;
 /* Something refers to the inode: 0, -ESTALE otherwise. Under its lock, or to be validated. */
-int inode_alive(const struct inode *i);
+static inline int inode_alive(const struct inode *i)
+{
+	if (!load_relaxed(&i->mode))
+		return -ESTALE;
+	/* With nothing left that refers to it, it is in the hand of somebody who takes it apart. */
+	return load_relaxed(&i->nlink) || load_relaxed(&i->nopen) || load_relaxed(&i->kref) ? 0 : -ESTALE;
+}
 /* A regular file: 0, -EISDIR, -EINVAL, -ESTALE otherwise; -EUCLEAN where its size cannot be. */
 int regular(const struct inode *i);
 /* The inode's attributes. Under its lock, or to be validated. */

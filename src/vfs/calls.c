@@ -173,6 +173,17 @@ static const vfs_handler handlers[] = {
 /* What a path led to was removed before it could be used: it leads elsewhere by now, as it may in the kernel. */
 #define STALE_TRIES 100
 
+/*
+ * Calls that are passed at once where their first argument is no descriptor of
+ * ours, which their handlers say first of all: pipes and sockets are not to wait.
+ */
+static const bool by_descriptor[array_len(handlers)] = {
+    [SYS_read] = true,	 [SYS_write] = true,	  [SYS_pread64] = true,	  [SYS_pwrite64] = true,  [SYS_readv] = true,
+    [SYS_writev] = true, [SYS_preadv] = true,	  [SYS_pwritev] = true,	  [SYS_preadv2] = true,	  [SYS_pwritev2] = true,
+    [SYS_lseek] = true,	 [SYS_getdents64] = true, [SYS_ftruncate] = true, [SYS_fallocate] = true, [SYS_fstat] = true,
+    [SYS_fsync] = true,	 [SYS_fdatasync] = true,  [SYS_fadvise64] = true, [SYS_fchmod] = true,	  [SYS_fchown] = true,
+};
+
 static cold long again(struct vfs_thread *v, const struct vfs_call *c, long ret)
 {
 	for (int i = 1; (ret == -ESTALE || ret == -EREMOTE) && i < STALE_TRIES; i++) {
@@ -185,11 +196,18 @@ static cold long again(struct vfs_thread *v, const struct vfs_call *c, long ret)
 
 long vfs_call(struct vfs_thread *v, const struct vfs_call *c)
 {
-	bool timed = metrics_due(&v->sampler);
-	uint64_t start = unlikely(timed) ? metrics_ticks() : 0;
+	bool timed;
+	uint64_t start;
 	long ret;
 
 	v->why = HANDED_ELSEWHERE;
+	if ((unsigned long)c->nr < array_len(by_descriptor) && by_descriptor[c->nr] &&
+	    fd_store(v->proc, (int)c->a[0]) < 0) {
+		count_passed(v);
+		return VFS_PASS;
+	}
+	timed = metrics_due(&v->sampler);
+	start = unlikely(timed) ? metrics_ticks() : 0;
 	ret = vfs_knows(c->nr) ? handlers[c->nr](v, c) : VFS_PASS;
 	if (unlikely(ret == -ESTALE || ret == -EREMOTE))
 		ret = again(v, c, ret);

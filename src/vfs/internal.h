@@ -131,7 +131,10 @@ static inline const struct fs_cred *cred(struct vfs_thread *v)
 	return likely(v->cred_epoch) ? &v->cred : cred_read(v);
 }
 /* Are the real user and group the effective ones? */
-bool same_ids(struct vfs_thread *v);
+static inline bool same_ids(struct vfs_thread *v)
+{
+	return cred(v)->uid == v->real_uid && cred(v)->gid == v->real_gid;
+}
 long kernel_call(struct vfs_thread *v, long nr, long a, long b, long c, long d);
 static inline void local_lock(uint32_t *word)
 {

@@ -281,11 +281,6 @@ cold const struct fs_cred *cred_read(struct vfs_thread *v)
 	return &v->cred;
 }
 
-bool same_ids(struct vfs_thread *v)
-{
-	return cred(v)->uid == v->real_uid && cred(v)->gid == v->real_gid;
-}
-
 /* Any of the calls that change who the thread is: made, and then looked at anew. */
 HANDLER(call_cred)
 {
