@@ -675,7 +675,7 @@ static int64_t each(struct task *t, struct map *m, uint32_t cpu, bool (*visit)(v
 static int check_table(struct task *t, struct map *m)
 {
 	struct stripe *s = map_ptr(m, m->stripes);
-	uint64_t linked = 0, listed = 0;
+	uint64_t linked = 0, listed = 0, owned = 0;
 
 	for (uint32_t k = 0; k < m->nstripes; k++) {
 		int err = lock_stripe(t, m, &s[k]);
@@ -705,7 +705,9 @@ static int check_table(struct task *t, struct map *m)
 			if (i > m->nelems || n > m->nelems || hash_elem(m, i)->owner != k + 1)
 				return -EUCLEAN;
 	}
-	return linked + listed + m->nstripes == m->fresh ? 0 : -EUCLEAN;
+	for (uint64_t i = 1; i <= m->committed; i++)
+		owned += hash_elem(m, (uint32_t)i)->owner != 0;
+	return linked + listed + m->nstripes == owned ? 0 : -EUCLEAN;
 }
 
 #define HASH_OPS(plan_fn, find_fn)                                                                                     \
