@@ -87,6 +87,14 @@ static const struct proto protos[] = {
     P(ringbuf_discard, .ret = RET_VOID, .arg = {ARG_RECORD, ARG_ANY}),
     P(ringbuf_query, .ret = RET_SCALAR, .arg = {ARG_MAP, ARG_ANY}, .maps = MAPS_OF(BPF_MAP_TYPE_RINGBUF)),
 
+    P(get_current_task_btf, .ret = RET_TASK),
+    P(task_storage_get, .ret = RET_VALUE_OR_NULL, .arg = {ARG_MAP, ARG_TASK, ARG_VALUE | ARG_OR_NULL, ARG_ANY},
+      .maps = MAPS_OF(BPF_MAP_TYPE_TASK_STORAGE)),
+    P(task_storage_delete, .ret = RET_SCALAR, .arg = {ARG_MAP, ARG_TASK}, .maps = MAPS_OF(BPF_MAP_TYPE_TASK_STORAGE)),
+    P(user_ringbuf_drain, .ret = RET_SCALAR, .arg = {ARG_MAP, ARG_CALLBACK, ARG_STACK_OR_NULL, ARG_ANY},
+      .flags = PROTO_DRAIN, .maps = MAPS_OF(BPF_MAP_TYPE_USER_RINGBUF)),
+    P(dynptr_read, .ret = RET_SCALAR, .arg = {ARG_MEM_OUT, ARG_SIZE_OR_ZERO, ARG_DYNPTR, ARG_ANY, ARG_ANY}),
+
     P(spin_lock, .ret = RET_VOID, .arg = {ARG_LOCK}, .flags = PROTO_LOCK),
     P(spin_unlock, .ret = RET_VOID, .arg = {ARG_LOCK}, .flags = PROTO_UNLOCK),
     P(timer_init, .ret = RET_SCALAR, .arg = {ARG_TIMER, ARG_MAP, ARG_ANY}),

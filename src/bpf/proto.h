@@ -30,6 +30,8 @@ enum arg_type {
 	ARG_CALLBACK,	   /* a function of the program */
 	ARG_STACK_OR_NULL, /* an address on the program's stack, or 0 */
 	ARG_ZERO,	   /* the constant 0 */
+	ARG_TASK,	   /* what get_current_task_btf returned, or a task that hangs on it */
+	ARG_DYNPTR,	   /* the dynptr that a callback got */
 };
 #define ARG_OR_NULL 0x80 /* with a pointer kind: 0 is allowed too */
 
@@ -38,6 +40,7 @@ enum ret_type {
 	RET_VOID,
 	RET_VALUE_OR_NULL,  /* a value of the map of argument 1 */
 	RET_RECORD_OR_NULL, /* memory of argument 2 (ARG_CONST_SIZE) bytes, to be given up */
+	RET_TASK,	    /* the image of a task: prog.h */
 };
 
 enum proto_flags {
@@ -48,6 +51,7 @@ enum proto_flags {
 	PROTO_LOOP = 1 << 4,  /* calls argument 2, a function of (index, argument 3) */
 	PROTO_EACH = 1 << 5,  /* calls argument 2, a function of (map, key, value, argument 3) */
 	PROTO_TIMER = 1 << 6, /* calls argument 2 later, a function of (map, key, value) */
+	PROTO_DRAIN = 1 << 7, /* calls argument 2, a function of (dynptr, argument 3) */
 };
 
 #define PROTO_ARGS 5

@@ -61,7 +61,7 @@ static int check_movable(struct verifier *v, unsigned reg, const struct vreg *p)
 	if (p->maybe_null)
 		return vfail(v, -EACCES, "R%u pointer arithmetic on %s prohibited, null-check it first\n", reg,
 			     vkind_name(p));
-	if (p->kind == V_MAP || p->kind == V_FUNC)
+	if (p->kind == V_MAP || p->kind == V_FUNC || p->kind == V_DYNPTR)
 		return vfail(v, -EACCES, "R%u pointer arithmetic on %s prohibited\n", reg, vkind_name(p));
 	return 0;
 }

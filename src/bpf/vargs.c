@@ -154,6 +154,14 @@ static int arg_pointer(struct verifier *v, unsigned reg, unsigned type, struct v
 			return vfail(v, -EACCES, "dereference of modified ctx ptr R%u off=%d disallowed\n", reg,
 				     r->off);
 		return 0;
+	case ARG_TASK:
+		if (r->kind != V_TASK || r->off || !bounds_is_const(&r->b))
+			return mismatch(v, reg, "trusted_ptr_, ptr_");
+		return 0;
+	case ARG_DYNPTR:
+		if (r->kind != V_DYNPTR || r->off || !bounds_is_const(&r->b))
+			return mismatch(v, reg, "dynptr_ptr");
+		return 0;
 	case ARG_CALLBACK:
 		if (r->kind != V_FUNC)
 			return mismatch(v, reg, "func");

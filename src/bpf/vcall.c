@@ -79,6 +79,9 @@ static int result(struct verifier *v, const struct vhelper *c)
 		r0->maybe_null = 1;
 		r0->id = ++v->ids;
 		return 0;
+	case RET_TASK:
+		*r0 = vreg_pointer(V_TASK);
+		return 0;
 	case RET_RECORD_OR_NULL:
 		*r0 = vreg_pointer(V_RECORD);
 		r0->size = c->const_size;
@@ -143,6 +146,11 @@ static void callback_args(struct verifier *v, struct vframe *f, const struct vhe
 		value.id = ++v->ids;
 	if (c->proto->flags & PROTO_LOOP) {
 		f->reg[1] = vreg_scalar(bounds_range(0, UINT32_MAX));
+		f->reg[2] = caller[3];
+		return;
+	}
+	if (c->proto->flags & PROTO_DRAIN) {
+		f->reg[1] = vreg_pointer(V_DYNPTR);
 		f->reg[2] = caller[3];
 		return;
 	}
@@ -238,7 +246,7 @@ int vcall_helper(struct verifier *v, const struct bpf_insn *i)
 		err = vfail(v, -EINVAL, "tail_call would lead to reference leak\n");
 	if (err == 0 && (flags & PROTO_TAIL_CALL))
 		err = push_tail_return(v);
-	if (err == 0 && (flags & (PROTO_LOOP | PROTO_EACH)))
+	if (err == 0 && (flags & (PROTO_LOOP | PROTO_EACH | PROTO_DRAIN)))
 		err = push_callback(v, &c);
 	if (err == 0 && (flags & PROTO_TIMER))
 		err = push_timer(v, &c);

@@ -66,6 +66,8 @@ static uint32_t object_size(struct verifier *v, const struct vreg *r)
 		return r->map->key_size;
 	case V_RECORD:
 		return r->size;
+	case V_TASK:
+		return TASK_BYTES;
 	default: /* V_CTX */
 		return v->opts->type->ctx_end;
 	}
@@ -100,6 +102,8 @@ static int check_object(struct verifier *v, unsigned reg, const struct vreg *r, 
 		return check_value(v, r, lo, hi, access);
 	if (r->kind == V_KEY && (access & ACCESS_WRITE))
 		return vfail(v, -EACCES, "write to change key R%u off %lld disallowed\n", reg, (long long)lo);
+	if (r->kind == V_TASK && (access & ACCESS_WRITE))
+		return vfail(v, -EACCES, "only read is supported\n");
 	if (r->kind == V_CTX && (access & ACCESS_WRITE) && !(v->opts->type->flags & TYPE_CTX_WRITE))
 		return vfail(v, -EACCES, "invalid bpf_context access off=%lld size=%lld\n", (long long)lo,
 			     (long long)(hi - lo));
@@ -114,6 +118,7 @@ static bool is_memory(const struct vreg *r)
 	case V_VALUE:
 	case V_KEY:
 	case V_RECORD:
+	case V_TASK:
 		return !r->maybe_null;
 	default:
 		return false;
@@ -137,6 +142,13 @@ static bool rodata_value(const struct vreg *r, int64_t lo, unsigned size, struct
 	memcpy(&value, (const char *)r->map->rodata + lo, size);
 	*out = vreg_scalar(bounds_const(value));
 	return true;
+}
+
+/* A task's pointer to another one, which is never null. */
+static bool task_pointer(const struct vreg *r, int64_t lo, unsigned size)
+{
+	return r->kind == V_TASK && bounds_is_const(&r->b) && size == 8 && lo % 8 == 0 && lo >= TASK_POINTERS &&
+	       lo < TASK_POINTERS_END;
 }
 
 static int alignment(struct verifier *v, const struct vreg *r, int off, unsigned size, bool strict)
@@ -168,6 +180,10 @@ static int load(struct verifier *v, unsigned reg, int off, unsigned size, struct
 		err = alignment(v, &r, off, size, r.kind == V_CTX);
 	if (err < 0)
 		return err;
+	if (task_pointer(&r, lo, size)) {
+		*out = vreg_pointer(V_TASK);
+		return 0;
+	}
 	if (!rodata_value(&r, lo, size, out))
 		*out = vreg_scalar(bounds_range(0, size == 8 ? UINT64_MAX : ((uint64_t)1 << (size * 8)) - 1));
 	return 0;

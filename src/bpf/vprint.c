@@ -25,6 +25,10 @@ const char *vkind_name(const struct vreg *r)
 		return r->maybe_null ? "ringbuf_mem_or_null" : "ringbuf_mem";
 	case V_FUNC:
 		return "func";
+	case V_TASK:
+		return "trusted_ptr_task_struct";
+	case V_DYNPTR:
+		return "dynptr_ptr";
 	default:
 		return "?";
 	}

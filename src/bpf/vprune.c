@@ -145,7 +145,7 @@ static bool calls_back(const struct bpf_insn *i)
 {
 	const struct proto *p = insn_is_helper(i) ? proto_of((uint32_t)i->imm) : NULL;
 
-	return p && (p->flags & (PROTO_LOOP | PROTO_EACH));
+	return p && (p->flags & (PROTO_LOOP | PROTO_EACH | PROTO_DRAIN));
 }
 
 static int remember(struct verifier *v)

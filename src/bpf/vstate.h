@@ -23,6 +23,8 @@ enum vkind {
 	V_KEY,	  /* in a map's key: readable */
 	V_RECORD, /* memory of a reserving helper */
 	V_FUNC,	  /* a function of the program */
+	V_TASK,	  /* the image of a task: readable */
+	V_DYNPTR, /* a dynptr that a callback got: for helpers only */
 };
 
 struct vreg {

@@ -32,6 +32,7 @@
 #define ARENA_CPUS 512u
 #define ARENA_SPINS 256u
 #define ARENA_LIMBO 1024u
+#define ARENA_TIMERS 256u
 
 enum arena_region {
 	REGION_ARENA = REGION_FIRST_FS,
@@ -46,6 +47,18 @@ struct arena_limbo {
 	uint64_t stamp; /* waits for runs that began at or before */
 };
 
+/* A timer in a map's value: timer.h. Under its lock word. */
+struct arena_timer {
+	uint64_t word;
+	uint64_t map, field; /* offsets: of the map, of the timer in the value */
+	uint64_t callback;   /* 0: none is set */
+	uint64_t expires;    /* CLOCK_MONOTONIC, ns */
+	uint32_t state, clock;
+	uint64_t pad[2];
+};
+
+_Static_assert(sizeof(struct arena_timer) == 64, "a line each");
+
 struct arena_ctl {
 	uint64_t lock;
 	uint32_t nlimbo;
@@ -59,6 +72,7 @@ struct arena_ctl {
 		uint64_t word;
 	} cache_aligned spin[ARENA_SPINS]; /* lock words behind bpf_spin_lock */
 	struct arena_limbo limbo[ARENA_LIMBO] cache_aligned;
+	struct arena_timer timer[ARENA_TIMERS] cache_aligned;
 };
 
 /*

@@ -340,6 +340,7 @@ static int replace(struct task *t, struct map *m, struct stripe *s, uint32_t *li
 	store_release(link, s->spare); /* it has happened */
 	fence_death();
 	step(t);
+	hash_drop_timer(m, hash_elem(m, old));
 	store_relaxed(&s->spare, old);
 	fence_death();
 	step(t);

@@ -66,6 +66,13 @@ static inline void *hash_value(const struct map *m, const struct elem *e, uint32
 	return (char *)(uintptr_t)e + m->value_at;
 }
 
+/* A timer in a value goes with the value: its entry (timer.h) is nobody's then. */
+static inline void hash_drop_timer(const struct map *m, const struct elem *e)
+{
+	if (unlikely(m->timer_off >= 0))
+		store_relaxed((uint64_t *)(void *)((char *)hash_value(m, e, 0) + m->timer_off), 0);
+}
+
 uint32_t hash_of(const struct map *m, const void *key);
 bool hash_key_equal(const struct map *m, const struct elem *e, const void *key);
 /* The element of this key, without a lock: it was in the table at one moment of the call. */

@@ -272,5 +272,6 @@ void hash_unlink(struct task *t, struct map *m, struct stripe *s, uint32_t *link
 	step(t);
 	store_release(link, hash_elem(m, i)->next); /* it has happened */
 	fence_death();
+	hash_drop_timer(m, hash_elem(m, i));
 	hash_give(t, m, s);
 }

@@ -87,4 +87,10 @@ HELP(hash_update4);
 HELP(hash_update8);
 HELP(hash_delete4);
 HELP(hash_delete8);
+HELP(timer_init);
+HELP(timer_set_callback);
+HELP(timer_start);
+HELP(timer_cancel);
+HELP(user_ring_drain);
+HELP(dynptr_read);
 #undef HELP

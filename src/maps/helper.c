@@ -172,6 +172,12 @@ const run_fn maps_helpers[MAPS_HELPERS] = {
     [FAST_UPDATE + 1] = help_hash_update8,
     [FAST_DELETE] = help_hash_delete4,
     [FAST_DELETE + 1] = help_hash_delete8,
+    [BPF_FUNC_timer_init] = help_timer_init,
+    [BPF_FUNC_timer_set_callback] = help_timer_set_callback,
+    [BPF_FUNC_timer_start] = help_timer_start,
+    [BPF_FUNC_timer_cancel] = help_timer_cancel,
+    [BPF_FUNC_user_ringbuf_drain] = help_user_ring_drain,
+    [BPF_FUNC_dynptr_read] = help_dynptr_read,
     [BPF_FUNC_get_smp_processor_id] = processor_id,
 };
 

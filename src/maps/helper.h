@@ -22,7 +22,7 @@
 struct maps_run;
 
 /*
- * What only the process knows in which programs run. Every entry must be
+ * What only the process knows in which programs run. Every entry but the last must be
  * there; none is called with a lock held but for those of `mr` itself (the CPU,
  * a spin lock of the program is never held in a helper). Errors are -errno.
  */
@@ -47,8 +47,10 @@ struct maps_host {
 	int (*stack)(struct maps_run *mr, void *ctx, uint64_t *ip, uint32_t max);
 	/* Entry of the program with reference `ref` (PROG_ARRAY) in this process, 0: not to be run here. */
 	uint64_t (*entry)(struct maps_run *mr, uint64_t ref);
-	/* The callback of a timer: an address that others can name (what timer_due() gives back), from one in this
-	 * process. */
+	/*
+	 * A name that others understand for a callback of the program that runs
+	 * (timer_due.callback), not 0. NULL: nobody runs timers (timer.h).
+	 */
 	uint64_t (*callback_ref)(struct maps_run *mr, uint64_t fn);
 };
 
@@ -58,13 +60,17 @@ struct maps_host {
  * serves a BTF with this layout, so that CO-RE finds them.
  */
 struct maps_task {
-	int32_t pid, tgid; /* pid: of the thread */
-	struct maps_task *real_parent, *parent, *group_leader;
-	uint64_t start_time, start_boottime; /* ns */
+	int32_t pid, tgid;				       /* pid: of the thread */
+	struct maps_task *real_parent, *parent, *group_leader; /* never NULL: the last one's parent is itself */
+	uint64_t start_time, start_boottime;		       /* ns */
 	uint32_t flags;
 	int32_t exit_code;
 	char comm[16];
 };
+
+_Static_assert(sizeof(struct maps_task) == TASK_BYTES && offsetof(struct maps_task, real_parent) == TASK_POINTERS &&
+		   offsetof(struct maps_task, start_time) == TASK_POINTERS_END,
+	       "the verifier knows it");
 
 /* One thread's, while it runs programs. The members above the line are the runner's. */
 struct maps_run {

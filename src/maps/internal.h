@@ -149,10 +149,10 @@ struct map_ops {
 
 /* Numbers of helpers that are ours alone: for keys of 4 bytes, and one on for 8. */
 enum fast {
-	FAST_LOOKUP = 240,
-	FAST_LOOKUP_CPU = 242,
-	FAST_UPDATE = 244,
-	FAST_DELETE = 246,
+	FAST_LOOKUP = 224,
+	FAST_LOOKUP_CPU = 226,
+	FAST_UPDATE = 228,
+	FAST_DELETE = 230,
 };
 void hash_describe(const struct map *m, struct map_info *info);
 

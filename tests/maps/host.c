@@ -113,7 +113,12 @@ static const struct maps_host table = {
 void host_init(struct host *h, struct task *t)
 {
 	memset(h, 0, sizeof(*h));
-	h->parent = (struct maps_task){.pid = 900, .tgid = 900, .comm = "parent"};
+	h->parent = (struct maps_task){.pid = 900,
+				       .tgid = 900,
+				       .real_parent = &h->parent,
+				       .parent = &h->parent,
+				       .group_leader = &h->parent,
+				       .comm = "parent"};
 	h->task = (struct maps_task){.pid = 1001,
 				     .tgid = 1000,
 				     .real_parent = &h->parent,
@@ -176,14 +181,22 @@ uint64_t prog_run(struct host *h, const struct loaded *p, void *ctx)
 	return r0;
 }
 
+static bool in_task(const struct maps_task *t, uint64_t addr, uint64_t len)
+{
+	uint64_t at = addr - (uintptr_t)t;
+
+	return at <= sizeof(*t) && len <= sizeof(*t) - at;
+}
+
 /* The world's maps are what a program may touch beside its stack and context. */
 static bool in_world(void *arg, uint64_t addr, uint64_t len, bool write)
 {
 	const struct host *h = arg;
 	const struct pool *p = h->mr.t->pool;
 
-	return maps_access(p, addr, len, write) ||
-	       (!write && addr - (uintptr_t)&h->task <= sizeof(h->task) - min_of(len, sizeof(h->task)));
+	if (!write && (in_task(&h->task, addr, len) || in_task(&h->parent, addr, len)))
+		return true;
+	return maps_access(p, addr, len, write);
 }
 
 uint64_t prog_interp(struct host *h, const struct loaded *p, void *ctx, uint32_t len)

@@ -7,6 +7,7 @@
 #include "bpf/proto.h"
 #include "maps/perf.h"
 #include "maps/ring.h"
+#include "maps/timer.h"
 
 static struct rig rig;
 static struct host host;
@@ -371,6 +372,126 @@ static void test_queue(void)
 	rig_unmap(&rig, m);
 }
 
+/* A program walks from its task to the parent, and keeps something for itself. */
+static void test_storage(void)
+{
+	static const struct bpf_insn parent[] = {CALL(get_current_task_btf), LDX(DW, 1, 0, 8), LDX(DW, 1, 1, 16),
+						 LDX(W, 0, 1, 4), EXIT()};
+	static const struct bpf_insn count[] = {CALL(get_current_task_btf),
+						MOV_X(2, 0),
+						LD_MAP(1, 0),
+						MOV_K(3, 0),
+						MOV_K(4, 1),
+						CALL(task_storage_get),
+						J_K(JNE, 0, 0, 2),
+						MOV_K(0, 0),
+						EXIT(),
+						LDX(DW, 1, 0, 8),
+						ADD_K(1, 1),
+						STX(DW, 0, 1, 8),
+						MOV_X(0, 1),
+						EXIT()};
+	static const struct bpf_insn bad[] = {CALL(get_current_task_btf), LDX(DW, 1, 0, 8), ST(W, 1, 0, 1), MOV_K(0, 0),
+					      EXIT()};
+	static const struct bpf_insn far[] = {CALL(get_current_task_btf), LDX(DW, 0, 0, 72), EXIT()};
+	const struct map_attr a = {.type = BPF_MAP_TYPE_TASK_STORAGE,
+				   .key_size = 4,
+				   .value_size = 16,
+				   .flags = BPF_F_NO_PREALLOC,
+				   .spin_lock_off = -1,
+				   .timer_off = -1};
+	struct map *m = rig_map(&rig, &a);
+	const uint32_t tid = 1001;
+	struct loaded p;
+	uint64_t v[2];
+
+	report(both(parent, array_len(parent), NULL, 0, 900, 900), "a task and its parent can be read");
+	report(prog_load(&rig, bad, array_len(bad), NULL, 0, &p) == -EACCES &&
+		   prog_load(&rig, far, array_len(far), NULL, 0, &p) == -EACCES,
+	       "and not written, nor read beyond");
+	report(both(count, array_len(count), &m, 1, 1, 2) && map_lookup(&rig.t, m, &tid, v, 0) == 0 && v[1] == 2 &&
+		   map_delete(&rig.t, m, &tid) == 0,
+	       "task storage");
+	rig_unmap(&rig, m);
+}
+
+/* A loader's samples: each is read by a callback; one lies around the end of the ring. */
+static void test_drain(void)
+{
+	static const struct bpf_insn drain[] = {
+	    ST(DW, 10, -8, 0), LD_MAP(1, 0), LD_FUNC(2, 8), MOV_X(3, 10), ADD_K(3, -8), MOV_K(4, 0),
+	    CALL(user_ringbuf_drain), LDX(DW, 1, 10, -8), ADD_X(0, 1), EXIT(),
+	    /* callback: (dynptr, sum) */
+	    MOV_X(6, 2), MOV_X(3, 1), MOV_X(1, 10), ADD_K(1, -8), MOV_K(2, 8), MOV_K(4, 8), MOV_K(5, 0),
+	    CALL(dynptr_read), J_K(JNE, 0, 0, 3), LDX(DW, 1, 10, -8), LDX(DW, 2, 6, 0), ADD_X(2, 1), STX(DW, 6, 2, 0),
+	    MOV_K(0, 0), EXIT()};
+	struct bpf_insn fixed[array_len(drain)];
+	struct map *m = make(BPF_MAP_TYPE_USER_RINGBUF, 0, 0, 4096);
+	struct loaded p;
+	uint64_t r0;
+	uint8_t ctx[96] = {0};
+
+	memcpy(fixed, drain, sizeof(drain));
+	fixed[20].off = 4; /* over the sum, to the end */
+	*ring_consumer(m) = *ring_producer(m) = 4096 - 16;
+	for (unsigned k = 0; k < 2; k++) {
+		uint64_t at = *ring_producer(m);
+		uint64_t words[3] = {16, 5, 100 + k};
+
+		for (unsigned i = 0; i < 3; i++)
+			memcpy(ring_data(m) + (at + i * 8) % 4096, &words[i], 8);
+		*ring_producer(m) = at + 24;
+	}
+	if (prog_load(&rig, fixed, array_len(fixed), &m, 1, &p) != 0) {
+		report(false, "a user ring buffer is drained");
+		return;
+	}
+	r0 = prog_run(&host, &p, ctx);
+	report(r0 == 2 + 201 && *ring_consumer(m) == *ring_producer(m) && prog_interp(&host, &p, ctx, sizeof(ctx)) == 0,
+	       "a user ring buffer is drained");
+	prog_unload(&p);
+	rig_unmap(&rig, m);
+}
+
+static void test_timer(void)
+{
+	const struct map_attr a = {.type = BPF_MAP_TYPE_HASH,
+				   .key_size = 8,
+				   .value_size = 24,
+				   .max_entries = 4,
+				   .spin_lock_off = -1,
+				   .timer_off = 8};
+	struct map *m = rig_map(&rig, &a);
+	uint64_t key = 5, v[3] = {7, 8, 9}, *value;
+	struct timer_due due;
+	bool ok;
+
+	must(map_update(&rig.t, m, &key, v, 0));
+	value = (uint64_t *)(uintptr_t)call(map_lookup_elem, P(m), P(&key), 0, 0, 0);
+	ok = value && value[1] == 0 && call(timer_start, P(value + 1), 0, 0, 0, 0) == -EINVAL;
+	ok = ok && call(timer_init, P(value + 1), P(m), 99, 0, 0) == -EINVAL &&
+	     call(timer_init, P(value + 1), P(m), 1, 0, 0) == 0 &&
+	     call(timer_init, P(value + 1), P(m), 1, 0, 0) == -EBUSY;
+	ok = ok && call(timer_start, P(value + 1), 1000, 0, 0, 0) == -EINVAL &&
+	     call(timer_set_callback, P(value + 1), 0x77, 0, 0, 0) == 0 &&
+	     call(timer_start, P(value + 1), 1000, 0, 0, 0) == 0;
+	report(ok && map_lookup(&rig.t, m, &key, v, 0) == 0 && v[0] == 7 && v[1] == 0 && v[2] == 0,
+	       "a timer is set; its bytes are nobody's to read");
+	ok = timers_due(&rig.t, timers_next(&rig.a.pool) - 1, &due) == 0 &&
+	     timers_due(&rig.t, UINT64_MAX - 1, &due) == 1;
+	report(ok && due.value == value && due.callback == 0x77 && *(uint64_t *)due.key == 5 &&
+		   timers_due(&rig.t, UINT64_MAX - 1, &due) == 0 && timers_next(&rig.a.pool) == UINT64_MAX,
+	       "it is due once, not before its time");
+	ok = call(timer_start, P(value + 1), 0, 0, 0, 0) == 0 && call(timer_cancel, P(value + 1), 0, 0, 0, 0) == 1 &&
+	     call(timer_cancel, P(value + 1), 0, 0, 0, 0) == 0 &&
+	     call(timer_start, P(value + 1), 0, 0, 0, 0) == -EINVAL;
+	ok = ok && call(timer_set_callback, P(value + 1), 0x77, 0, 0, 0) == 0 &&
+	     call(timer_start, P(value + 1), 0, 0, 0, 0) == 0;
+	must(map_delete(&rig.t, m, &key));
+	report(ok && timers_due(&rig.t, UINT64_MAX - 1, &due) == 0, "cancelled, and gone with its element");
+	rig_unmap(&rig, m);
+}
+
 /* Every helper that the verifier lets programs call has something behind it. */
 static void test_complete(void)
 {
@@ -405,6 +526,9 @@ int main(void)
 	test_each();
 	test_inner();
 	test_queue();
+	test_storage();
+	test_drain();
+	test_timer();
 	test_complete();
 	rig_close(&rig, 0);
 	printf("1..%d\n", tests);
