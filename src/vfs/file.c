@@ -306,11 +306,16 @@ static uint32_t entry_len(const struct fs_dirent *d, bool old)
 
 static int entry64_out(const struct fs_dirent *d, char *to)
 {
-	struct entry64 e = {.ino = d->ino,
-			    .off = (int64_t)d->cookie,
-			    .reclen = (uint16_t)entry_len(d, false),
-			    .type = (uint8_t)(d->mode >> 12)};
+	struct entry64 e;
+	uint32_t len = entry_len(d, false);
+	uint64_t zero = 0;
 
+	/* What lies behind the name, and may be all of it: zeroing the whole takes longer than the rest. */
+	mem_copy((char *)&e + len - sizeof zero, &zero, sizeof zero);
+	e.ino = d->ino;
+	e.off = (int64_t)d->cookie;
+	e.reclen = (uint16_t)len;
+	e.type = (uint8_t)(d->mode >> 12);
 	mem_copy(e.name, d->name, d->len + 1u);
 	return user_copy(to, &e, e.reclen) ? -EFAULT : 0;
 }
