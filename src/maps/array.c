@@ -14,7 +14,7 @@ static int check_attr(const struct map_attr *a, bool percpu)
 {
 	if (a->max_entries == 0 || a->key_size != 4 || a->value_size == 0 || (a->flags & ~SHARED_FLAGS))
 		return -EINVAL;
-	if (check_access_flags(a->flags))
+	if (check_access_flags(a->flags) || (percpu && (a->flags & BPF_F_NUMA_NODE)))
 		return -EINVAL;
 	if (a->type != BPF_MAP_TYPE_ARRAY && (a->flags & (BPF_F_MMAPABLE | BPF_F_INNER_MAP)))
 		return -EINVAL;

@@ -42,7 +42,7 @@ static int check_attr(const struct map_attr *a, bool lru, bool percpu)
 		return -EINVAL;
 	if (lru && !prealloc)
 		return -MAP_ENOTSUPP;
-	if ((a->flags & BPF_F_NUMA_NODE) && (a->flags & BPF_F_NO_COMMON_LRU))
+	if ((a->flags & BPF_F_NUMA_NODE) && (percpu || (a->flags & BPF_F_NO_COMMON_LRU)))
 		return -EINVAL;
 	if (a->max_entries == 0 || a->key_size == 0 || a->value_size == 0)
 		return -EINVAL;
@@ -250,7 +250,7 @@ static uint32_t *find_link(const struct map *m, const void *key, uint32_t hash)
 {
 	uint32_t *link = hash_head(m, hash), i;
 
-	while ((i = *link) != 0 && i <= m->nelems) {
+	for (uint32_t n = 0; (i = *link) != 0 && i <= m->nelems && n <= m->nelems; n++) {
 		struct elem *e = hash_elem(m, i);
 
 		if (e->hash == hash && hash_key_equal(m, e, key))

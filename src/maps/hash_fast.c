@@ -97,7 +97,7 @@ INLINE uint64_t delete_key(uint64_t map, uint64_t key, struct run *run, unsigned
 	if (unlikely(s->taken || s->replaced))
 		hash_repair(t, m, s);
 	link = hash_head(m, hash);
-	while ((i = load_relaxed(link)) != 0 && likely(i <= m->nelems)) {
+	for (uint32_t n = 0; (i = load_relaxed(link)) != 0 && likely(i <= m->nelems && n <= m->nelems); n++) {
 		struct elem *e = hash_elem(m, i);
 
 		if (e->hash == hash && e->key[0] == k) {

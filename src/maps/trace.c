@@ -7,8 +7,7 @@
 
 #include "maps/jhash.h"
 
-#define TRACE_FLAGS                                                                                                    \
-	(BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG | BPF_F_STACK_BUILD_ID)
+#define TRACE_FLAGS (BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_STACK_BUILD_ID)
 
 struct bucket {
 	uint64_t word;
