@@ -295,8 +295,8 @@ static int elem_fill(struct map *m, struct elem *e, const void *key, uint32_t ha
 }
 
 /* A new element in the chain; in s->taken until the link to it stands. */
-static int insert(struct task *t, struct map *m, struct stripe *s, const void *key, uint32_t hash, const void *value,
-		  struct side side)
+int hash_insert(struct task *t, struct map *m, struct stripe *s, const void *key, uint32_t hash, const void *value,
+		struct side side)
 {
 	uint32_t *head = hash_head(m, hash), i = 0;
 	int err = hash_take(t, m, s, hash & (m->nheads - 1), &i);
@@ -383,7 +383,8 @@ static int update_locked(struct task *t, struct map *m, struct stripe *s, const 
 		return -EEXIST;
 	if (!link && (flags & BPF_EXIST))
 		return -ENOENT;
-	return link ? change(t, m, s, link, key, hash, value, flags, side) : insert(t, m, s, key, hash, value, side);
+	return link ? change(t, m, s, link, key, hash, value, flags, side)
+		    : hash_insert(t, m, s, key, hash, value, side);
 }
 
 /* Somebody held the stripe whose elements were wanted: waits for it, or finds it dead, with no lock held. */

@@ -90,8 +90,13 @@ uint64_t hash_next_ref(const struct map *m, uint32_t *at);
  */
 int64_t hash_chain_out(struct task *t, struct map *m, uint32_t head, void *keys, void *values, uint32_t room,
 		       uint64_t flags, bool remove) must_check;
-/* Takes the element that `link` leads to out of its chain, and frees it. Under the lock. */
-void hash_unlink(struct task *t, struct map *m, struct stripe *s, uint32_t *link, uint32_t hash);
+/*
+ * A new element of this key, which has none yet, under the lock. -E2BIG,
+ * -ENOMEM, -EFAULT; -EAGAIN: to be tried again from the beginning, without
+ * the lock.
+ */
+int hash_insert(struct task *t, struct map *m, struct stripe *s, const void *key, uint32_t hash, const void *value,
+		struct side side) must_check;
 
 /* hash_elem.c: elements under a stripe's lock */
 
@@ -104,7 +109,39 @@ void hash_repair(struct task *t, struct map *m, struct stripe *s);
  * -EAGAIN: others hold what there may be; let go of the lock and try again.
  */
 int hash_take(struct task *t, struct map *m, struct stripe *s, uint32_t head, uint32_t *i) must_check;
-/* Puts the element named in s->taken into the free list. It is in no chain. */
-void hash_give(struct task *t, struct map *m, struct stripe *s);
 /* The link that leads to element `i` in the chain at `head`, or NULL. */
 uint32_t *hash_link(const struct map *m, uint32_t head, uint32_t i);
+
+static inline void hash_put_free(struct task *t, struct map *m, struct stripe *s, uint32_t i)
+{
+	step(t);
+	store_relaxed(&hash_elem(m, i)->next, s->free);
+	fence_death();
+	step(t);
+	store_relaxed(&s->free, i);
+	fence_death();
+	step(t);
+}
+
+/* Puts the element named in s->taken into the free list. It is in no chain. */
+static inline void hash_give(struct task *t, struct map *m, struct stripe *s)
+{
+	hash_put_free(t, m, s, (uint32_t)s->taken);
+	store_relaxed(&s->taken, 0);
+	fence_death();
+}
+
+/* Takes the element that `link` leads to out of its chain, and frees it. Under the lock. */
+static inline void hash_unlink(struct task *t, struct map *m, struct stripe *s, uint32_t *link, uint32_t hash)
+{
+	uint32_t i = *link;
+
+	step(t);
+	store_relaxed(&s->taken, (uint64_t)(hash & (m->nheads - 1)) << 32 | i);
+	fence_death();
+	step(t);
+	store_release(link, hash_elem(m, i)->next); /* it has happened */
+	fence_death();
+	hash_drop_timer(m, hash_elem(m, i));
+	hash_give(t, m, s);
+}

@@ -32,24 +32,6 @@ uint32_t *hash_link(const struct map *m, uint32_t head, uint32_t i)
 	return NULL;
 }
 
-static void put_free(struct task *t, struct map *m, struct stripe *s, uint32_t i)
-{
-	step(t);
-	store_relaxed(&hash_elem(m, i)->next, s->free);
-	fence_death();
-	step(t);
-	store_relaxed(&s->free, i);
-	fence_death();
-	step(t);
-}
-
-void hash_give(struct task *t, struct map *m, struct stripe *s)
-{
-	put_free(t, m, s, (uint32_t)s->taken);
-	store_relaxed(&s->taken, 0);
-	fence_death();
-}
-
 static bool is_linked(const struct map *m, uint64_t named)
 {
 	return named >> 32 != NO_HEAD && hash_link(m, (uint32_t)(named >> 32), (uint32_t)named);
@@ -77,7 +59,7 @@ cold void hash_repair(struct task *t, struct map *m, struct stripe *s)
 		return;
 	if (i && i <= m->nelems && load_relaxed(&hash_elem(m, i)->owner) == stripe_id(m, s) && i != s->free &&
 	    !is_linked(m, s->taken))
-		put_free(t, m, s, i);
+		hash_put_free(t, m, s, i);
 	store_relaxed(&s->taken, 0);
 	fence_death();
 }
@@ -260,18 +242,4 @@ int hash_take(struct task *t, struct map *m, struct stripe *s, uint32_t head, ui
 	if (err == -E2BIG && (m->type == BPF_MAP_TYPE_LRU_HASH || m->type == BPF_MAP_TYPE_LRU_PERCPU_HASH))
 		err = take_victim(t, m, s, head, i);
 	return err;
-}
-
-void hash_unlink(struct task *t, struct map *m, struct stripe *s, uint32_t *link, uint32_t hash)
-{
-	uint32_t i = *link;
-
-	step(t);
-	store_relaxed(&s->taken, (uint64_t)(hash & (m->nheads - 1)) << 32 | i);
-	fence_death();
-	step(t);
-	store_release(link, hash_elem(m, i)->next); /* it has happened */
-	fence_death();
-	hash_drop_timer(m, hash_elem(m, i));
-	hash_give(t, m, s);
 }

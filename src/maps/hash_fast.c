@@ -74,14 +74,21 @@ INLINE uint64_t update(uint64_t map, uint64_t key, uint64_t value, uint64_t flag
 	uint32_t hash = hash_small(m, k), i;
 	struct stripe *s = hash_stripe(m, hash);
 	struct task *t = task_of(run);
+	int err = 0;
 
 	if (unlikely(flags != BPF_ANY) || unlikely(fast_lock(t, &s->word)))
 		return num(map_ops(m->type)->update(t, m, ptr(key), ptr(value), flags, (struct side){0}));
-	i = likely(!s->taken && !s->replaced) ? walk(m, k, hash, size) : 0;
+	if (unlikely(s->taken || s->replaced))
+		hash_repair(t, m, s);
+	i = walk(m, k, hash, size);
 	if (likely(i))
 		store_relaxed((uint64_t *)(void *)((char *)hash_elem(m, i) + m->value_at), hash_load(ptr(value), 8));
-	fast_unlock(t, &s->word, 0);
-	return likely(i) ? 0 : num(map_ops(m->type)->update(t, m, ptr(key), ptr(value), flags, (struct side){0}));
+	else
+		err = hash_insert(t, m, s, ptr(key), hash, ptr(value), (struct side){0});
+	fast_unlock(t, &s->word, i ? 0 : LOCK_VERSION);
+	if (unlikely(err == -EAGAIN))
+		err = map_ops(m->type)->update(t, m, ptr(key), ptr(value), flags, (struct side){0});
+	return num(err);
 }
 
 INLINE uint64_t delete_key(uint64_t map, uint64_t key, struct run *run, unsigned size)
