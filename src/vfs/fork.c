@@ -50,6 +50,7 @@ static void drop_states(struct vfs_brood *b)
 static int make_states(struct vfs_thread *v)
 {
 	struct vfs_brood *b = &v->brood;
+	size_t n;
 
 	b->proc = map_pages(sizeof *b->proc);
 	b->thread = map_pages(sizeof *b->thread);
@@ -57,7 +58,10 @@ static int make_states(struct vfs_thread *v)
 		drop_states(b);
 		return -EAGAIN;
 	}
-	mem_copy(b->proc, v->proc, sizeof *b->proc);
+	n = (size_t)fd_end(v->proc);
+	mem_copy(b->proc, v->proc, offsetof(struct vfs_proc, fd));
+	mem_copy(b->proc->fd, v->proc->fd, n * sizeof b->proc->fd[0]);
+	mem_copy(b->proc->ino, v->proc->ino, n * sizeof b->proc->ino[0]);
 	b->proc->fd_lock = 0;
 	b->proc->place = *v->place;
 	b->thread->proc = b->proc;
@@ -71,7 +75,7 @@ int vfs_fork_prepare(struct vfs_thread *v, bool vm)
 
 	fd_unpark(v->proc);
 	/* What a program that the child becomes will have in common with us: see real.c. */
-	for (long fd = 0; fd < (long)FS_HANDLES; fd++)
+	for (long fd = 0; fd < fd_end(v->proc); fd++)
 		if ((load_relaxed(&v->proc->fd[fd]) & (FD_OWNED | FD_EXEC | FD_REAL)) == FD_OWNED)
 			fd_make_real(v, fd);
 	err = make_seats(v);
@@ -132,7 +136,7 @@ void vfs_exec_prepare(struct vfs_thread *v, bool carries)
 	struct vfs_proc *p = v->proc;
 
 	fd_unpark(p);
-	for (long fd = 0; fd < (long)FS_HANDLES; fd++) {
+	for (long fd = 0; fd < fd_end(p); fd++) {
 		uint8_t f = load_relaxed(&p->fd[fd]);
 
 		if (!(f & FD_OWNED))
@@ -157,7 +161,7 @@ void vfs_exec_failed(struct vfs_thread *v)
 	struct vfs_proc *p = v->proc;
 
 	set_hidden(p, false);
-	for (long fd = 0; fd < (long)FS_HANDLES; fd++)
+	for (long fd = 0; fd < fd_end(p); fd++)
 		if ((load_relaxed(&p->fd[fd]) & (FD_OWNED | FD_EXEC)) == (FD_OWNED | FD_EXEC))
 			set_exec((int)fd, false);
 }

@@ -63,6 +63,7 @@ struct vfs_proc {
 	uint32_t nparked; /* placeholders that are free to be used, in order of their numbers */
 	uint16_t parked[PARKED];
 	bool hole; /* the kernel may have a lower free number than the first parked */
+	/* To the end of the struct, by number: see fd_end. */
 	uint8_t fd[FS_HANDLES];
 	fs_ino ino[FS_HANDLES]; /* of those that are ours */
 };
@@ -196,6 +197,16 @@ static inline int fd_store(const struct vfs_proc *p, long fd)
 		return -1;
 	f = load_relaxed(&p->fd[fd]);
 	return f & FD_OWNED ? (int)(f >> FD_STORE & (VFS_MOUNTS - 1)) : -1;
+}
+
+/* Numbers from here on were never ours. */
+static inline long fd_end(const struct vfs_proc *p)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < p->nmounts; i++)
+		n = max_of(n, fs_handles(&p->mount[i].fs));
+	return min_of(n, FS_HANDLES);
 }
 
 /* The lowest free descriptor number, held by a placeholder; not yet ours. */

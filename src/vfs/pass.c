@@ -144,7 +144,7 @@ HANDLER(call_sendmmsg)
 void go_passive(struct vfs_thread *v)
 {
 	fd_unpark(v->proc);
-	for (long fd = 0; fd < (long)FS_HANDLES; fd++)
+	for (long fd = 0; fd < fd_end(v->proc); fd++)
 		fd_materialise(v, fd);
 	v->proc->passive = true;
 }

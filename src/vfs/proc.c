@@ -164,7 +164,7 @@ void vfs_proc_leave(struct vfs_thread *v)
 {
 	struct vfs_proc *p = v->proc;
 
-	for (uint32_t fd = 0; fd < FS_HANDLES; fd++) {
+	for (uint32_t fd = 0; fd < (uint32_t)fd_end(p); fd++) {
 		int store = fd_store(p, fd);
 
 		if (store < 0)

@@ -243,7 +243,7 @@ void fd_follow(struct vfs_thread *v)
 {
 	struct vfs_proc *p = v->proc;
 
-	for (long fd = 0; fd < (long)FS_HANDLES; fd++) {
+	for (long fd = 0; fd < fd_end(p); fd++) {
 		int store = fd_store(p, fd);
 		struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
 
