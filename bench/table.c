@@ -38,6 +38,13 @@ static void do_copy(struct place *p, unsigned i)
 	__asm__ volatile("" : : "r"(to) : "memory");
 }
 
+/* The other way, as a write does: into pages that are in no near cache. */
+static void do_copy_back(struct place *p, unsigned i)
+{
+	memcpy(from[i % array_len(from)], to, PAGE);
+	__asm__ volatile("" : : "r"(from) : "memory");
+}
+
 /* One file for all workers of a directory, beside their own. */
 static void open_shared(struct place *p, unsigned n)
 {
@@ -82,10 +89,11 @@ static void do_exec(struct place *p, unsigned i)
 		err(1, "%s", argv[0]);
 }
 
-enum extra { COPY, SHARED, OTHER, OTHER_BARE, EXEC, MEMORY, EXTRAS };
+enum extra { COPY, COPY_BACK, SHARED, OTHER, OTHER_BARE, EXEC, MEMORY, EXTRAS };
 
 static const struct operation extras[EXTRAS] = {
     [COPY] = {"memcpy 4K", 1000, NULL, do_copy, NULL},
+    [COPY_BACK] = {"memcpy 4K back", 1000, NULL, do_copy_back, NULL},
     [SHARED] = {"pread 4K, one file", 20000, open_shared, do_read_shared, NULL},
     [OTHER] = {"pread of /dev/null", 2000, open_null, do_other, NULL},
     [OTHER_BARE] = {"the same, never caught", 2000, open_null, do_other_bare, NULL},
@@ -349,11 +357,11 @@ static void show_value(const char *name, const char *unit, double value, double 
 }
 
 /* A page costs what copying it costs, and little more. */
-static void show_copy(const char *name)
+static void show_copy(const char *name, enum extra bare)
 {
 	double t[2];
 
-	measure(rounds, &workers[TMPFS], COPY, &workers[HOOKED], operation_named(name), t);
+	measure(rounds, &workers[TMPFS], bare, &workers[HOOKED], operation_named(name), t);
 	printf("%-22s (a bare memcpy takes %.0f ns)\n", name, t[0]);
 	show_value(name, "ns", t[1], 1.5 * t[0] + 15, false);
 }
@@ -363,8 +371,8 @@ static void show_rest(void)
 	double t[2];
 
 	if (wanted("copy")) {
-		show_copy("pread 4K");
-		show_copy("pwrite 4K");
+		show_copy("pread 4K", COPY);
+		show_copy("pwrite 4K", COPY_BACK);
 	}
 	if (wanted("two")) {
 		show_value("two processes: create+close", "times", scaling(rounds, operation_named("create+close"), 50),
