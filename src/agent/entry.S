@@ -4,7 +4,7 @@
  * A stub comes here with the number in rax and the address of the `syscall`
  * instruction in r11; rcx and r11 are free, since the instruction destroys
  * them. Nothing else may change: flags go by lahf, seto and back (no pushf:
- * popf is slow), vector registers are not used by the agent at all.
+ * popf is slow), vector registers are used by copies only, which save them (copy.S).
  *
  * The frame lies on the program's stack below the red zone, at a constant
  * distance, so that the unwinder passes through it.
