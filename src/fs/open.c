@@ -145,7 +145,7 @@ static int resolve(const struct fs *fs, uint32_t client, uint32_t handle, uint32
 {
 	const struct open_file *f;
 
-	*file = handle < handles_used(fs, client) ? load_acquire(handle_at(fs, client, handle)) : 0;
+	*file = handle < FS_HANDLES ? load_acquire(handle_at(fs, client, handle)) : 0;
 	if (!*file)
 		return -EBADF;
 	f = file_at(fs, *file);
@@ -186,7 +186,8 @@ static int drop(struct task *t, uint32_t client, uint32_t handle)
 	txn_set(t, &i->nopen, i->nopen - 1);
 	if (f->refs == 0)
 		hand_push_unit(t, &fs->files, hand_item(HAND_FILE, 1, file));
-	maybe_reap(t, i);
+	if (unlikely(i->nlink == 0))
+		maybe_reap(t, i);
 	return txn_commit_quiet(t);
 }
 

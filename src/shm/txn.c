@@ -47,14 +47,14 @@ void txn_undo(struct pool *pool, struct task_slot *s)
 	step_in(pool);
 }
 
-static void release_all(struct task *t, uint64_t changed)
+static inline void release_all(struct task *t, uint64_t changed)
 {
 	while (t->slot->nheld > t->outer)
 		lock_release(t, changed);
 	t->depth = 0;
 }
 
-static int commit(struct task *t, uint64_t changed)
+static inline int commit(struct task *t, uint64_t changed)
 {
 	check(t->depth == 1);
 	if (unlikely(t->broken))
