@@ -232,10 +232,23 @@ HANDLER(call_write)
 	return t ? fs_write_next(t, cred(v), (uint32_t)c->a[0], (const void *)c->a[1], io_len(c->a[2])) : VFS_PASS;
 }
 
-static int64_t read_at(struct task *t, uint32_t fd, void *buf, size_t len, int64_t off)
+/*
+ * The inode and flags of a descriptor of ours. The inode is the handle's; that the
+ * process remembers it lets what follows begin before the handle's loads are there.
+ */
+static int64_t handle_of(struct vfs_thread *v, struct task *t, uint32_t fd, uint32_t *flags)
+{
+	int64_t ino = load_relaxed(&v->proc->ino[fd]), is = fs_handle(t, fd, flags);
+	bool same = is == ino;
+
+	__asm__("" : "+r"(ino)); /* or the compiler takes the other, which is the same */
+	return likely(same) ? ino : is;
+}
+
+static int64_t read_at(struct vfs_thread *v, struct task *t, uint32_t fd, void *buf, size_t len, int64_t off)
 {
 	uint32_t flags = 0;
-	int64_t ino = fs_handle(t, fd, &flags);
+	int64_t ino = handle_of(v, t, fd, &flags);
 
 	if (off < 0) /* before all that the descriptor may be lacking */
 		return -EINVAL;
@@ -245,31 +258,30 @@ static int64_t read_at(struct task *t, uint32_t fd, void *buf, size_t len, int64
 }
 
 /* On Linux, pwrite to a file open for appending appends. */
-static int64_t write_at(struct task *t, const struct fs_cred *who, uint32_t fd, const void *buf, size_t len,
-			int64_t off)
+static int64_t write_at(struct vfs_thread *v, struct task *t, uint32_t fd, const void *buf, size_t len, int64_t off)
 {
 	uint32_t flags = 0;
-	int64_t ino = fs_handle(t, fd, &flags);
+	int64_t ino = handle_of(v, t, fd, &flags);
 
 	if (off < 0)
 		return -EINVAL;
 	if (ino < 0 || (flags & O_ACCMODE) == O_RDONLY)
 		return ino < 0 ? ino : -EBADF;
-	return fs_write(t, who, (fs_ino)ino, buf, len, off, flags & O_APPEND ? FS_IO_APPEND : 0, NULL);
+	return fs_write(t, cred(v), (fs_ino)ino, buf, len, off, flags & O_APPEND ? FS_IO_APPEND : 0, NULL);
 }
 
 HANDLER(call_pread)
 {
 	struct task *t = owner(v, (int)c->a[0]);
 
-	return t ? read_at(t, (uint32_t)c->a[0], (void *)c->a[1], io_len(c->a[2]), c->a[3]) : VFS_PASS;
+	return t ? read_at(v, t, (uint32_t)c->a[0], (void *)c->a[1], io_len(c->a[2]), c->a[3]) : VFS_PASS;
 }
 
 HANDLER(call_pwrite)
 {
 	struct task *t = grower(v, (int)c->a[0]);
 
-	return t ? write_at(t, cred(v), (uint32_t)c->a[0], (const void *)c->a[1], io_len(c->a[2]), c->a[3]) : VFS_PASS;
+	return t ? write_at(v, t, (uint32_t)c->a[0], (const void *)c->a[1], io_len(c->a[2]), c->a[3]) : VFS_PASS;
 }
 
 HANDLER(call_lseek)
