@@ -172,7 +172,7 @@ HANDLER(call_close)
 		return VFS_PASS;
 	}
 	/* Its locks on the file go with any descriptor of it, as they should: so it has to be one. */
-	if (unlikely(load_relaxed(&p->locks)))
+	if (unlikely(fd_locked(p, fd)))
 		fd_make_real(v, fd);
 	if (load_relaxed(&p->fd[fd]) & FD_REAL) {
 		store_release(&p->fd[fd], 0);
@@ -249,7 +249,7 @@ static long dup_to(struct vfs_thread *v, long from, long to, bool exec)
 
 	if ((unsigned long)to >= FS_HANDLES || (there < 0 && to == p->placeholder))
 		return -EBADF;
-	if (there >= 0 && unlikely(load_relaxed(&p->locks)))
+	if (there >= 0 && unlikely(fd_locked(p, to)))
 		fd_make_real(v, to);
 	local_lock(&p->fd_lock);
 	parked = unpark_one(p, to);
@@ -314,6 +314,17 @@ HANDLER(call_dup3)
 #ifndef FICLONE
 #define FICLONE 0x40049409u /* linux/fs.h, which has a BLOCK_SIZE of its own */
 #endif
+static void note_lock(struct vfs_proc *p, long fd)
+{
+	local_lock(&p->fd_lock);
+	if (!fd_locked(p, fd)) {
+		if (p->nlocked < LOCKED)
+			store_relaxed(&p->locked[p->nlocked], p->ino[fd]);
+		store_release(&p->nlocked, p->nlocked + 1);
+	}
+	local_unlock(&p->fd_lock);
+}
+
 #define STATUS_FLAGS (O_APPEND | O_NONBLOCK | O_NOATIME)
 
 static long get_flags(struct vfs_thread *v, unsigned store, long fd)
@@ -383,7 +394,7 @@ HANDLER(call_fcntl)
 	/* Locks and leases are the kernel's; reading and writing stay here. */
 	err = fd_make_real(v, fd);
 	if (cmd == F_SETLK || cmd == F_SETLKW)
-		store_relaxed(&p->locks, true);
+		note_lock(p, fd);
 	return err ? err : VFS_PASS;
 }
 

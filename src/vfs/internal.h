@@ -17,6 +17,7 @@
 #define PARKED 8u
 #define GROUPS 64u
 #define BATCH 24
+#define LOCKED 32u
 #define VECTOR 1024u /* UIO_MAXIOV */
 
 /* A store that is attached, and where it is mounted. */
@@ -52,10 +53,13 @@ struct vfs_proc {
 	struct vmount mount[VFS_MOUNTS];
 	uint32_t nmounts;
 	bool limited; /* RLIMIT_FSIZE is set: what could grow a file is the kernel's, with its signal */
-	bool locks;   /* it has asked for record locks: closing any descriptor of a file drops them */
 	bool passive; /* something is going on that we cannot follow: all goes to the kernel */
 
 	struct vfs_place place; /* of all threads that have none of their own */
+
+	/* Files that it has asked for record locks: closing any descriptor of one drops them. Under fd_lock to add. */
+	uint32_t nlocked; /* more than LOCKED: any file may be one */
+	fs_ino locked[LOCKED];
 
 	/* Descriptors. `fd` is read without the lock. */
 	uint32_t fd_lock;
@@ -207,6 +211,17 @@ static inline long fd_end(const struct vfs_proc *p)
 	for (unsigned i = 0; i < p->nmounts; i++)
 		n = max_of(n, fs_handles(&p->mount[i].fs));
 	return min_of(n, FS_HANDLES);
+}
+
+/* May the process hold record locks of the file behind a descriptor of ours? */
+static inline bool fd_locked(const struct vfs_proc *p, long fd)
+{
+	uint32_t n = load_acquire(&p->nlocked);
+
+	for (uint32_t i = 0; i < min_of(n, LOCKED); i++)
+		if (load_relaxed(&p->locked[i]) == load_relaxed(&p->ino[fd]))
+			return true;
+	return unlikely(n > LOCKED);
 }
 
 /* The lowest free descriptor number, held by a placeholder; not yet ours. */

@@ -187,12 +187,12 @@ int fd_make_real(struct vfs_thread *v, long fd)
 	if (fd_store(p, fd) < 0 || (load_relaxed(&p->fd[fd]) & FD_REAL))
 		return 0;
 	fd_unpark(p);
-	if (unlikely(load_relaxed(&p->locks)))
+	if (unlikely(fd_locked(p, fd)))
 		fill_below(p, fd, &f);
 	real = open_real(v, fd);
 	if (real >= 0)
 		put_in_place(real, fd, load_relaxed(&p->fd[fd]) & FD_EXEC);
-	else if (load_relaxed(&p->locks))
+	else if (fd_locked(p, fd))
 		sys_call3(SYS_dup3, p->placeholder, fd, 0);
 	while (f.n)
 		sys_close(f.fd[--f.n]);
