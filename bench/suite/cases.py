@@ -28,7 +28,7 @@ class Sizes:
 
 MODES = {
     "tiny": Sizes(("stat", "create+close", "pread 4K"), 1, 1, 5e4, 1e5, (10, 100), (1, 4), 30, (20, 50), 20, 3, 1),
-    "quick": Sizes(None, 5, 3, 2e6, 1e7, (10, 1000, 10000), (1, 4, 16), 500, (1000, 5000), 2000, 50, 4),
+    "quick": Sizes(None, 5, 3, 1.5e6, 5e6, (10, 1000, 10000), (1, 4, 16), 500, (1000, 5000), 1000, 50, 4),
     "full": Sizes(None, 15, 3, 5e6, 3e7, (10, 1000, 100000, 1000000), (1, 2, 4, 8, 16), 20000, (1000, 100000), 10000, 300, 12),
 }
 # So many files FUSE takes a minute to make: then only those who take seconds are asked.
@@ -69,7 +69,8 @@ class Calls(Case):
 
     def prepare(self, peer):
         ns = min(peer.ask(*self.request, self.least) for _ in range(2))
-        self.counts[peer.id] = max(self.least, math.ceil(self.batch / max(ns, 1)))
+        # An even number: rename goes there and back.
+        self.counts[peer.id] = max(self.least, 2 * math.ceil(self.batch / max(ns, 1) / 2))
 
     def round(self, peer):
         return [peer.ask(*self.request, self.counts[peer.id])]
@@ -89,7 +90,7 @@ class Together(Calls):
         what = {"create": "create+unlink", "open": "open+close", "read": "pread 4K of one file"}.get(call, call)
         super().__init__(context, [f"{what}, {workers} {kind}"],
                          {"line": "workers", "kind": kind, "workers": workers, "call": what},
-                         ("together", kind, workers, call), context.sizes.together, least=100)
+                         ("together", kind, workers, call), context.sizes.together, least=20)
         self.rounds = max(1, context.sizes.rounds // 2 + 1)
 
 

@@ -32,14 +32,14 @@ def width(row_names):
 
 
 def heading(suite, peers, names_width):
-    columns = "".join(f"{p['label']:>15}" for p in peers)
+    columns = "".join(f"{p['label']:>16}" for p in peers)
     against = "".join(f"{label:>8}" for _, label in AGAINST)
-    return (f"\n{TITLES[suite]}\n{'':{names_width + 15 * len(peers)}}   run is as fast as, times\n"
+    return (f"\n{TITLES[suite]}\n{'':{names_width + 16 * len(peers)}}   run is as fast as, times\n"
             f"{'':{names_width}}{columns}{against}")
 
 
 def line(row, peers, names_width):
-    columns = "".join(f"{cell(row['values'].get(p['id'])):>15}" for p in peers)
+    columns = "".join(f"{cell(row['values'].get(p['id'])):>16}" for p in peers)
     against = "".join(f"{ratio(row['values'], other):>8}" for other, _ in AGAINST)
     return f"{row['name']:{names_width}}{columns}{against}"
 
