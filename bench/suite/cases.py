@@ -29,7 +29,8 @@ class Sizes:
 MODES = {
     "tiny": Sizes(("stat", "create+close", "pread 4K"), 1, 1, 5e4, 1e5, (10, 100), (1, 4), 30, (20, 50), 20, 3, 1),
     "quick": Sizes(None, 5, 3, 1.5e6, 5e6, (10, 1000, 10000), (1, 4, 16), 400, (1000, 3000), 1000, 50, 4),
-    "full": Sizes(None, 15, 3, 5e6, 3e7, (10, 1000, 100000, 1000000), (1, 2, 4, 8, 16), 20000, (1000, 100000), 10000, 300, 12),
+    "full": Sizes(None, 15, 3, 5e6, 1.5e7, (10, 1000, 100000, 1000000), (1, 2, 4, 8, 16), 2000, (1000, 100000), 10000, 300, 6),
+    "large": Sizes(None, 31, 3, 5e6, 3e7, (10, 1000, 100000, 1000000), (1, 2, 4, 8, 16), 20000, (1000, 100000), 10000, 2000, 30),
 }
 # So many files FUSE takes a minute to make: then only those who take seconds are asked.
 MANY = 1000000
@@ -54,9 +55,6 @@ class Case:
     def round(self, peer):
         """Nanoseconds, one for each row."""
         raise NotImplementedError
-
-    def finish(self, peer):
-        """After the last round."""
 
 
 class Calls(Case):
@@ -105,7 +103,7 @@ class Directory(Calls):
                          ("many", size, call), context.sizes.batch)
         self.size, self.call = size, call
         self.per = "name" if call == "list" else "call"
-        if size >= MANY:
+        if size >= MANY and context.mode != "large":
             self.peers = MANY_PEERS
 
     def prepare(self, peer):
@@ -171,17 +169,14 @@ class Tree(Application):
 class Find(Application):
     def __init__(self, context, count):
         super().__init__(context, [f"find, {count:,} files", f"find -size, {count:,} files"])
-        self.count = count
+        self.count, self.top = count, f"found{count}"
 
     def prepare(self, peer):
-        peer.ask("tree", "found", self.count, 0, seconds=600)
-        self.round(peer)
+        peer.ask("tree", self.top, self.count, 0, seconds=600)
+        peer.spawn("find", self.top)
 
     def round(self, peer):
-        return [peer.spawn("find", "found", "-name", "f*"), peer.spawn("find", "found", "-type", "f", "-size", "+1000k")]
-
-    def finish(self, peer):
-        self.remove(peer, "found")
+        return [peer.spawn("find", self.top, "-name", "f*"), peer.spawn("find", self.top, "-type", "f", "-size", "+1000k")]
 
 
 class Cat(Application):
@@ -191,13 +186,14 @@ class Cat(Application):
 
     def prepare(self, peer):
         peer.ask("tree", "cats", self.context.sizes.cat, 4096, seconds=600)
-        self.round(peer)
+        self.cat(peer, self.files.all)
+
+    @staticmethod
+    def cat(peer, names):
+        return peer.spawn("xargs", "-a", names, "-s", "1500000", "cat")
 
     def round(self, peer):
-        return [peer.spawn("xargs", "-a", names, "-s", "1500000", "cat") for names in (self.files.one, self.files.all)]
-
-    def finish(self, peer):
-        self.remove(peer, "cats")
+        return [self.cat(peer, names) for names in (self.files.one, self.files.all)]
 
 
 class Sqlite(Application):

@@ -74,9 +74,10 @@ class Materials:
                  "clean: ; rm -f $(objs) lib.a\n")
         with tarfile.open(self.code, "w") as tar:
             add_file(tar, "code/Makefile", rules.encode())
-            for layer in ("base", "shm", "ds", "fs"):
-                for name in sorted(os.listdir(f"{root}/src/{layer}")):
-                    with open(f"{root}/src/{layer}/{name}", "rb") as f:
+            for directory, _, files in sorted(os.walk(f"{root}/src")):
+                layer = os.path.relpath(directory, f"{root}/src")
+                for name in sorted(f for f in files if f.endswith((".h", ".c"))):
+                    with open(f"{directory}/{name}", "rb") as f:
                         add_file(tar, f"code/{layer}/{name}", f.read())
 
     def _write_inserts(self, count):

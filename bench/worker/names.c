@@ -155,16 +155,31 @@ double job_deep(int dir, unsigned depth, unsigned count)
 
 /* ---- Trees ------------------------------------------------------------------------------ */
 
-double job_tree(int dir, const char *name, unsigned count, unsigned bytes)
+static void make_file(int dir, const char *name, unsigned bytes)
 {
 	static const char content[4096] = {'x'};
+	int fd;
+
+	if (!bytes) {
+		if (mknodat(dir, name, S_IFREG | 0600, 0) < 0)
+			err(1, "%s", name);
+		return;
+	}
+	fd = openat(dir, name, O_CREAT | O_WRONLY, 0600);
+	if (fd < 0 || write(fd, content, bytes) != (ssize_t)bytes)
+		err(1, "%s", name);
+	close(fd);
+}
+
+double job_tree(int dir, const char *name, unsigned count, unsigned bytes)
+{
 	double start = job_now();
 	int top = open_dir(dir, name), sub = -1;
 	char path[16];
 
+	if (bytes > 4096)
+		errx(1, "tree: at most 4096 bytes");
 	for (unsigned i = 0; i < count; i++) {
-		int fd;
-
 		if (i % 100 == 0) {
 			snprintf(path, sizeof(path), "d%04u", i / 100);
 			if (sub >= 0)
@@ -172,10 +187,7 @@ double job_tree(int dir, const char *name, unsigned count, unsigned bytes)
 			sub = open_dir(top, path);
 		}
 		snprintf(path, sizeof(path), "f%07u", i);
-		fd = openat(sub, path, O_CREAT | O_WRONLY, 0600);
-		if (fd < 0 || (bytes && write(fd, content, bytes) != (ssize_t)bytes))
-			err(1, "%s: file %u", name, i);
-		close(fd);
+		make_file(sub, path, bytes);
 	}
 	close(sub);
 	close(top);
