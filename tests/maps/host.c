@@ -156,6 +156,7 @@ int prog_load(struct rig *r, const struct bpf_insn *insns, uint32_t len, struct 
 		err = verify_prog(&p->prog, &opts, NULL);
 	if (err) {
 		printf("# %s", text);
+		prog_free(&p->prog);
 		return err;
 	}
 	must(jit_compile(&p->prog, 0, &code));

@@ -266,17 +266,18 @@ static uint64_t see_traces(struct task *t, struct map *m)
 	return sum;
 }
 
-#define ATTR(t, k, v, n, ...)                                                                                          \
+#define ATTR(t, k, v, n) ATTR_WITH(t, k, v, n, .flags = 0)
+#define ATTR_WITH(t, k, v, n, ...)                                                                                     \
 	{                                                                                                              \
 		.type = BPF_MAP_TYPE_##t, .key_size = k, .value_size = v, .max_entries = n, .spin_lock_off = -1,       \
-		.timer_off = -1, ##__VA_ARGS__                                                                         \
+		.timer_off = -1, __VA_ARGS__                                                                           \
 	}
 
 static const struct scene scenes[] = {
     {"hash: insert", ATTR(HASH, 8, 8, 40), some, op_insert, see_keys},
     {"hash: insert of a large value", ATTR(HASH, 8, 200, 40), some, op_insert, see_keys},
     {"hash: insert where only another stripe has a free element", ATTR(HASH, 8, 200, 40), full, op_insert, see_keys},
-    {"hash: insert without preallocation", ATTR(HASH, 8, 200, 40, .flags = BPF_F_NO_PREALLOC), some, op_insert,
+    {"hash: insert without preallocation", ATTR_WITH(HASH, 8, 200, 40, .flags = BPF_F_NO_PREALLOC), some, op_insert,
      see_keys},
     {"hash: overwrite", ATTR(HASH, 8, 8, 40), some, op_change, see_keys},
     {"hash: replace", ATTR(HASH, 8, 200, 40), some, op_change, see_keys},
@@ -300,11 +301,11 @@ static const struct scene scenes[] = {
     {"queue: push in the place of the oldest", ATTR(QUEUE, 0, 8, 3), three, op_push, see_queue},
     {"queue: pop", ATTR(QUEUE, 0, 8, 8), three, op_pop, see_queue},
     {"stack: pop", ATTR(STACK, 0, 8, 8), three, op_pop, see_queue},
-    {"trie: insert that parts two", ATTR(LPM_TRIE, 8, 100, 40, .flags = BPF_F_NO_PREALLOC), prefixes, op_split,
+    {"trie: insert that parts two", ATTR_WITH(LPM_TRIE, 8, 100, 40, .flags = BPF_F_NO_PREALLOC), prefixes, op_split,
      see_prefixes},
-    {"trie: delete that joins two", ATTR(LPM_TRIE, 8, 100, 40, .flags = BPF_F_NO_PREALLOC), prefixes, op_join,
+    {"trie: delete that joins two", ATTR_WITH(LPM_TRIE, 8, 100, 40, .flags = BPF_F_NO_PREALLOC), prefixes, op_join,
      see_prefixes},
-    {"trie: replace", ATTR(LPM_TRIE, 8, 100, 40, .flags = BPF_F_NO_PREALLOC), prefixes, op_replace_prefix,
+    {"trie: replace", ATTR_WITH(LPM_TRIE, 8, 100, 40, .flags = BPF_F_NO_PREALLOC), prefixes, op_replace_prefix,
      see_prefixes},
     {"stack trace", ATTR(STACK_TRACE, 4, 64, 16), none, op_trace, see_traces},
     {"ring: a record", ATTR(RINGBUF, 0, 0, 4096), none, op_record, see_ring},

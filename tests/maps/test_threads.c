@@ -236,6 +236,71 @@ static void test_killed(uint32_t type, uint32_t value, uint32_t entries, uint32_
 	rig_unmap(&rig, map);
 }
 
+/* Takes a CPU's seat and a spin lock, and dies with them. */
+static void die_holding(uint64_t *value)
+{
+	pid_t pid = fork();
+	struct host h;
+	struct task t;
+	int status;
+
+	must(pid);
+	if (pid > 0) {
+		must(waitpid(pid, &status, 0));
+		must(WIFSIGNALED(status) ? 0 : -1);
+		return;
+	}
+	rig.a.pool.client = POOL_CLIENTS;
+	must(client_attach(&rig.a.pool));
+	must(task_attach(&rig.a.pool, 0, &t));
+	host_init(&h, &t);
+	run_enter(&t);
+	maps_cpu(&h.run);
+	maps_helpers[BPF_FUNC_spin_lock]((uintptr_t)value, 0, 0, 0, 0, &h.run);
+	kill(getpid(), SIGKILL);
+}
+
+/* With all seats and the lock held by the dead, others go on; and what the dead ran does not keep a map's pages. */
+static void test_dead_holders(void)
+{
+	const uint32_t key = 3;
+	uint64_t v[2] = {0}, *value;
+	struct host h;
+
+	map = make(BPF_MAP_TYPE_ARRAY, 16, 8, 0);
+	host_init(&h, &rig.t);
+	value = (uint64_t *)(uintptr_t)maps_helpers[BPF_FUNC_map_lookup_elem]((uintptr_t)map, (uintptr_t)&key, 0, 0, 0,
+									      &h.run);
+	for (unsigned k = 0; k < 2; k++)
+		die_holding(value);
+	run_enter(&rig.t);
+	maps_cpu(&h.run);
+	maps_run_end(&h.run);
+	run_leave(&rig.t);
+	report(map_update(&rig.t, map, &key, v, BPF_F_LOCK) == 0 && map_lookup(&rig.t, map, &key, v, BPF_F_LOCK) == 0,
+	       "seats and a spin lock that the dead held");
+	rig_unmap(&rig, map);
+	must(arena_recover(&rig.t, NULL));
+}
+
+/* A program that runs keeps what it may see; when it has ended, the pages are free. */
+static void test_grace(void)
+{
+	uint64_t taken = arena_ctl(&rig.a.pool)->taken;
+	struct task t;
+	bool ok;
+
+	must(task_attach(&rig.a.pool, 0, &t));
+	map = make(BPF_MAP_TYPE_ARRAY, 16, 8, -1);
+	run_enter(&t);
+	rig_unmap(&rig, map);
+	ok = map->magic == MAP_MAGIC && arena_ctl(&rig.a.pool)->taken > taken;
+	run_leave(&t);
+	arena_reap(&rig.t);
+	report(ok && map->magic == 0 && arena_ctl(&rig.a.pool)->taken == taken, "what a running program may see stays");
+	task_detach(&t);
+}
+
 /* --- the ring --- */
 
 static uint64_t sent, producing;
@@ -317,6 +382,8 @@ int main(int argc, char **argv)
 	test_ops(BPF_MAP_TYPE_HASH, 8, KEYS, "hash, small values");
 	test_ops(BPF_MAP_TYPE_HASH, 200, KEYS / 2, "hash that is often full, large values: each is whole");
 	test_ops(BPF_MAP_TYPE_LRU_HASH, 200, KEYS / 2, "LRU hash");
+	test_dead_holders();
+	test_grace();
 	test_ring();
 	test_killed(BPF_MAP_TYPE_HASH, 200, KEYS / 2, rounds / 400, "hash, users killed");
 	test_killed(BPF_MAP_TYPE_LRU_HASH, 8, KEYS / 2, rounds / 400, "LRU hash, users killed");
