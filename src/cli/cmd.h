@@ -14,4 +14,6 @@ int cmd_umount(int argc, char **argv, struct err *err);
 int cmd_status(int argc, char **argv, struct err *err);
 /* Returns only where the program could not be started, or was waited for. */
 int cmd_run(int argc, char **argv, struct err *err);
+/* Serves until it is told to end. */
+int cmd_exporter(int argc, char **argv, struct err *err);
 int cmd_fsck(int argc, char **argv, struct err *err);

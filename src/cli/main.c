@@ -27,6 +27,7 @@ static const struct verb verbs[] = {
     {"fsck", "DIR | --name NAME", "check every invariant of a pool; 0: clean, 1: errors, 2: not checked", cmd_fsck, 2},
     {"run", "[--mount DIR]... [--stats] [-v] [--] COMMAND [ARGUMENT]...",
      "run a program whose calls are answered in itself", cmd_run, 126},
+    {"exporter", "[--listen ADDRESS:PORT]", "serve the mounts' metrics over HTTP", cmd_exporter, 1},
     {"help", "[VERB]", "show this", cmd_help, 1},
     {"version", "", "show the version", cmd_version, 1},
 };

@@ -70,6 +70,11 @@ static char *locate(const char *given, const char *const *names)
 	return found;
 }
 
+char *run_find(const char *const *names)
+{
+	return locate(NULL, names);
+}
+
 static char *locate_agent(const struct run_options *o)
 {
 	static const char *const names[] = {"lib/bt-fuse/libbtfuse-agent.so",

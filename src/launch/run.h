@@ -34,3 +34,10 @@ int run_exec(const struct run_options *o, char **argv);
  * of their own, and o->objects. 60 ms for what is missing, once. 0 or -errno.
  */
 int run_prepare(const struct run_options *o);
+
+/*
+ * A file that was installed or built together with this program: the first of
+ * `names` (paths below the prefix or the build directory, NULL at the end) that
+ * is there. To be freed. NULL: none.
+ */
+char *run_find(const char *const *names);

@@ -136,7 +136,7 @@ struct metrics_shared {
 	uint64_t tick;
 	/* Atomic counters, of what happens seldom. */
 	uint64_t invals[METRICS_INVALS];
-	uint64_t deaths; /* clients whose process ended without leaving */
+	uint64_t deaths; /* clients whose process ended, and that were cleared up after */
 	uint64_t spare[3];
 	uint8_t parts[POOL_TASKS]; /* of each record: what has memory. Only grows; by its task */
 };

@@ -1,0 +1,265 @@
+/*
+ * The families of metrics, each with its samples for every mount. Counters are
+ * written also while they are 0, so that their first step can be seen;
+ * histograms and errors by number only once they have something, or there would
+ * be thousands of lines.
+ */
+#include "exporter/families.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "metrics/names.h"
+
+#define MOUNT(m) "mount", (m)->info.name
+#define LABELS(...)                                                                                                    \
+	(const char *const[])                                                                                          \
+	{                                                                                                              \
+		__VA_ARGS__, NULL                                                                                      \
+	}
+
+/* ---- Counters ------------------------------------------------------------------ */
+
+static void operations(struct text *t, const struct watch_mount *m)
+{
+	for (unsigned p = 0; p < METRICS_PATHS; p++)
+		for (unsigned op = 0; op < METRICS_OPS_USED; op++)
+			for (unsigned r = 0; r < METRICS_RESULTS; r++)
+				text_count(t,
+					   LABELS(MOUNT(m), "op", metrics_op_name(op), "path", metrics_path_name(p),
+						  "result", metrics_result_name(r)),
+					   m->sum.ops[p][op][r]);
+}
+
+static void errors(struct text *t, const struct watch_mount *m)
+{
+	for (int e = 1; e < (int)METRICS_ERRNOS; e++) {
+		const char *name = strerrorname_np(e);
+
+		if (m->sum.errors[e])
+			text_count(t, LABELS(MOUNT(m), "errno", name ? name : "unknown"), m->sum.errors[e]);
+	}
+}
+
+static void io_bytes(struct text *t, const struct watch_mount *m)
+{
+	for (unsigned p = 0; p < METRICS_PATHS; p++)
+		for (unsigned d = 0; d < 2; d++)
+			text_count(t, LABELS(MOUNT(m), "direction", d ? "write" : "read", "path", metrics_path_name(p)),
+				   m->sum.bytes[p][d]);
+}
+
+static void handed(struct text *t, const struct watch_mount *m)
+{
+	for (unsigned k = 0; k < HANDED_USED; k++)
+		text_count(t, LABELS(MOUNT(m), "reason", metrics_handed_name(k)), m->sum.handed[k]);
+}
+
+static void real_fds(struct text *t, const struct watch_mount *m)
+{
+	text_count(t, LABELS(MOUNT(m)), m->sum.real_fds);
+}
+
+static void paths(struct text *t, const struct watch_mount *m)
+{
+	text_count(t, LABELS(MOUNT(m), "result", "hit"), m->sum.paths_known);
+	text_count(t, LABELS(MOUNT(m), "result", "miss"), m->sum.paths_walked);
+}
+
+static void lookups(struct text *t, const struct watch_mount *m)
+{
+	text_count(t, LABELS(MOUNT(m), "result", "found"), m->sum.names_found);
+	text_count(t, LABELS(MOUNT(m), "result", "absent"), m->sum.names_absent);
+}
+
+static void invals(struct text *t, const struct watch_mount *m)
+{
+	for (unsigned k = 0; k < METRICS_INVALS; k++)
+		text_count(t, LABELS(MOUNT(m), "kind", metrics_inval_name(k)), m->shared.invals[k]);
+}
+
+static void rollbacks(struct text *t, const struct watch_mount *m)
+{
+	text_count(t, LABELS(MOUNT(m)), m->stats.rollbacks);
+}
+
+static void ended(struct text *t, const struct watch_mount *m)
+{
+	text_count(t, LABELS(MOUNT(m)), m->shared.deaths);
+}
+
+/* ---- Latency --------------------------------------------------------------------- */
+
+static void latency_of(struct text *t, const struct watch_mount *m, unsigned p, unsigned op)
+{
+	const struct metrics_latency *l = &m->sum.latency[p].op[op];
+	const char *labels[] = {MOUNT(m), "op", metrics_op_name(op), "path", metrics_path_name(p), NULL, NULL, NULL};
+	uint64_t seen = 0;
+	char bound[24];
+
+	if (!metrics_samples(l))
+		return;
+	labels[6] = "le";
+	for (unsigned i = 0; i < METRICS_BUCKETS; i++) {
+		seen += l->bucket[i];
+		if (i < METRICS_BUCKETS - 1)
+			snprintf(bound, sizeof(bound), "%.9g", (double)metrics_bound(i) / 1e9);
+		labels[7] = i < METRICS_BUCKETS - 1 ? bound : "+Inf";
+		text_value(t, "_bucket",
+			   (const char *const[]){labels[0], labels[1], labels[2], labels[3], labels[4], labels[5],
+						 labels[6], labels[7], NULL},
+			   (double)seen);
+	}
+	labels[6] = NULL;
+	text_value(t, "_sum", labels, (double)l->sum / 1e9);
+	text_value(t, "_count", labels, (double)seen);
+}
+
+static void latency(struct text *t, const struct watch_mount *m)
+{
+	for (unsigned p = 0; p < METRICS_PATHS; p++)
+		for (unsigned op = 0; op < METRICS_OPS_USED; op++)
+			latency_of(t, m, p, op);
+}
+
+/* ---- What there is ---------------------------------------------------------------- */
+
+static void gauge(struct text *t, const struct watch_mount *m, double value)
+{
+	text_value(t, "", LABELS(MOUNT(m)), value);
+}
+
+static void states(struct text *t, const struct watch_mount *m, uint64_t all, uint64_t free)
+{
+	text_value(t, "", LABELS(MOUNT(m), "state", "used"), (double)(all - free));
+	text_value(t, "", LABELS(MOUNT(m), "state", "free"), (double)free);
+}
+
+static void blocks(struct text *t, const struct watch_mount *m)
+{
+	states(t, m, m->stats.blocks, m->stats.blocks_free);
+}
+
+static void inodes(struct text *t, const struct watch_mount *m)
+{
+	states(t, m, m->stats.inodes, m->stats.inodes_free);
+}
+
+static void free_runs(struct text *t, const struct watch_mount *m)
+{
+	gauge(t, m, (double)m->runs.runs);
+}
+
+static void longest_run(struct text *t, const struct watch_mount *m)
+{
+	gauge(t, m, (double)m->runs.longest);
+}
+
+static void untouched(struct text *t, const struct watch_mount *m)
+{
+	gauge(t, m, (double)m->runs.untouched);
+}
+
+static void memory(struct text *t, const struct watch_mount *m)
+{
+	gauge(t, m, (double)m->stats.memory);
+}
+
+static void size(struct text *t, const struct watch_mount *m)
+{
+	gauge(t, m, (double)m->info.size);
+}
+
+static void processes(struct text *t, const struct watch_mount *m)
+{
+	gauge(t, m, m->stats.clients);
+}
+
+static void tasks(struct text *t, const struct watch_mount *m)
+{
+	gauge(t, m, m->stats.tasks);
+}
+
+static void open_files(struct text *t, const struct watch_mount *m)
+{
+	gauge(t, m, m->stats.opens);
+}
+
+static void started(struct text *t, const struct watch_mount *m)
+{
+	gauge(t, m, (double)m->info.started);
+}
+
+static void info(struct text *t, const struct watch_mount *m)
+{
+	text_value(t, "_info",
+		   LABELS(MOUNT(m), "mountpoint", m->info.mountpoint, "pool", m->info.in_memfd ? "memfd" : "file"), 1);
+}
+
+static const struct {
+	struct text_family family;
+	void (*write)(struct text *t, const struct watch_mount *m);
+} families[] = {
+    {{"btfuse_mount", TEXT_INFO, NULL, "A mount: where it is, and where its pool lies."}, info},
+    {{"btfuse_start_time_seconds", TEXT_GAUGE, "seconds", "When the mount's daemon started, since the epoch."},
+     started},
+    {{"btfuse_operations", TEXT_COUNTER, NULL,
+      "Operations, by kind, by who answered (the process itself, the daemon over a ring, the daemon through the "
+      "kernel mount) and by result."},
+     operations},
+    {{"btfuse_errors", TEXT_COUNTER, NULL, "Operations that ended with an error, by its name."}, errors},
+    {{"btfuse_io_bytes", TEXT_COUNTER, "bytes", "Bytes read and written, by who answered."}, io_bytes},
+    {{"btfuse_operation_duration_seconds", TEXT_HISTOGRAM, "seconds",
+      "Time an operation took to answer. Of those that the process answers one in 64 is timed."},
+     latency},
+    {{"btfuse_handed_over_calls", TEXT_COUNTER, NULL,
+      "System calls that were caught in a process and handed to the kernel, by reason."},
+     handed},
+    {{"btfuse_materialised_descriptors", TEXT_COUNTER, NULL,
+      "Descriptors of the store that were exchanged for real ones of the mount."},
+     real_fds},
+    {{"btfuse_path_cache_lookups", TEXT_COUNTER, NULL, "Paths that a thread remembered (hit), and walked (miss)."},
+     paths},
+    {{"btfuse_name_lookups", TEXT_COUNTER, NULL, "Names that walks looked up in directories."}, lookups},
+    {{"btfuse_invalidations", TEXT_COUNTER, NULL, "What the kernel was told to forget."}, invals},
+    {{"btfuse_rolled_back_transactions", TEXT_COUNTER, NULL, "Transactions of killed tasks that were undone."},
+     rollbacks},
+    {{"btfuse_ended_processes", TEXT_COUNTER, NULL, "Processes that ended and were cleared up after."}, ended},
+    {{"btfuse_size_bytes", TEXT_GAUGE, "bytes", "Data that the file system can hold."}, size},
+    {{"btfuse_blocks", TEXT_GAUGE, NULL, "Blocks of 4096 bytes for data."}, blocks},
+    {{"btfuse_free_block_runs", TEXT_GAUGE, NULL, "Runs of free blocks among the blocks that were ever in use."},
+     free_runs},
+    {{"btfuse_longest_free_run_blocks", TEXT_GAUGE, "blocks", "The longest of these runs."}, longest_run},
+    {{"btfuse_untouched_blocks", TEXT_GAUGE, "blocks", "Blocks that were never in use."}, untouched},
+    {{"btfuse_inodes", TEXT_GAUGE, NULL, "Inodes."}, inodes},
+    {{"btfuse_memory_bytes", TEXT_GAUGE, "bytes", "Memory behind the pool."}, memory},
+    {{"btfuse_processes", TEXT_GAUGE, NULL, "Processes attached to the pool, with the daemon."}, processes},
+    {{"btfuse_tasks", TEXT_GAUGE, NULL, "Threads that have a seat in the pool."}, tasks},
+    {{"btfuse_open_files", TEXT_GAUGE, NULL, "Descriptors of processes that are open files of the store."}, open_files},
+};
+
+static void write_own(struct text *t, const struct watch *w)
+{
+	static const struct text_family build = {"btfuse_exporter_build", TEXT_INFO, NULL, "The exporter."},
+					mounts = {"btfuse_mounts", TEXT_GAUGE, NULL, "Mounts that answer."},
+					orphans = {"btfuse_orphaned_pools", TEXT_GAUGE, NULL,
+						   "Pools whose daemon was killed; mounting again takes them over."};
+
+	text_begin(t, &build);
+	text_value(t, "_info", LABELS("version", BTFUSE_VERSION), 1);
+	text_begin(t, &mounts);
+	text_value(t, "", NULL, (double)w->n);
+	text_begin(t, &orphans);
+	text_value(t, "", NULL, (double)w->orphans);
+}
+
+void families_write(struct text *t, const struct watch *w)
+{
+	write_own(t, w);
+	for (size_t i = 0; i < array_len(families); i++) {
+		text_begin(t, &families[i].family);
+		for (size_t k = 0; k < w->n; k++)
+			families[i].write(t, w->mount[k]);
+	}
+	text_end(t);
+}

@@ -1,0 +1,102 @@
+#!/bin/bash
+# The counters say exactly what a known load has done: in the process, through
+# the mount, by several processes at once, and by processes that are killed.
+. "$(dirname "$0")/see.sh"
+
+mount_fs
+start_exporter
+
+# ops PATH: "OP OK FAILED" a line, of the operations that the load makes.
+ops() {
+	python3 "$SEE/scrape.py" "$URL/metrics" | awk -v "p=$1" -v "m=$NAME" '
+		$1 ~ "^btfuse_operations_total.*mount=\"" m "\".*path=\"" p "\"" {
+			match($1, /op="[a-z]*"/); op = substr($1, RSTART + 4, RLENGTH - 5)
+			if ($1 ~ /result="ok"/) ok[op] = $2; else failed[op] = $2
+		}
+		$1 ~ "^btfuse_io_bytes_total.*mount=\"" m "\".*path=\"" p "\"" {
+			ok[$1 ~ /read/ ? "bytes_read" : "bytes_written"] = $2
+		}
+		END { for (op in ok) print op, ok[op] + 0, failed[op] + 0 }' | sort
+}
+
+# same BEFORE AFTER EXPECTED [OP]...: the difference is what was expected (of these operations; none: all).
+same() {
+	awk -v "only=${*:4}" '
+		BEGIN { n = split(only, list, " "); for (i = 1; i <= n; i++) wanted[list[i]] = 1 }
+		FILENAME == ARGV[1] { ok[$1] = $2; failed[$1] = $3 }
+		FILENAME == ARGV[2] { ok[$1] = $2 - ok[$1]; failed[$1] = $3 - failed[$1] }
+		FILENAME == ARGV[3] && (n == 0 || $1 in wanted) {
+			seen++
+			if (ok[$1] != $2 || failed[$1] != $3) {
+				printf "%s: %d ok, %d failed are counted, %d and %d were made\n", $1, ok[$1], failed[$1], $2, $3
+				bad = 1
+			}
+		}
+		END { exit bad || !seen || (n && seen != n) }' "$1" "$2" "$3" || die "the counters of ${2##*/} are wrong"
+}
+
+say "hooked"
+ops process >"$T/before"
+"$BTFUSE" run --mount "$M" -- "$WORK" "$M" 300 >"$T/expected"
+ops process >"$T/after"
+same "$T/before" "$T/after" "$T/expected"
+
+say "through the mount: what the kernel cannot answer from what it has"
+ops kernel >"$T/before"
+"$WORK" "$M" 100 >"$T/expected"
+ops kernel >"$T/after"
+same "$T/before" "$T/after" "$T/expected" write bytes_written truncate rename link unlink symlink readlink utimens
+
+say "by eight processes at once, twice: seats are used again"
+ops process >"$T/before"
+for _ in 1 2; do
+	pids=()
+	for _ in 1 2 3 4 5 6 7 8; do
+		"$BTFUSE" run --mount "$M" -- "$WORK" "$M" 100 >"$T/expected" &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid" || die "the load failed"
+	done
+done
+ops process >"$T/after"
+awk '{ print $1, $2 * 16, $3 * 16 }' "$T/expected" >"$T/sixteen"
+same "$T/before" "$T/after" "$T/sixteen"
+
+say "killed: what was done is counted, before and after the dead are cleared up"
+open_before=$(value btfuse_operations_total op=open path=process)
+ended=$(value btfuse_ended_processes_total)
+for _ in 1 2 3; do
+	"$BTFUSE" run --mount "$M" -- "$WORK" "$M" 1000000 forever >"$T/progress" &
+	pid=$!
+	eventually test -s "$T/progress" || die "no progress"
+	sleep 0.3
+	kill -9 "$pid"
+	wait "$pid" 2>/dev/null || true
+	rounds=$(stat -c %s "$T/progress")
+	made=$(($(value btfuse_operations_total op=open path=process) - open_before))
+	# One round was under way; its file may have been opened.
+	[ "$made" = "$rounds" ] || [ "$made" = $((rounds + 1)) ] || die "$rounds rounds were made, $made are counted"
+	open_before=$((open_before + made))
+done
+eventually reached $((ended + 3)) btfuse_ended_processes_total || die "nobody has cleared up"
+[ "$(value btfuse_operations_total op=open path=process)" = "$open_before" ] || die "clearing up has changed the counters"
+
+say "latency: samples of both paths, one call in 64 of the process's"
+samples=$(value btfuse_operation_duration_seconds_count path=process op=open)
+calls=$(value btfuse_operations_total path=process op=open)
+[ $((samples * 200)) -ge "$calls" ] || die "$samples samples of $calls calls"
+[ $((samples * 20)) -le "$calls" ] || die "$samples samples of $calls calls"
+samples=$(value btfuse_operation_duration_seconds_count path=kernel op=rename)
+calls=$(value btfuse_operations_total path=kernel op=rename)
+[ "$samples" = "$calls" ] || die "$samples samples of $calls requests of the kernel"
+
+say "errors have their names"
+[ "$(value btfuse_errors_total errno=ENOENT)" -ge 300 ] || die "ENOENT is not counted"
+
+say "a descriptor that a call needs is counted as handed over"
+before=$(value btfuse_materialised_descriptors_total)
+# The shell opens the descriptor in the store; flock(2) needs a real one.
+"$BTFUSE" run --mount "$M" -- bash -c "exec 5>'$M/locked'; flock 5"
+[ "$(value btfuse_materialised_descriptors_total)" -gt "$before" ] || die "no descriptor was materialised"
+[ "$(value btfuse_handed_over_calls_total reason=descriptor)" -gt 0 ] || die "no call is counted as handed over"
