@@ -96,7 +96,10 @@ say "errors have their names"
 
 say "a descriptor that a call needs is counted as handed over"
 before=$(value btfuse_materialised_descriptors_total)
-# The shell opens the descriptor in the store; flock(2) needs a real one.
-"$BTFUSE" run --mount "$M" -- bash -c "exec 5>'$M/locked'; flock 5"
+# What is sent to another process has to be real.
+"$BTFUSE" run --mount "$M" -- python3 -c '
+import os, socket, sys
+a, b = socket.socketpair()
+socket.send_fds(a, [b"x"], [os.open(sys.argv[1], os.O_CREAT | os.O_RDWR)])' "$M/sent"
 [ "$(value btfuse_materialised_descriptors_total)" -gt "$before" ] || die "no descriptor was materialised"
 [ "$(value btfuse_handed_over_calls_total reason=descriptor)" -gt 0 ] || die "no call is counted as handed over"

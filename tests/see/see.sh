@@ -15,7 +15,7 @@ put_right() {
 start_exporter() {
 	"$BTFUSE" exporter --listen 127.0.0.1:0 >"$T/exporter" 2>&1 &
 	exporter=$!
-	eventually grep -q listening "$T/exporter" || die "the exporter does not start: $(cat "$T/exporter")"
+	eventually grep -qs listening "$T/exporter" || die "the exporter does not start: $(cat "$T/exporter")"
 	URL=$(sed -n 's|.*\(http://.*\)/$|\1|p' "$T/exporter")
 }
 

@@ -1,0 +1,42 @@
+#!/bin/bash
+# The real Prometheus, with contrib's configuration, scrapes a run, and each
+# query that the dashboard makes gives data; each alert rule can be evaluated.
+. "$(dirname "$0")/see.sh"
+C=$ROOT/contrib
+
+say "the files are well-formed"
+promtool check config "$C/prometheus/prometheus.yml" >"$T/check" || die "$(cat "$T/check")"
+promtool check rules "$C/prometheus/bt-fuse.rules.yml" >"$T/check" || die "$(cat "$T/check")"
+
+mount_fs
+start_exporter
+
+# The configuration as it is, but for the exporter's port and the pace.
+mkdir "$T/prometheus"
+cp "$C/prometheus/bt-fuse.rules.yml" "$T/prometheus/"
+sed "s|127.0.0.1:9464|${URL#http://}|; s|_interval: 5s|_interval: 1s|" "$C/prometheus/prometheus.yml" >"$T/prometheus/prometheus.yml"
+grep -q "${URL#http://}" "$T/prometheus/prometheus.yml" || die "the configuration has no target"
+
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+prometheus --config.file="$T/prometheus/prometheus.yml" --storage.tsdb.path="$T/prometheus/data" \
+	--web.listen-address="127.0.0.1:$port" --log.level=warn >"$T/prometheus/log" 2>&1 &
+prometheus=$!
+put_right() {
+	kill "$prometheus" "$exporter" 2>/dev/null || true
+	wait "$prometheus" 2>/dev/null || true
+}
+ready() {
+	python3 "$SEE/ask.py" GET "http://127.0.0.1:$port/-/ready" >/dev/null 2>&1
+}
+eventually ready || die "Prometheus does not start: $(cat "$T/prometheus/log")"
+
+say "a load, in processes and through the mount, for some scrapes"
+end=$((SECONDS + 8))
+while [ "$SECONDS" -lt "$end" ]; do
+	"$BTFUSE" run --mount "$M" -- "$WORK" "$M" 200 >/dev/null
+	"$BTFUSE" run --mount "$M" -- bash -c "exec 5>'$M/locked'; flock 5"
+	"$WORK" "$M" 20 >/dev/null
+done
+
+say "each query of the dashboard gives data, each rule is evaluated"
+python3 "$SEE/queries.py" "http://127.0.0.1:$port" "$C/grafana/dashboards/bt-fuse.json" "$NAME" || die "queries"
