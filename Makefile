@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 
 MESON_TEST = meson test --print-errorlogs --no-stdsplit
 
-.PHONY: all setup demo test check mount-test stress fuzz bench bench-quick install format format-check tidy clean
+.PHONY: all setup demo test check mount-test stress soak fuzz bench bench-quick install format format-check tidy clean
 
 all: build/build.ninja
 	ninja -C build
@@ -35,6 +35,10 @@ stress: all build-tsan/build.ninja
 	$(MESON_TEST) -C build --suite stress --timeout-multiplier 0
 	ninja -C build-tsan
 	$(MESON_TEST) -C build-tsan --no-suite stress --no-suite fuzz --no-suite static --no-suite timing --timeout-multiplier 5
+
+# Half an hour of mixed load; five minutes of it are in `stress`.
+soak: all
+	tests/see/soak.sh 30
 
 fuzz: build-fuzz/build.ninja
 	ninja -C build-fuzz

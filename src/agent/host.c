@@ -10,6 +10,7 @@
 #include "agent/agent.h"
 #include "agent/dispatch.h"
 #include "agent/mem.h"
+#include "agent/trace.h"
 #include "agent/tell.h"
 #include "agent/user.h"
 #include "agent/vdso.h"
@@ -73,8 +74,11 @@ static struct vfs_thread *thread_of(struct agent_thread *t)
 static long handle_vfs(struct agent_thread *t, struct agent_regs *r)
 {
 	struct vfs_thread *v = thread_of(t);
+	const struct vfs_call *c = (const struct vfs_call *)(const void *)r;
 
-	return likely(v) ? vfs_call(v, (const struct vfs_call *)(const void *)r) : AGENT_HAND_ON;
+	if (unlikely(!v))
+		return AGENT_HAND_ON;
+	return unlikely(trace_on()) ? trace_call(t, r, v, c) : vfs_call(v, c);
 }
 
 /* ---- Threads and processes ------------------------------------------------------------------ */
@@ -190,6 +194,9 @@ void agent_setup(const char *config)
 		attached += vfs_attach(first, pool) == 0;
 	for (int i = 0; i < attached; i++)
 		tell_register(vfs_store(first, (unsigned)i));
+	/* Behind them, the file of a tracer. */
+	if (*config == '/')
+		trace_start(config);
 	if (attached)
 		register_all();
 	else

@@ -16,4 +16,6 @@ int cmd_status(int argc, char **argv, struct err *err);
 int cmd_run(int argc, char **argv, struct err *err);
 /* Serves until it is told to end. */
 int cmd_exporter(int argc, char **argv, struct err *err);
+int cmd_top(int argc, char **argv, struct err *err);
+int cmd_trace(int argc, char **argv, struct err *err);
 int cmd_fsck(int argc, char **argv, struct err *err);

@@ -24,6 +24,7 @@ struct pools {
 	int wanted;
 	int fd[VFS_MOUNTS];
 	unsigned n;
+	const char *trace; /* the file of a tracer. NULL: none */
 };
 
 static bool is_wanted(const struct pools *p, const char *dir)
@@ -63,7 +64,7 @@ static int add_pool(void *arg, const struct control_info *info)
 	return 0;
 }
 
-/* "<placeholder>,<pool>..." for the agent. NULL: there is nothing to hand over. */
+/* "<placeholder>,<pool>...[,<file of a tracer>]" for the agent. NULL: there is nothing to hand over. */
 static char *describe(const struct pools *p)
 {
 	int placeholder = p->n ? vfs_placeholder() : -1;
@@ -75,6 +76,12 @@ static char *describe(const struct pools *p)
 		autofree char *old = text;
 
 		if (asprintf(&text, "%s,%d", old, p->fd[i]) < 0)
+			text = NULL;
+	}
+	if (p->trace && text) {
+		autofree char *old = text;
+
+		if (asprintf(&text, "%s,%s", old, p->trace) < 0)
 			text = NULL;
 	}
 	return text;
@@ -94,8 +101,10 @@ static int add_dir(const char *arg, char **dirs, int n, struct err *err)
 
 int cmd_run(int argc, char **argv, struct err *err)
 {
-	static const struct option longs[] = {
-	    {"mount", required_argument, NULL, 'm'}, {"stats", no_argument, NULL, 's'}, {0}};
+	static const struct option longs[] = {{"mount", required_argument, NULL, 'm'},
+					      {"stats", no_argument, NULL, 's'},
+					      {"trace-to", required_argument, NULL, 't'}, /* of bt-fuse trace */
+					      {0}};
 	char *dirs[VFS_MOUNTS];
 	struct run_options o = {0};
 	struct pools pools = {.dirs = (const char *const *)dirs};
@@ -107,6 +116,8 @@ int cmd_run(int argc, char **argv, struct err *err)
 			o.stats = true;
 		else if (c == 'v')
 			o.verbose = true;
+		else if (c == 't')
+			pools.trace = optarg;
 		else if (c == 'm' && pools.wanted < (int)VFS_MOUNTS)
 			ret = add_dir(optarg, dirs, pools.wanted++, err);
 		else

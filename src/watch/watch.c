@@ -43,7 +43,7 @@ static void read_seat(const struct fs *fs, uint32_t i, struct metrics_seat *work
 	*s = (struct watch_seat){.index = i, .bytes = {0}};
 	if (seat_state(seat) == SLOT_LIVE && client < POOL_CLIENTS) {
 		s->pid = load_relaxed(&client_slot(&fs->pool, client)->pid);
-		s->daemon = s->pid == m->info.head.pid;
+		s->daemon = load_relaxed(&pool_header(&fs->pool)->kernel_client) == client + 1u;
 	}
 	for (unsigned p = 0; p < METRICS_PATHS; p++) {
 		for (unsigned op = 0; op < METRICS_OPS; op++)

@@ -1,0 +1,123 @@
+#!/bin/bash
+# soak.sh MINUTES: sixteen processes work, hooked and through the mount, some are
+# killed, another file system is mounted and unmounted, exporter and top look on.
+# In the end memory and descriptors are as they were, the file system is clean,
+# and the counters say what the load has done.
+. "$(dirname "$0")/see.sh"
+MINUTES=${1:?minutes}
+
+mount_fs
+start_exporter
+daemon=$(daemon_pid)
+mkdir "$T/other" "$T/rounds"
+"$BTFUSE" top --json --interval 1000 >"$T/top" 2>&1 &
+top=$!
+touch "$T/on"
+put_right() {
+	rm -f "$T/on"
+	kill "$top" "$exporter" 2>/dev/null || true
+	wait 2>/dev/null || true
+	umount -l "$T/other" 2>/dev/null || true
+}
+
+# worker N: rounds in a directory of its own, in the process or through the mount, to the end or to a death.
+worker() {
+	local run=0 dir pid
+	RANDOM=$((BASHPID + $1))
+	while [ -e "$T/on" ]; do
+		run=$((run + 1))
+		dir=$M/work-$1-$run
+		mkdir "$dir"
+		if [ $((RANDOM % 4)) = 0 ]; then
+			"$WORK" "$dir" 60 count >"$T/rounds/$1-$run.mount" &
+		else
+			"$BTFUSE" run --mount "$M" -- "$WORK" "$dir" 1500 count >"$T/rounds/$1-$run.hooked" &
+		fi
+		pid=$!
+		if [ $((RANDOM % 3)) = 0 ]; then
+			sleep "0.$((RANDOM % 5))"
+			kill -9 "$pid" 2>/dev/null && echo >>"$T/killed"
+		fi
+		wait "$pid" 2>/dev/null || [ $? = 137 ] || echo "worker $1, run $run" >>"$T/failed"
+		rm -rf "$dir"
+	done
+}
+
+churn() {
+	while [ -e "$T/on" ]; do
+		timeout 60 "$BTFUSE" mount --name "$NAME-2" "$T/other" || echo "mount" >>"$T/failed"
+		echo x >"$T/other/x" || echo "write" >>"$T/failed"
+		timeout 60 "$BTFUSE" umount "$T/other" || echo "umount" >>"$T/failed"
+	done
+}
+
+fds() {
+	find "/proc/$1/fd" -mindepth 1 | wc -l
+}
+
+rss() {
+	awk '/^VmRSS/ { print $2 }' "/proc/$1/status"
+}
+
+pids=()
+for n in $(seq 16); do
+	worker "$n" 2>/dev/null &
+	pids+=($!)
+done
+churn &
+pids+=($!)
+
+say "$MINUTES minutes"
+end=$(($(date +%s) + MINUTES * 60))
+sleep 20
+fds_exporter=$(fds "$exporter")
+rss_exporter=$(rss "$exporter")
+fds_daemon=$(fds "$daemon")
+rss_daemon=$(rss "$daemon")
+rss_top=$(rss "$top")
+looks=0
+while [ "$(date +%s)" -lt "$end" ]; do
+	get GET /metrics
+	status 200
+	looks=$((looks + 1))
+	[ ! -e "$T/failed" ] || die "$(cat "$T/failed")"
+	sleep 1
+done
+say "after $looks looks: descriptors and memory of exporter, daemon and top"
+[ "$(fds "$exporter")" -le $((fds_exporter + 4)) ] || die "exporter: $fds_exporter descriptors, then $(fds "$exporter")"
+[ "$(fds "$daemon")" -le $((fds_daemon + 20)) ] || die "daemon: $fds_daemon descriptors, then $(fds "$daemon")"
+[ "$(rss "$exporter")" -le $((rss_exporter + 4096)) ] || die "exporter: $rss_exporter KiB, then $(rss "$exporter")"
+[ "$(rss "$top")" -le $((rss_top + 4096)) ] || die "top: $rss_top KiB, then $(rss "$top")"
+# What the daemon maps of the pool counts as its memory.
+[ "$(rss "$daemon")" -le $((rss_daemon + 131072)) ] || die "daemon: $rss_daemon KiB, then $(rss "$daemon")"
+[ "$(wc -l <"$T/top")" -ge $((MINUTES * 30)) ] || die "top has said $(wc -l <"$T/top") lines"
+tail -n 1 "$T/top" | python3 -c 'import json, sys; assert json.load(sys.stdin)["operations_per_second"] > 100'
+
+rm "$T/on"
+wait "${pids[@]}" || true
+[ ! -e "$T/failed" ] || die "$(cat "$T/failed")"
+
+say "the counters"
+rounds=$(cat "$T"/rounds/* | wc -c)
+killed=$([ -e "$T/killed" ] && wc -l <"$T/killed" || echo 0)
+hooked=$(cat "$T"/rounds/*.hooked | wc -c)
+renames=$(value btfuse_operations_total op=rename)
+in_process=$(value btfuse_operations_total op=rename path=process)
+say "$rounds rounds, $killed kills; $renames renames are counted, $in_process of them in processes ($hooked rounds)"
+[ "$killed" -gt 0 ] || die "nobody was killed"
+# The round in which one was killed may have come to its rename.
+between() {
+	[ "$1" -ge "$2" ] && [ "$1" -le "$3" ]
+}
+between "$renames" "$rounds" $((rounds + killed)) || die "they are not the load's"
+between "$in_process" "$hooked" $((hooked + killed)) || die "they are not the processes'"
+
+say "all is given back"
+is_empty() {
+	[ "$(value btfuse_inodes state=used)" -le 1 ] && [ "$(value btfuse_open_files)" = 0 ] &&
+		[ "$(value btfuse_processes)" -le 1 ]
+}
+eventually is_empty || die "left: $(python3 "$SEE/scrape.py" "$URL/metrics" | grep -E '^btfuse_(inodes|open_files|processes|tasks).*used|^btfuse_(open_files|processes)')"
+[ "$(value btfuse_blocks state=used)" -le 16 ] || die "$(value btfuse_blocks state=used) blocks are in use"
+kill "$top"
+wait "$top" 2>/dev/null || true
