@@ -255,7 +255,8 @@ static void show_text(const struct activity *a, enum format f)
 	struct watch_share s = watch_share_of(&a->sum);
 	int rows;
 
-	ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_row)
+		size.ws_row = 24;
 	rows = f == SCREEN ? (size.ws_row > 20 ? size.ws_row - 9 : 11) : 1000;
 	if (f == SCREEN)
 		fputs("\033[H", stdout);

@@ -42,10 +42,11 @@ grep -q ' daemon$' "$T/text" || die "no daemon"
 
 say "on a terminal"
 python3 - "$BTFUSE" <<'END'
-import os, pty, select, signal, sys, time
+import fcntl, os, pty, signal, struct, sys, termios
 pid, fd = pty.fork()
 if pid == 0:
     os.execv(sys.argv[1], ["bt-fuse", "top", "--interval", "200"])
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 120, 0, 0))
 signal.alarm(20)
 seen = b""
 while seen.count(b"\x1b[H") < 4:

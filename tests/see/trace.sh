@@ -13,7 +13,7 @@ line() {
 
 say "calls, arguments, results, paths"
 echo hello >"$M/file"
-"$BTFUSE" trace -o "$L" --mount "$M" -- bash -c "cat '$M/file'; mkdir '$M/dir'; cat '$M/none' 2>/dev/null; mv '$M/file' '$M/dir/moved'; cat /etc/hostname >/dev/null; rm -r '$M/dir'" >"$T/out"
+"$BTFUSE" trace -o "$L" --mount "$M" -- bash -c "head -c 100 '$M/file'; mkdir '$M/dir'; cat '$M/none' 2>/dev/null; mv '$M/file' '$M/dir/moved'; cat /etc/hostname >/dev/null; rm -r '$M/dir'" >"$T/out"
 [ "$(cat "$T/out")" = hello ] || die "the program has said $(cat "$T/out")"
 line "^[0-9]+ [0-9:.]+ openat\(AT_FDCWD, \"$M/file\", O_RDONLY, 0\) = [0-9]+ <process, [0-9.]+ (ns|us|ms)>$"
 line "read\([0-9]+, 0x[0-9a-f]+, [0-9]+\) = 6 <process"
