@@ -173,7 +173,7 @@ static void register_all(void)
 		below[nr] = agent_register(nr, handle_vfs);
 		if (nr == SYS_mmap || nr == SYS_execveat)
 			agent_register(nr, handle_both);
-		else
+		else if (!trace_on()) /* the tracer sees what handle_vfs sees */
 			agent_register_short(nr, (agent_short)(uintptr_t)vfs_call);
 	}
 	agent_hooks =

@@ -27,7 +27,7 @@ static const struct verb verbs[] = {
     {"fsck", "DIR | --name NAME", "check every invariant of a pool; 0: clean, 1: errors, 2: not checked", cmd_fsck, 2},
     {"run", "[--mount DIR]... [--stats] [-v] [--] COMMAND [ARGUMENT]...",
      "run a program whose calls are answered in itself", cmd_run, 126},
-    {"top", "[--once] [--json] [--interval MS]", "show what goes on in the mounts", cmd_top, 1},
+    {"top", "[--mount DIR] [--once] [--json] [--interval MS]", "show what goes on in the mounts", cmd_top, 1},
     {"trace", "[--mount DIR]... [-o FILE] [--] COMMAND [ARGUMENT]...", "run a program and log its file calls",
      cmd_trace, 126},
     {"exporter", "[--listen ADDRESS:PORT]", "serve the mounts' metrics over HTTP", cmd_exporter, 1},

@@ -120,14 +120,18 @@ static int by_ops(const void *a, const void *b)
 	return x->ops < y->ops ? 1 : x->ops > y->ops ? -1 : (int)(x->pid > y->pid) - (int)(x->pid < y->pid);
 }
 
-static void compare(struct activity *a, const struct watch *old, const struct watch *new, double seconds)
+/* `dir`: the mount point that is wanted, NULL: all. */
+static void compare(struct activity *a, const struct watch *old, const struct watch *new, double seconds,
+		    const char *dir)
 {
 	memset(a, 0, sizeof(*a));
 	a->seconds = seconds;
-	a->mounts = new->n;
 	for (size_t i = 0; i < new->n; i++) {
 		const struct watch_mount *m = new->mount[i], *was = before(old, m);
 
+		if (dir && strcmp(m->info.mountpoint, dir) != 0)
+			continue;
+		a->mounts++;
 		a->memory += m->stats.memory;
 		a->used += (m->stats.blocks - m->stats.blocks_free) * FS_BLOCK_SIZE;
 		a->inodes += m->stats.inodes - m->stats.inodes_free;
@@ -356,16 +360,24 @@ static bool wait_for(int ms, enum format f)
 	return ended;
 }
 
-static int run(enum format f, bool once, int ms, struct activity *a)
+struct options {
+	enum format format;
+	bool once;
+	int ms;
+	const char *dir;
+};
+
+static int run(const struct options *o, struct activity *a)
 {
+	enum format f = o->format;
 	struct watch old, new;
 	double then = now(), t;
 	int ret = watch_take(&old);
 
-	while (ret == 0 && !wait_for(ms, f)) {
+	while (ret == 0 && !wait_for(o->ms, f)) {
 		ret = watch_take(&new);
 		t = now();
-		compare(a, &old, &new, t - then);
+		compare(a, &old, &new, t - then, o->dir);
 		watch_free(&old);
 		old = new;
 		then = t;
@@ -375,45 +387,61 @@ static int run(enum format f, bool once, int ms, struct activity *a)
 			show_json(a);
 		else
 			show_text(a, f);
-		if (fflush(stdout) != 0 || once)
+		if (fflush(stdout) != 0 || o->once)
 			break;
 	}
 	watch_free(&old);
 	return ret;
 }
 
-int cmd_top(int argc, char **argv, struct err *err)
+static int read_options(int argc, char **argv, struct options *o, char **dir, struct err *err)
 {
 	static const struct option longs[] = {{"json", no_argument, NULL, 'j'},
 					      {"once", no_argument, NULL, 'o'},
 					      {"interval", required_argument, NULL, 'i'},
+					      {"mount", required_argument, NULL, 'm'},
 					      {NULL, 0, NULL, 0}};
-	struct sigaction act = {.sa_handler = on_signal};
-	autofree struct activity *a = malloc(sizeof(*a));
 	uint64_t ms = INTERVAL_MS;
-	bool json = false, once = false, screen;
-	struct termios saved = {0};
-	int c, ret;
+	int c;
 
 	while ((c = args_next(argc, argv, ":", longs, err)) != -1) {
 		if (c == 'j')
-			json = true;
+			o->format = JSON;
 		else if (c == 'o')
-			once = true;
-		else if (c != 'i' || args_number("interval in ms", optarg, 10, 3600000, &ms, err) < 0)
+			o->once = true;
+		else if (c == 'm') {
+			free(*dir);
+			o->dir = *dir = realpath(optarg, NULL);
+			if (!*dir)
+				return err_set(err, -errno, "%s: %s", optarg, strerror(errno));
+		} else if (c != 'i' || args_number("interval in ms", optarg, 10, 3600000, &ms, err) < 0)
 			return -EINVAL;
 	}
+	o->ms = (int)max_of(ms, 10);
 	if (optind != argc)
-		return err_set(err, -EINVAL, "top: %s: takes no argument", argv[optind]);
-	if (!a)
-		return err_set(err, -ENOMEM, "out of memory");
+		return err_set(err, -EINVAL, "top: %s: takes no argument; see --mount", argv[optind]);
+	return 0;
+}
+
+int cmd_top(int argc, char **argv, struct err *err)
+{
+	struct sigaction act = {.sa_handler = on_signal};
+	autofree struct activity *a = malloc(sizeof(*a));
+	struct options o = {.format = PLAIN};
+	autofree char *dir = NULL;
+	struct termios saved = {0};
+	int ret = a ? read_options(argc, argv, &o, &dir, err) : err_set(err, -ENOMEM, "out of memory");
+
+	if (ret < 0)
+		return ret;
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
-	screen = !json && !once && terminal(&saved);
-	if (screen)
+	if (o.format == PLAIN && !o.once && terminal(&saved))
+		o.format = SCREEN;
+	if (o.format == SCREEN)
 		fputs("\033[?1049h\033[?25l\033[H\033[J", stdout);
-	ret = run(json ? JSON : screen ? SCREEN : PLAIN, once, (int)max_of(ms, 10), a);
-	if (screen) {
+	ret = run(&o, a);
+	if (o.format == SCREEN) {
 		fputs("\033[?25h\033[?1049l", stdout);
 		if (isatty(STDIN_FILENO))
 			tcsetattr(STDIN_FILENO, TCSANOW, &saved);

@@ -12,6 +12,7 @@
  * it leaves behind is cleared up when it dies and not at the timer's next look.
  */
 #include "daemon/rings.h"
+#include "daemon/tally.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -180,6 +181,7 @@ static void serve(struct ring_server *s, const struct served *q, void *arg)
 	struct rings *r = arg;
 	int ret = -ENOSYS;
 
+	tally_ring(&r->config.fs->pool);
 	if (q->op == CONTROL_OP_STALE) {
 		ret = stale(r, q);
 		if (ret == 0)

@@ -122,6 +122,11 @@ void tally_forget(const struct pool *pool, unsigned what)
 	fetch_add(&metrics_shared(pool)->invals[what], 1);
 }
 
+void tally_ring(const struct pool *pool)
+{
+	fetch_add(&metrics_shared(pool)->ring_requests, 1);
+}
+
 void tally_tick(const struct pool *pool)
 {
 	static uint64_t ns0, ticks0;

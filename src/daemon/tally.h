@@ -10,5 +10,8 @@ void tally_end(struct task *t, const void *answer);
 /* The kernel is told to forget: enum metrics_inval. From any thread. */
 void tally_forget(const struct pool *pool, unsigned what);
 
+/* A request has been taken from a ring. From any thread. */
+void tally_ring(const struct pool *pool);
+
 /* Measures how long a tick of the processor's counter is, for those who sample latency; better with each call. */
 void tally_tick(const struct pool *pool);

@@ -145,6 +145,22 @@ static void inodes(struct text *t, const struct watch_mount *m)
 	states(t, m, m->stats.inodes, m->stats.inodes_free);
 }
 
+static void ring_requests(struct text *t, const struct watch_mount *m)
+{
+	text_count(t, LABELS(MOUNT(m)), m->shared.ring_requests);
+}
+
+static void ring_channels(struct text *t, const struct watch_mount *m)
+{
+	gauge(t, m, m->rings.channels);
+}
+
+static void ring_depth(struct text *t, const struct watch_mount *m)
+{
+	text_value(t, "", LABELS(MOUNT(m), "state", "waiting"), m->rings.waiting);
+	text_value(t, "", LABELS(MOUNT(m), "state", "taken"), m->rings.taken);
+}
+
 static void free_runs(struct text *t, const struct watch_mount *m)
 {
 	gauge(t, m, (double)m->runs.runs);
@@ -225,6 +241,10 @@ static const struct {
     {{"btfuse_rolled_back_transactions", TEXT_COUNTER, NULL, "Transactions of killed tasks that were undone."},
      rollbacks},
     {{"btfuse_ended_processes", TEXT_COUNTER, NULL, "Processes that ended and were cleared up after."}, ended},
+    {{"btfuse_ring_requests", TEXT_COUNTER, NULL, "Requests of processes that the daemon took from their rings."},
+     ring_requests},
+    {{"btfuse_ring_channels", TEXT_GAUGE, NULL, "Processes that have a ring to the daemon."}, ring_channels},
+    {{"btfuse_ring_depth", TEXT_GAUGE, NULL, "Requests in the rings, not taken or not answered yet."}, ring_depth},
     {{"btfuse_size_bytes", TEXT_GAUGE, "bytes", "Data that the file system can hold."}, size},
     {{"btfuse_blocks", TEXT_GAUGE, NULL, "Blocks of 4096 bytes for data."}, blocks},
     {{"btfuse_free_block_runs", TEXT_GAUGE, NULL, "Runs of free blocks among the blocks that were ever in use."},

@@ -136,8 +136,9 @@ struct metrics_shared {
 	uint64_t tick;
 	/* Atomic counters, of what happens seldom. */
 	uint64_t invals[METRICS_INVALS];
-	uint64_t deaths; /* clients whose process ended, and that were cleared up after */
-	uint64_t spare[3];
+	uint64_t deaths;	/* clients whose process ended, and that were cleared up after */
+	uint64_t ring_requests; /* that the daemon has taken from a ring */
+	uint64_t spare[2];
 	uint8_t parts[POOL_TASKS]; /* of each record: what has memory. Only grows; by its task */
 };
 

@@ -54,6 +54,7 @@ struct metrics_shared metrics_read_shared(const struct pool *pool)
 	for (unsigned i = 0; i < METRICS_INVALS; i++)
 		out.invals[i] = load_relaxed(&s->invals[i]);
 	out.deaths = load_relaxed(&s->deaths);
+	out.ring_requests = load_relaxed(&s->ring_requests);
 	return out;
 }
 

@@ -11,6 +11,7 @@
 #include "base/scope.h"
 #include "control/ask.h"
 #include "control/pools.h"
+#include "ring/ring.h"
 
 /* The daemon gives a descriptor that can write; what is kept of it cannot. */
 static int open_for_reading(const char *name)
@@ -69,12 +70,39 @@ static int read_seats(const struct fs *fs, struct watch_mount *m)
 	return 0;
 }
 
+static void read_channel(const struct ring *r, uint32_t i, struct watch_rings *out)
+{
+	const struct ring_channel *c = ring_channel(r, i);
+
+	if (ring_seat_state(load_relaxed(&c->owner)) != SEAT_LIVE)
+		return;
+	out->channels++;
+	for (uint32_t k = 0; k < r->geo.slots; k++) {
+		enum ring_slot_state state = req_state(load_relaxed(&c->slot[k].word));
+
+		out->waiting += state == REQ_HELD;
+		out->taken += state == REQ_TAKEN;
+	}
+}
+
+static void read_rings(const struct fs *fs, struct watch_rings *out)
+{
+	struct pool *pool = (struct pool *)(uintptr_t)&fs->pool; /* looked at only */
+	struct ring r;
+
+	if (ring_map(pool, fs_rings(fs), &r) != 0)
+		return;
+	for (uint32_t i = 0; i < ring_used(&r); i++)
+		read_channel(&r, i, out);
+}
+
 static int read_mount(const struct fs *fs, struct watch_mount *m)
 {
 	fs_stats(fs, &m->stats);
 	fs_runs(fs, &m->runs);
 	metrics_sum(&fs->pool, &m->sum);
 	m->shared = metrics_read_shared(&fs->pool);
+	read_rings(fs, &m->rings);
 	return read_seats(fs, m);
 }
 

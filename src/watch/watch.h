@@ -24,12 +24,20 @@ struct watch_seat {
 	uint64_t handed; /* to the kernel, of what concerned the store */
 };
 
+/* Requests of programs to the daemon that are under way. */
+struct watch_rings {
+	uint32_t channels; /* programs that have one */
+	uint32_t waiting;  /* requests that the daemon has not taken */
+	uint32_t taken;	   /* and not answered */
+};
+
 struct watch_mount {
 	struct control_info info;
 	struct fs_stats stats;
 	struct fs_runs runs;
 	struct metrics_seat sum; /* over all tasks that there ever were */
 	struct metrics_shared shared;
+	struct watch_rings rings;
 	struct watch_seat *seats;
 	size_t nseats;
 };

@@ -10,7 +10,7 @@ mount_fs
 start_exporter
 daemon=$(daemon_pid)
 mkdir "$T/other" "$T/rounds"
-"$BTFUSE" top --json --interval 1000 >"$T/top" 2>&1 &
+"$BTFUSE" top --mount "$M" --json --interval 1000 >"$T/top" 2>&1 &
 top=$!
 touch "$T/on"
 put_right() {

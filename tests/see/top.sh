@@ -16,7 +16,7 @@ put_right() {
 
 say "as JSON"
 sleep 0.5
-"$BTFUSE" top --once --json --interval 700 >"$T/json"
+"$BTFUSE" top --mount "$M" --once --json --interval 700 >"$T/json"
 python3 - "$T/json" "$load" <<'END'
 import json, sys
 top = json.load(open(sys.argv[1]))
@@ -35,17 +35,17 @@ assert any(p["daemon"] for p in top["processes"]), top["processes"]
 END
 
 say "as text"
-"$BTFUSE" top --once --interval 300 >"$T/text"
+"$BTFUSE" top --mount "$M" --once --interval 300 >"$T/text"
 grep -q '^rename .* 100.0%' "$T/text" || die "$(cat "$T/text")"
 grep -q "^$load  *see-work " "$T/text" || die "the load is not there: $(cat "$T/text")"
 grep -q ' daemon$' "$T/text" || die "no daemon"
 
 say "on a terminal"
-python3 - "$BTFUSE" <<'END'
+python3 - "$BTFUSE" "$M" <<'END'
 import fcntl, os, pty, signal, struct, sys, termios
 pid, fd = pty.fork()
 if pid == 0:
-    os.execv(sys.argv[1], ["bt-fuse", "top", "--interval", "200"])
+    os.execv(sys.argv[1], ["bt-fuse", "top", "--mount", sys.argv[2], "--interval", "200"])
 fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 120, 0, 0))
 signal.alarm(20)
 seen = b""
