@@ -63,7 +63,7 @@ uint32_t prng(uint64_t *state);
 void call_make(const struct kind *k, uint32_t value_bytes, uint64_t *rng, struct call *c);
 void call_print(const struct kind *k, const struct call *c, const struct answer *a);
 
-/* The kernel: a descriptor, or -errno; the number of CPUs that its per-CPU maps have. */
+/* The kernel: a descriptor, or -errno; the number of CPUs that its per-CPU maps have, 0: it is not to be asked. */
 int kernel_map(const struct map_attr *a);
 uint32_t kernel_cpus(void);
 void kernel_call(int fd, const struct kind *k, uint32_t value_bytes, const struct call *c, struct answer *a);
