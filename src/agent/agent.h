@@ -56,8 +56,9 @@ struct agent_thread {
 	struct sigtable *own_signals; /* mapped for a child that shares memory but not handlers */
 	void *scratch;		      /* of an exec in a child that shares memory: the parent unmaps it */
 	size_t scratch_size;
-	void *user; /* for the handlers' owner: survives nothing but this thread; see agent_hooks */
-	uint64_t spare[4];
+	void *user;  /* for the handlers' owner: survives nothing but this thread; see agent_hooks */
+	void *world; /* this thread's seat in the world of eBPF: see world.h */
+	uint64_t spare[3];
 
 	uint32_t calls[AGENT_NR]; /* caught */
 	uint32_t answered[AGENT_NR];
@@ -97,10 +98,18 @@ agent_handler agent_register(unsigned nr, agent_handler h);
 
 /*
  * Sets a short way for a number that has a handler: called in its place with
- * t->user, where that is not NULL, and the registers.
+ * t->user, where that is not NULL, and the registers. Returns the one that was there.
  */
 typedef long (*agent_short)(void *user, const struct agent_regs *r);
-void agent_register_short(unsigned nr, agent_short f);
+agent_short agent_register_short(unsigned nr, agent_short f);
+
+/*
+ * `changed` is called in each thread's next caught call after *word has another
+ * value than agent_seen(), which it sets: for those who change handlers while
+ * the program runs. Costs each call a load and a branch.
+ */
+void agent_watch(const uint32_t *word, void (*changed)(struct agent_thread *t));
+void agent_seen(uint32_t value);
 
 /* Called once, before any code is patched: the place for agent_register. Weak; the user-space VFS defines it. `config`:
  * the third field of BTFUSE_AGENT. */

@@ -12,6 +12,23 @@
 static agent_handler handlers[AGENT_NR];
 static agent_short shorts[AGENT_NR];
 
+/* What agent_watch was given; at first a word that never changes. */
+static const uint32_t never;
+static const uint32_t *watched = &never;
+static uint32_t seen;
+static void (*on_change)(struct agent_thread *t);
+
+void agent_watch(const uint32_t *word, void (*changed)(struct agent_thread *t))
+{
+	on_change = changed;
+	store_release(&watched, word);
+}
+
+void agent_seen(uint32_t value)
+{
+	store_release(&seen, value);
+}
+
 agent_handler agent_register(unsigned nr, agent_handler h)
 {
 	agent_handler old;
@@ -23,16 +40,26 @@ agent_handler agent_register(unsigned nr, agent_handler h)
 	return old;
 }
 
+agent_handler agent_handler_of(unsigned nr)
+{
+	return nr < AGENT_NR ? load_relaxed(&handlers[nr]) : NULL;
+}
+
 bool dispatch_wanted(int nr)
 {
 	/* Where the number is unknown it is futex or a kill: see docs/agent.md. */
 	return nr == SITE_NR_ANY || (nr >= 0 && nr < AGENT_NR && handlers[nr] != NULL);
 }
 
-void agent_register_short(unsigned nr, agent_short f)
+agent_short agent_register_short(unsigned nr, agent_short f)
 {
-	if (nr < AGENT_NR)
-		store_release(&shorts[nr], f);
+	agent_short old;
+
+	if (nr >= AGENT_NR)
+		return NULL;
+	old = load_relaxed(&shorts[nr]);
+	store_release(&shorts[nr], f);
+	return old;
 }
 
 static long ask(struct agent_thread *t, struct agent_regs *r, unsigned long nr)
@@ -52,6 +79,8 @@ void agent_dispatch(struct agent_thread *t, struct agent_regs *r)
 	if (unlikely(nr >= AGENT_NR))
 		return;
 	t->calls[nr]++;
+	if (unlikely(load_relaxed(watched) != load_relaxed(&seen)) && on_change)
+		on_change(t);
 	f = load_relaxed(&shorts[nr]);
 	ret = f && t->user ? f(t->user, r) : ask(t, r, nr);
 	if (ret == AGENT_HAND_ON) {

@@ -9,11 +9,13 @@
 
 #include "agent/agent.h"
 #include "agent/dispatch.h"
+#include "agent/load.h"
 #include "agent/mem.h"
 #include "agent/trace.h"
 #include "agent/tell.h"
 #include "agent/user.h"
 #include "agent/vdso.h"
+#include "agent/world.h"
 #include "base/sys.h"
 #include "base/user.h"
 #include "vfs/vfs.h"
@@ -90,20 +92,26 @@ static bool own_files(uint64_t flags)
 
 static long before_clone(struct agent_thread *parent, struct agent_thread *child, uint64_t flags)
 {
-	struct vfs_thread *v = own_files(flags) ? thread_of(parent) : NULL;
+	struct vfs_thread *v = first && own_files(flags) ? thread_of(parent) : NULL;
+	long err = load_before_clone(parent, flags);
 
+	if (err)
+		return err;
 	return v ? vfs_fork_prepare(v, flags & CLONE_VM) : 0;
 }
 
 static void parent_cloned(struct agent_thread *parent, struct agent_thread *child, uint64_t flags, long pid)
 {
+	load_parent_cloned(parent, flags, pid);
 	if (own_files(flags) && parent->user)
 		vfs_fork_done(parent->user, pid, !(flags & CLONE_VM) || (flags & CLONE_VFORK));
 }
 
 static void child_cloned(struct agent_thread *child, uint64_t flags)
 {
-	if (!own_files(flags))
+	agent_world_cloned(child, flags);
+	load_child_cloned(child, flags);
+	if (!first || !own_files(flags))
 		return;
 	child->user = child->parent && child->parent->user ? vfs_fork_child(child->parent->user) : NULL;
 	if (!(flags & CLONE_VM) && !child->user)
@@ -114,16 +122,19 @@ static void before_exec(struct agent_thread *t, bool carries)
 {
 	if (t->user)
 		vfs_exec_prepare(t->user, carries);
+	agent_world_exec(t, carries);
 }
 
 static void exec_failed(struct agent_thread *t)
 {
+	agent_world_exec_failed(t);
 	if (t->user)
 		vfs_exec_failed(t->user);
 }
 
 static void before_exit(struct agent_thread *t, int whole)
 {
+	agent_world_exit(t, whole);
 	if (!t->user)
 		return;
 	if (whole)
@@ -135,7 +146,7 @@ static void before_exit(struct agent_thread *t, int whole)
 
 /* ---- Start --------------------------------------------------------------------------------- */
 
-/* "<placeholder>,<pool>[,<pool>]..." */
+/* "<placeholder>,<pool>[,<pool>]...", then ";<world>" where there is one, then ",<socket>,<btf>" in a loader. */
 static const char *take_number(const char *s, int *n)
 {
 	*n = -1;
@@ -176,17 +187,27 @@ static void register_all(void)
 		else if (!trace_on()) /* the tracer sees what handle_vfs sees */
 			agent_register_short(nr, (agent_short)(uintptr_t)vfs_call);
 	}
-	agent_hooks =
-	    (struct agent_hooks){before_clone, parent_cloned, child_cloned, before_exec, exec_failed, before_exit};
 }
 
-void agent_setup(const char *config)
+/* Its path ends where the world's part begins. */
+static void start_trace(const char *config)
+{
+	char path[256];
+	size_t n = 0;
+
+	while (config[n] && config[n] != ';' && n < sizeof(path) - 1) {
+		path[n] = config[n];
+		n++;
+	}
+	path[n] = '\0';
+	trace_start(path);
+}
+
+static void set_up_stores(const char *config)
 {
 	const struct vfs_host host = {.call = host_call, .clock = vdso_clock(), .invalidate = tell_stale};
 	int placeholder, pool, attached = 0;
 
-	/* The stubs of patched code need room within 2 GiB of each library: the pools keep away from there. */
-	pool_place = (uintptr_t)0x100000000000;
 	config = take_number(config, &placeholder);
 	if (placeholder < 0 || vfs_proc_start(&host, placeholder, &first) != 0)
 		return;
@@ -196,9 +217,45 @@ void agent_setup(const char *config)
 		tell_register(vfs_store(first, (unsigned)i));
 	/* Behind them, the file of a tracer. */
 	if (*config == '/')
-		trace_start(config);
+		start_trace(config);
 	if (attached)
 		register_all();
 	else
 		first = NULL;
+}
+
+/* A loader's own calls are not hooked: it could not undo what denies it everything. */
+static bool set_up_world(const char *config)
+{
+	int fd;
+
+	while (*config && *config != ';')
+		config++;
+	if (*config)
+		config++;
+	config = take_number(config, &fd);
+	if (fd < 0 || agent_world_start(fd) != 0)
+		return false;
+	if (first)
+		vfs_hide(first, fd);
+	else
+		agent_hide_world();
+	if (*config)
+		load_start(config);
+	else
+		agent_world_hook();
+	return true;
+}
+
+void agent_setup(const char *config)
+{
+	bool world;
+
+	/* The stubs of patched code need room within 2 GiB of each library: the pools keep away from there. */
+	pool_place = (uintptr_t)0x100000000000;
+	set_up_stores(config);
+	world = set_up_world(config);
+	if (first || world)
+		agent_hooks = (struct agent_hooks){before_clone, parent_cloned, child_cloned,
+						   before_exec,	 exec_failed,	before_exit};
 }

@@ -7,6 +7,8 @@
 
 #include <linux/bpf.h>
 
+#include "bpf/own.h"
+
 #define KEYED                                                                                                          \
 	(MAPS_OF(BPF_MAP_TYPE_HASH) | MAPS_OF(BPF_MAP_TYPE_ARRAY) | MAPS_OF(BPF_MAP_TYPE_PERCPU_HASH) |                \
 	 MAPS_OF(BPF_MAP_TYPE_PERCPU_ARRAY) | MAPS_OF(BPF_MAP_TYPE_LRU_HASH) | MAPS_OF(BPF_MAP_TYPE_LRU_PERCPU_HASH) | \
@@ -51,7 +53,8 @@ static const struct proto protos[] = {
     P(strtoul, .ret = RET_SCALAR, .arg = {ARG_MEM, ARG_SIZE, ARG_ANY, ARG_LONG_OUT}),
     P(snprintf, .ret = RET_SCALAR,
       .arg = {ARG_MEM_OUT | ARG_OR_NULL, ARG_SIZE_OR_ZERO, ARG_STR, ARG_MEM | ARG_OR_NULL, ARG_SIZE_OR_ZERO}),
-    P(trace_printk, .ret = RET_SCALAR, .arg = {ARG_MEM, ARG_SIZE, ARG_ANY, ARG_ANY, ARG_ANY}),
+    /* What it prints it takes from R3 to R5, as the kernel: a format with less leaves them unread. */
+    P(trace_printk, .ret = RET_SCALAR, .arg = {ARG_MEM, ARG_SIZE}),
     P(trace_vprintk, .ret = RET_SCALAR, .arg = {ARG_MEM, ARG_SIZE, ARG_MEM | ARG_OR_NULL, ARG_SIZE_OR_ZERO}),
 
     P(get_current_pid_tgid, .ret = RET_SCALAR),
@@ -101,12 +104,31 @@ static const struct proto protos[] = {
     P(timer_set_callback, .ret = RET_SCALAR, .arg = {ARG_TIMER, ARG_CALLBACK}, .flags = PROTO_TIMER),
     P(timer_start, .ret = RET_SCALAR, .arg = {ARG_TIMER, ARG_ANY, ARG_ANY}),
     P(timer_cancel, .ret = RET_SCALAR, .arg = {ARG_TIMER}),
+
+    [OWN_PATH] = {.known = 1, .arg = {ARG_MEM_OUT, ARG_SIZE, ARG_ANY, ARG_ANY}, .flags = PROTO_RANGE},
+    [OWN_FD_PATH] = {.known = 1, .arg = {ARG_MEM_OUT, ARG_SIZE, ARG_ANY}, .flags = PROTO_RANGE},
+    [OWN_MOUNT] = {.known = 1, .arg = {ARG_ANY, ARG_ANY}},
+    [OWN_FD_MOUNT] = {.known = 1, .arg = {ARG_ANY}},
+    [OWN_TO_KERNEL] = {.known = 1, .arg = {ARG_CTX}},
+    [OWN_WAY] = {.known = 1, .arg = {ARG_CTX}},
+    [OWN_SET_PATH] = {.known = 1, .arg = {ARG_CTX, ARG_ANY, ARG_MEM, ARG_SIZE}},
+    [OWN_DELAY] = {.known = 1, .arg = {ARG_ANY}},
+    [OWN_MATCH] = {.known = 1, .arg = {ARG_MEM, ARG_SIZE, ARG_MEM, ARG_SIZE}},
 };
 
 static const char *const names[] = {
 #define FN(x) [BPF_FUNC_##x] = #x
     __BPF_FUNC_MAPPER(FN)
 #undef FN
+	[OWN_PATH] = "btfuse_path",
+    [OWN_FD_PATH] = "btfuse_fd_path",
+    [OWN_MOUNT] = "btfuse_mount",
+    [OWN_FD_MOUNT] = "btfuse_fd_mount",
+    [OWN_TO_KERNEL] = "btfuse_to_kernel",
+    [OWN_WAY] = "btfuse_way",
+    [OWN_SET_PATH] = "btfuse_set_path",
+    [OWN_DELAY] = "btfuse_delay",
+    [OWN_MATCH] = "btfuse_match",
 };
 
 const struct proto *proto_of(uint32_t helper)

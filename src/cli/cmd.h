@@ -19,3 +19,9 @@ int cmd_exporter(int argc, char **argv, struct err *err);
 int cmd_top(int argc, char **argv, struct err *err);
 int cmd_trace(int argc, char **argv, struct err *err);
 int cmd_fsck(int argc, char **argv, struct err *err);
+/* eBPF: programs' loaders, and what is loaded. */
+int cmd_load(int argc, char **argv, struct err *err);
+int cmd_prog(int argc, char **argv, struct err *err);
+int cmd_map(int argc, char **argv, struct err *err);
+int cmd_link(int argc, char **argv, struct err *err);
+int cmd_inject(int argc, char **argv, struct err *err);

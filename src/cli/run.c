@@ -15,9 +15,11 @@
 #include "base/scope.h"
 #include "cli/args.h"
 #include "cli/cmd.h"
+#include "cli/loader.h"
 #include "control/ask.h"
 #include "launch/run.h"
 #include "vfs/vfs.h"
+#include "world/world.h"
 
 struct pools {
 	const char *const *dirs; /* the mounts that were asked for, canonical; NULL: all */
@@ -64,13 +66,26 @@ static int add_pool(void *arg, const struct control_info *info)
 	return 0;
 }
 
-/* "<placeholder>,<pool>...[,<file of a tracer>]" for the agent. NULL: there is nothing to hand over. */
+/* The world of eBPF, so that programs attached later are seen. Where there is no room for it, programs run without. */
+static int add_world(char **text)
+{
+	int fd = world_open();
+	autofree char *old = *text;
+
+	if (fd >= 0)
+		return asprintf(text, "%s;%d", old ? old : "", keep_high(fd));
+	fprintf(stderr, "bt-fuse: run: no eBPF programs are seen: %s: %s\n", world_path().s, strerror(-fd));
+	*text = steal(&old);
+	return 0;
+}
+
+/* "<placeholder>,<pool>...[,<file of a tracer>][;<world>]" for the agent. */
 static char *describe(const struct pools *p)
 {
 	int placeholder = p->n ? vfs_placeholder() : -1;
 	char *text = NULL;
 
-	if (placeholder < 0 || asprintf(&text, "%d", placeholder) < 0)
+	if (placeholder >= 0 && asprintf(&text, "%d", placeholder) < 0)
 		return NULL;
 	for (unsigned i = 0; i < p->n && text; i++) {
 		autofree char *old = text;
@@ -84,7 +99,15 @@ static char *describe(const struct pools *p)
 		if (asprintf(&text, "%s,%s", old, p->trace) < 0)
 			text = NULL;
 	}
-	return text;
+	return add_world(&text) < 0 ? NULL : text;
+}
+
+char *loader_run_config(void)
+{
+	struct pools pools = {.wanted = 0};
+
+	ask_each(add_pool, &pools);
+	return describe(&pools);
 }
 
 static int add_dir(const char *arg, char **dirs, int n, struct err *err)

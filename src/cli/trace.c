@@ -23,7 +23,7 @@
 #include "cli/args.h"
 #include "cli/cmd.h"
 #include "cli/units.h"
-#include "launch/call_names.h"
+#include "base/call_names.h"
 
 #define NAP_MS 2
 #define PATIENCE 500 /* naps for a record that was begun and does not come */

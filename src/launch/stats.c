@@ -7,8 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/call_names.h"
 #include "base/atomic.h"
-#include "launch/call_names.h"
 
 struct stats_file *stats_create(char **path)
 {

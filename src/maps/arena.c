@@ -154,7 +154,7 @@ void arena_join(void)
 	sys_call3(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0);
 }
 
-static bool geometry_ok(const struct pool *p)
+bool arena_ok(const struct pool *p)
 {
 	const struct pool_region *r = p->region;
 
@@ -169,7 +169,7 @@ int arena_attach(int fd, struct arena *a)
 
 	if (err)
 		return err;
-	err = geometry_ok(&a->pool) ? client_attach(&a->pool) : -EUCLEAN;
+	err = arena_ok(&a->pool) ? client_attach(&a->pool) : -EUCLEAN;
 	if (err) {
 		sys_munmap(a->pool.base, a->pool.size);
 		return err;

@@ -105,6 +105,8 @@ void arena_detach(struct arena *a);
  * fork): says to the kernel that this process takes part in grace.
  */
 void arena_join(void);
+/* Is the pool that is mapped a whole world? For who maps it without a seat. */
+bool arena_ok(const struct pool *p);
 
 static inline struct arena_ctl *arena_ctl(const struct pool *p)
 {

@@ -148,7 +148,7 @@ void fd_unpark(struct vfs_proc *p)
 /* A number that the program does not have, though the kernel has something there. */
 static bool is_hidden(const struct vfs_proc *p, long fd)
 {
-	bool hidden = fd == p->placeholder;
+	bool hidden = fd == p->placeholder || fd == p->hidden;
 
 	for (unsigned i = 0; i < p->nmounts; i++)
 		hidden |= fd == p->mount[i].fs.pool.fd;
@@ -449,7 +449,7 @@ static long close_span(struct vfs_thread *v, long from, long to, long flags)
 
 static bool is_kept(const struct vfs_proc *p, long fd)
 {
-	bool kept = fd == p->placeholder;
+	bool kept = fd == p->placeholder || fd == p->hidden;
 
 	for (unsigned i = 0; i < p->nmounts; i++)
 		kept |= fd == p->mount[i].fs.pool.fd;

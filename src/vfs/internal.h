@@ -63,6 +63,7 @@ struct vfs_proc {
 
 	/* Descriptors. `fd` is read without the lock. */
 	uint32_t fd_lock;
+	int hidden;	  /* of the layer above: no number of the program's; -1: none */
 	int placeholder;  /* a hidden descriptor to make others of */
 	uint32_t nparked; /* placeholders that are free to be used, in order of their numbers */
 	uint16_t parked[PARKED];
@@ -239,6 +240,8 @@ bool fd_is_placeholder(const struct vfs_proc *p, int fd);
 
 /* The path of a directory of a store, through the mount, into `out` (VFS_PATH). -ENOENT: removed. */
 long path_of_dir(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out);
+/* Any path that leads to the inode through the mount. */
+long path_of_ino(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out);
 /* The kernel is to know the file behind `fd`: a real descriptor in its place, if it is ours. It stays ours. */
 int fd_make_real(struct vfs_thread *v, long fd);
 /* The kernel is to read or write at its offset: real, and from now on the kernel's, as all that share it. */

@@ -374,3 +374,43 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 	v->why = HANDED_OUTSIDE;
 	return pass_from(v, dir, copy[0] != '/');
 }
+
+/* ---- For those who look at calls ------------------------------------------------------ */
+
+int vfs_path_mount(const struct vfs_thread *v, const char *path)
+{
+	for (uint32_t i = 0; v && i < v->proc->nmounts; i++) {
+		const struct vmount *m = &v->proc->mount[i];
+		uint32_t n = 0;
+
+		while (n < m->len && path[n] == m->path[n])
+			n++;
+		if (n == m->len && (!path[n] || path[n] == '/'))
+			return (int)i;
+	}
+	return -ENOENT;
+}
+
+int vfs_fd_mount(const struct vfs_thread *v, long fd)
+{
+	int store = v ? fd_store(v->proc, fd) : -1;
+
+	return store < 0 ? -ENOENT : store;
+}
+
+long vfs_fd_path(struct vfs_thread *v, long fd, char *out)
+{
+	int store = vfs_fd_mount(v, fd);
+	struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
+	int64_t ino = t ? fs_handle(t, (uint32_t)fd, NULL) : -ENOENT;
+	long n = 0, err;
+
+	if (ino < 0)
+		return ino;
+	err = path_of_ino(v, &v->proc->mount[store], t, (fs_ino)ino, out);
+	if (err)
+		return err;
+	while (out[n])
+		n++;
+	return n;
+}

@@ -56,6 +56,7 @@ int vfs_proc_start(const struct vfs_host *host, int placeholder, struct vfs_proc
 		return (int)(long)p;
 	p->host = *host;
 	p->placeholder = placeholder;
+	p->hidden = -1;
 	p->place.umask = find_umask();
 	p->limited = is_limited();
 	find_cwd(&p->place);
@@ -124,6 +125,11 @@ static bool is_there(const struct vmount *m)
 
 	return sys_call6(SYS_statx, AT_FDCWD, (long)m->path, AT_STATX_DONT_SYNC, STATX_TYPE, (long)&st, 0) == 0 &&
 	       makedev_of(&st) == m->dev;
+}
+
+void vfs_hide(struct vfs_proc *p, int fd)
+{
+	p->hidden = fd;
 }
 
 int vfs_attach(struct vfs_proc *p, int fd)

@@ -60,7 +60,7 @@ long path_of_dir(struct vfs_thread *v, const struct vmount *m, struct task *t, f
 }
 
 /* Any path that leads to the inode through the mount. */
-static long path_of(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out)
+long path_of_ino(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out)
 {
 	struct fs_attr a;
 	uint32_t at;
@@ -104,7 +104,7 @@ static long open_real(struct vfs_thread *v, long fd)
 
 	if (ino < 0)
 		return ino;
-	err = path_of(v, &p->mount[store], t, (fs_ino)ino, v->real);
+	err = path_of_ino(v, &p->mount[store], t, (fs_ino)ino, v->real);
 	if (err)
 		return err;
 	if ((flags & O_TMPFILE) == O_TMPFILE) /* which opens a directory */

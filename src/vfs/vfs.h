@@ -63,6 +63,9 @@ const struct fs *vfs_store(const struct vfs_proc *p, unsigned i);
  */
 int vfs_attach(struct vfs_proc *p, int fd) must_check;
 
+/* One more descriptor that is not the program's: of the layer above. */
+void vfs_hide(struct vfs_proc *p, int fd);
+
 /* A thread of the process. Mapped by this; ended by its end. */
 int vfs_thread_start(struct vfs_proc *p, struct vfs_thread **out) must_check;
 void vfs_thread_end(struct vfs_thread *v);
@@ -91,3 +94,13 @@ long vfs_call(struct vfs_thread *v, const struct vfs_call *c);
 
 /* Has number `nr` a handler? */
 bool vfs_knows(long nr);
+
+/*
+ * For who looks at calls (eBPF programs), in the thread that makes one. `v` may
+ * be NULL: -ENOENT. Index of the mount on which an absolute path lies, or the
+ * file of a descriptor; -ENOENT: on none.
+ */
+int vfs_path_mount(const struct vfs_thread *v, const char *path);
+int vfs_fd_mount(const struct vfs_thread *v, long fd);
+/* A path of what `fd` has open, VFS_PATH bytes of room; its length. -ENOENT: it is none of ours. */
+long vfs_fd_path(struct vfs_thread *v, long fd, char *out);

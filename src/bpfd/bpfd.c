@@ -1,0 +1,215 @@
+/* A socket, and at its other end the agents of a loader and its children. */
+#include "bpfd/bpfd.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "bpfd/load.h"
+#include "control/rundir.h"
+#include "world/wire.h"
+
+#define PEERS 64
+
+int bpfd_path(const char *name, char *path, size_t size, struct rundir *dir, struct err *err)
+{
+	int ret = rundir_make(dir, err), n;
+
+	if (ret)
+		return ret;
+	n = name ? snprintf(path, size, "%s/load-%s.bpf", dir->path, name)
+		 : snprintf(path, size, "%s/load-%d.bpf", dir->path, (int)getpid());
+	return n < (int)size ? 0 : err_set(err, -ENAMETOOLONG, "%s: too long for a socket", path);
+}
+
+/* A socket that nobody listens on was left by one who was killed. */
+static int take_path(struct bpfd *s, struct sockaddr_un *addr, struct err *err)
+{
+	int ret;
+
+	for (int i = 0; i < 2; i++) {
+		ret = bind(s->listener, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ? -errno : 0;
+		if (ret != -EADDRINUSE)
+			break;
+		if (connect(s->listener, (const struct sockaddr *)addr, sizeof(*addr)) == 0)
+			return err_set(err, -EEXIST, "load: a loader of this name is there already");
+		unlink(addr->sun_path);
+	}
+	if (ret == 0 && listen(s->listener, PEERS) < 0)
+		ret = -errno;
+	return ret ? err_set(err, ret, "%s: %s", addr->sun_path, strerror(-ret)) : 0;
+}
+
+int bpfd_start(struct bpfd *s, const char *name, struct err *err)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct rundir dir;
+	int ret;
+
+	*s = (struct bpfd){.listener = -1};
+	ret = bpfd_path(name, addr.sun_path, sizeof(addr.sun_path), &dir, err);
+	if (ret)
+		return ret;
+	s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (s->listener < 0)
+		return err_set(err, -errno, "socket: %s", strerror(errno));
+	ret = take_path(s, &addr, err);
+	if (ret)
+		return ret;
+	memcpy(s->path, addr.sun_path, sizeof(addr.sun_path));
+	ret = world_join(&s->world, &s->task);
+	if (ret)
+		return err_set(err, ret, "%s: %s", world_path().s, strerror(-ret));
+	world_clear_up(&s->world, &s->task);
+	return 0;
+}
+
+static bool read_all(int fd, void *buf, size_t n)
+{
+	while (n > 0) {
+		ssize_t k = recv(fd, buf, n, 0);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k <= 0)
+			return false;
+		buf = (char *)buf + k;
+		n -= (size_t)k;
+	}
+	return true;
+}
+
+static bool write_all(int fd, const void *buf, size_t n)
+{
+	while (n > 0) {
+		ssize_t k = send(fd, buf, n, MSG_NOSIGNAL);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k <= 0)
+			return false;
+		buf = (const char *)buf + k;
+		n -= (size_t)k;
+	}
+	return true;
+}
+
+static struct wire_loaded do_load(struct bpfd *s, const struct wire_load *q, const struct bpf_insn *insns,
+				  struct log *log)
+{
+	char name[sizeof(q->name) + 1] = "";
+	struct load_request r = {.insns = insns,
+				 .nslots = q->nslots,
+				 .prog_type = q->prog_type,
+				 .expected_attach = q->expected_attach,
+				 .gpl = q->gpl,
+				 .btf = q->btf,
+				 .log_level = q->log_level,
+				 .name = name};
+	struct wire_loaded a = {0};
+	int id;
+
+	memcpy(name, q->name, sizeof(q->name));
+	id = load_program(&s->world, &s->task, &r, log);
+	if (id > 0) {
+		a.id = (uint32_t)id;
+		a.error = object_hold_for(&s->world, &s->task, a.id, q->client);
+		object_release(&s->world, &s->task, a.id);
+	} else {
+		a.error = id;
+	}
+	a.log_full = log_full(log);
+	return a;
+}
+
+/* One request. False: the peer is gone, or speaks something else. */
+static bool serve(struct bpfd *s, int peer)
+{
+	autofree struct bpf_insn *insns = NULL;
+	autofree char *buf = NULL;
+	struct wire_loaded a;
+	struct wire_load q;
+	struct log log = {0};
+
+	if (!read_all(peer, &q, sizeof(q)) || q.magic != WIRE_MAGIC || q.nslots > WIRE_SLOTS || q.log_size > WIRE_LOG)
+		return false;
+	insns = malloc(q.nslots * sizeof(*insns) + 8);
+	buf = malloc((size_t)q.log_size + 1);
+	if (!insns || !buf || !read_all(peer, insns, q.nslots * sizeof(*insns)))
+		return false;
+	buf[0] = 0;
+	log.buf = q.log_size ? buf : NULL;
+	log.size = q.log_size;
+	a = do_load(s, &q, insns, &log);
+	a.log_len = q.log_size ? (uint32_t)strlen(buf) + 1 : 0;
+	return write_all(peer, &a, sizeof(a)) && write_all(peer, buf, a.log_len);
+}
+
+static bool is_ours(int peer)
+{
+	struct ucred cred;
+	socklen_t n = sizeof(cred);
+
+	return getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &cred, &n) == 0 && cred.uid == geteuid();
+}
+
+static void let_in(const struct bpfd *s, struct pollfd *fds, nfds_t *n)
+{
+	const struct timeval patience = {.tv_sec = 10};
+	int peer = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (peer < 0)
+		return;
+	if (!is_ours(peer) || *n == PEERS) {
+		close(peer);
+		return;
+	}
+	setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	fds[(*n)++] = (struct pollfd){.fd = peer, .events = POLLIN};
+}
+
+bool bpfd_run(struct bpfd *s, int pidfd, int stop)
+{
+	struct pollfd fds[PEERS] = {
+	    {.fd = s->listener, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}, {.fd = stop, .events = POLLIN}};
+	bool stopped = false;
+	nfds_t n = 3;
+
+	for (;;) {
+		if (poll(fds, n, -1) < 0 && errno != EINTR)
+			break;
+		stopped = fds[2].revents != 0;
+		if (fds[1].revents || stopped)
+			break;
+		for (nfds_t i = 3; i < n; i++) {
+			if (!fds[i].revents || serve(s, fds[i].fd))
+				continue;
+			close(fds[i].fd);
+			fds[i--] = fds[--n];
+		}
+		if (fds[0].revents)
+			let_in(s, fds, &n);
+	}
+	while (n > 3)
+		close(fds[--n].fd);
+	return stopped;
+}
+
+void bpfd_end(struct bpfd *s)
+{
+	if (s->listener >= 0) {
+		close(s->listener);
+		if (s->path[0])
+			unlink(s->path);
+	}
+	if (s->world.table) {
+		world_clear_up(&s->world, &s->task);
+		world_leave(&s->world, &s->task);
+	}
+}

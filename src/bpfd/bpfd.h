@@ -1,0 +1,25 @@
+/*
+ * The kernel's side for one loader: answers its requests (world/wire.h) until it
+ * has ended. Hosted; one thread.
+ */
+#pragma once
+
+#include "control/err.h"
+#include "control/rundir.h"
+#include "world/world.h"
+
+struct bpfd {
+	struct world world;
+	struct task task;
+	int listener;
+	char path[160]; /* of the socket */
+};
+
+/* The socket of the loader `name` (NULL: this process's own). 0 or -errno with a text. */
+int bpfd_path(const char *name, char *path, size_t size, struct rundir *dir, struct err *err) must_check;
+/* Joins the world and opens the socket. 0 or -errno with a text; bpfd_end() in either case. */
+int bpfd_start(struct bpfd *s, const char *name, struct err *err) must_check;
+/* Serves until the process behind `pidfd` has ended (false), or `stop` (a descriptor) is readable (true). */
+bool bpfd_run(struct bpfd *s, int pidfd, int stop);
+/* Leaves the world, clears up after the loader, removes the socket. */
+void bpfd_end(struct bpfd *s);

@@ -1,0 +1,80 @@
+/* The region of the table, and clearing up: see world.h. */
+#include "world/world.h"
+
+#include <errno.h>
+
+#include "base/sys.h"
+#include "world/object.h"
+
+#define WORLD_BYTES (16ull << 30) /* of pages: address space; memory is taken when used */
+
+static bool view(struct world *w)
+{
+	struct pool *p = &w->arena.pool;
+
+	if (!arena_ok(p) || p->region[REGION_OBJECTS].len < sizeof(struct world_table))
+		return false;
+	w->table = (struct world_table *)(void *)(p->base + p->region[REGION_OBJECTS].off);
+	return true;
+}
+
+int world_format(int fd, const char *wake)
+{
+	int err = arena_format(fd, "bpf", WORLD_BYTES, sizeof(struct world_table), 0);
+	struct world w;
+
+	if (!err)
+		err = pool_map(fd, &w.arena.pool);
+	if (err)
+		return err;
+	err = pool_commit(&w.arena.pool, w.arena.pool.region[REGION_OBJECTS].off, offsetof(struct world_table, object));
+	if (!err && view(&w))
+		for (unsigned i = 0; i < sizeof w.table->wake - 1 && wake[i]; i++)
+			w.table->wake[i] = wake[i];
+	sys_munmap(w.arena.pool.base, w.arena.pool.size);
+	return err;
+}
+
+int world_map(int fd, struct world *w)
+{
+	struct pool *p = &w->arena.pool;
+	int err = pool_map(fd, p);
+
+	if (err)
+		return err;
+	if (view(w))
+		return 0;
+	sys_munmap(p->base, p->size);
+	return -EUCLEAN;
+}
+
+void world_unmap(struct world *w)
+{
+	if (w->table)
+		pool_unmap(&w->arena.pool);
+	w->table = NULL;
+}
+
+/* Bits of clients that are nobody's any more: their seats are free, or were taken by somebody who holds them anew. */
+static void drop_free(struct world *w, struct task *t)
+{
+	struct pool *p = &w->arena.pool;
+
+	for (uint32_t c = 0; c < POOL_CLIENTS; c++) {
+		uint32_t state = load_acquire(&client_slot(p, c)->state);
+
+		if (c == p->client)
+			continue;
+		if (state == SLOT_FREE || ((state == SLOT_LIVE || state == SLOT_EMBRYO) && !client_alive(p, c)))
+			object_drop_client(w, t, c);
+	}
+}
+
+void world_clear_up(struct world *w, struct task *t)
+{
+	drop_free(w, t);
+	/* Only now, so that a seat is free when nothing is in its name. */
+	(void)!arena_recover(t, NULL);
+	object_collect(w, t);
+	arena_reap(t);
+}
