@@ -13,6 +13,7 @@
 
 #include "agent/auxv.h"
 #include "agent/dispatch.h"
+#include "agent/image.h"
 #include "agent/mem.h"
 #include "agent/stats.h"
 #include "base/atomic.h"
@@ -107,17 +108,24 @@ static void remember(const struct segment *seg, const uint8_t *id, uint32_t id_l
 	known.count = i + 1;
 }
 
+/* `file`: the object's, NULL where it is not known. */
 static int patch_segment(const struct table *t, const struct segment *seg, const uint8_t *id, uint32_t id_len,
-			 patch_choice choice)
+			 patch_choice choice, const char *file)
 {
 	const struct site *sites;
 	int n = table_find(t, id, id_len, &sites), done;
+	struct image_of of = {seg, id, id_len, NULL, (uint32_t)max_of(n, 0), choice, file};
 
 	stats_event(n < 0 ? STATS_OBJECTS_UNKNOWN : STATS_OBJECTS);
 	if (n <= 0)
 		return 0;
 	remember(seg, id, id_len);
-	done = patch_fresh(seg, sites, (uint32_t)n, choice, NULL);
+	of.sites = sites;
+	done = image_map(&of);
+	if (done == 0)
+		done = image_make(&of);
+	if (done == 0)
+		done = patch_fresh(seg, sites, (uint32_t)n, choice, NULL);
 	return done > 0 ? done : 0;
 }
 
@@ -139,7 +147,7 @@ static uint32_t image_id(const struct image *im, const uint8_t **id)
 	return len;
 }
 
-static int patch_image(const struct table *t, const struct image *im, patch_choice choice)
+static int patch_object(const struct table *t, const struct image *im, patch_choice choice, const char *file)
 {
 	const uint8_t *id = NULL;
 	uint32_t id_len = image_id(im, &id);
@@ -153,7 +161,7 @@ static int patch_image(const struct table *t, const struct image *im, patch_choi
 		if (ph->p_type != PT_LOAD || !(ph->p_flags & PF_X) || slack != (seg.off & (PAGE - 1)))
 			continue;
 		seg.base -= slack, seg.off -= slack, seg.len += slack;
-		done += patch_segment(t, &seg, id, id_len, choice);
+		done += patch_segment(t, &seg, id, id_len, choice, file);
 	}
 	return done;
 }
@@ -235,14 +243,14 @@ static int patch_objects(const struct table *t, const struct image *program, uin
 		if (has_image(m, vdso) && is_unknown_libc(t, m))
 			return 0;
 	}
-	done += patch_image(t, program, wanted);
+	done += patch_object(t, program, wanted, NULL);
 	for (m = first->l_next; m != NULL; m = m->l_next) {
 		struct image im;
 
 		if (!has_image(m, vdso))
 			continue;
 		im = image_at(m->l_addr);
-		done += patch_image(t, &im, m->l_addr == loader ? wanted_of_loader : wanted);
+		done += patch_object(t, &im, m->l_addr == loader ? wanted_of_loader : wanted, m->l_name);
 	}
 	return done;
 }
@@ -300,7 +308,7 @@ void object_mapped(void *at, size_t len, int fd, uint64_t off)
 	if (id_len == 0 || table_map(&t, &table_len) != 0)
 		return;
 	lock_known();
-	patch_segment(&t, &seg, id, id_len, wanted);
+	patch_segment(&t, &seg, id, id_len, wanted, NULL);
 	unlock_known();
 	sys_munmap((void *)(uintptr_t)t.header, table_len);
 }

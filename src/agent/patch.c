@@ -217,38 +217,76 @@ static struct extent measure(const struct segment *seg, const struct site *sites
 	return e;
 }
 
-int patch_fresh(const struct segment *seg, const struct site *sites, uint32_t n, patch_choice want, const void *arg)
+/* With nobody running in the code of [e->low, e->high). Returns how many are patched, or -errno. */
+static int patch_all(const struct segment *seg, const struct site *sites, uint32_t n, patch_choice want,
+		     const void *arg, const struct extent *e, struct stubs *st)
 {
-	struct extent e = measure(seg, sites, n, want, arg);
-	struct stubs st;
-	int done = 0, rc;
+	int done = 0, rc = sys_mprotect(seg->base + e->low, e->high - e->low, PROT_READ | PROT_WRITE);
 
-	if (e.count == 0)
-		return 0;
-	rc = stubs_map(&st, seg, sizeof(uint64_t) + e.count * STUB_TYPICAL + STUB_MAX);
-	if (rc != 0)
-		return rc;
-	rc = sys_mprotect(seg->base + e.low, e.high - e.low, PROT_READ | PROT_WRITE);
-	if (rc != 0) {
-		sys_munmap(st.base, st.size);
-		return rc;
-	}
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; rc == 0 && i < n; i++) {
 		uint8_t *code = seg->base + (sites[i].off - seg->off);
 		uint64_t stub;
 
 		if (!fits(seg, &sites[i]) || !want(&sites[i], arg) || !patchable(seg, &sites[i]))
 			continue;
-		stub = stubs_add(&st, &sites[i], (uint64_t)code);
+		stub = stubs_add(st, &sites[i], (uint64_t)code);
 		if (stub == 0)
 			continue;
 		patch_window(code - sites[i].before, (uint64_t)code - sites[i].before, &sites[i], stub);
 		done++;
 	}
+	if (rc != 0) {
+		sys_munmap(st->base, st->size);
+		return rc;
+	}
 	/* The stubs first: the code that jumps to them comes to life with the second. */
-	sys_mprotect(st.base, st.size, PROT_READ | PROT_EXEC);
-	sys_mprotect(seg->base + e.low, e.high - e.low, PROT_READ | PROT_EXEC);
+	sys_mprotect(st->base, st->size, PROT_READ | PROT_EXEC);
+	sys_mprotect(seg->base + e->low, e->high - e->low, PROT_READ | PROT_EXEC);
 	return done;
+}
+
+static uint32_t stubs_size(const struct extent *e)
+{
+	return (uint32_t)sizeof(uint64_t) + e->count * STUB_TYPICAL + STUB_MAX;
+}
+
+int patch_fresh(const struct segment *seg, const struct site *sites, uint32_t n, patch_choice want, const void *arg)
+{
+	struct extent e = measure(seg, sites, n, want, arg);
+	struct stubs st;
+	int rc = e.count == 0 ? 0 : stubs_map(&st, seg, stubs_size(&e));
+
+	return e.count == 0 || rc != 0 ? rc : patch_all(seg, sites, n, want, arg, &e, &st);
+}
+
+int patch_placed(const struct segment *seg, const struct site *sites, uint32_t n, patch_choice want,
+		 struct patch_batch *b)
+{
+	struct extent e = measure(seg, sites, n, want, NULL);
+	struct stubs st = {.used = PAGE, .size = (uint32_t)(PAGE + round_up(stubs_size(&e), PAGE))};
+	uint64_t entry = patch_entry();
+
+	if (e.count == 0)
+		return 0;
+	st.base = sys_mmap(b->stubs, st.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+			   -1, 0);
+	if (sys_is_err(st.base))
+		return 0;
+	if (st.base != b->stubs) {
+		sys_munmap(st.base, st.size);
+		return 0;
+	}
+	memcpy(st.base, &entry, sizeof(entry));
+	b->stubs_len = st.size;
+	b->low = e.low;
+	b->high = e.high;
+	b->sites = patch_all(seg, sites, n, want, NULL, &e, &st);
+	return b->sites;
+}
+
+uint64_t patch_entry(void)
+{
+	return (uint64_t)agent_entry;
 }
 
 /* --- while others run --- */

@@ -36,6 +36,19 @@ typedef bool (*patch_choice)(const struct site *s, const void *arg);
 int patch_fresh(const struct segment *seg, const struct site *sites, uint32_t n, patch_choice want, const void *arg);
 int patch_live(const struct segment *seg, const struct site *sites, uint32_t n, patch_choice want, const void *arg);
 
+/* The same as patch_fresh with the stubs where the caller wants them. */
+struct patch_batch {
+	uint8_t *stubs;	    /* in: where they are to be, behind a page for the address of agent_entry */
+	uint64_t stubs_len; /* out: bytes of both */
+	uint64_t low, high; /* out: the pages with patched code, in the segment */
+	int sites;	    /* out: patched */
+};
+int patch_placed(const struct segment *seg, const struct site *sites, uint32_t n, patch_choice want,
+		 struct patch_batch *b);
+
+/* The address of agent_entry, which stubs jump to. */
+uint64_t patch_entry(void);
+
 /*
  * Writes the stub of `s` to `out`, which will be executed at `at` (its own
  * address in tests), for code at `code` (address of the syscall instruction).

@@ -10,6 +10,7 @@
 #include "agent/auxv.h"
 #include "agent/calls.h"
 #include "agent/exec.h"
+#include "agent/image.h"
 #include "agent/mem.h"
 #include "agent/object.h"
 #include "agent/signals.h"
@@ -51,13 +52,18 @@ static const char *take_field(const char *s, char *out, size_t size)
 	return s[n] == ':' ? s + n + 1 : s + n;
 }
 
-/* "<table>[:<statistics>[:<copy mode>[:<for the handlers>]]]"; the last is returned. */
+/*
+ * "[!]<table>[:<statistics>[:<copy mode>[:<for the handlers>]]]"; the last is
+ * returned. "!": this process is to make images.
+ */
 static const char *configure(const char *config)
 {
+	bool make = config[0] == '!';
 	char path[512];
 
-	config = take_field(config, path, sizeof(path));
+	config = take_field(config + make, path, sizeof(path));
 	object_table(path);
+	image_start(path, make);
 	config = take_field(config, path, sizeof(path));
 	if (path[0] != '\0')
 		stats_start(path);

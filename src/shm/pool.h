@@ -88,8 +88,8 @@ static inline struct pool_header *pool_header(const struct pool *p)
 int pool_format(int fd, uint64_t size, const char *name, const struct pool_region *regions) must_check;
 
 /*
- * Where pool_map tries to map: 0 leaves it to the kernel. Set once, before
- * anything is mapped, by who cannot have gigabytes beside its libraries.
+ * Where pool_map tries to map: 0 leaves it to the kernel; each mapping moves it
+ * behind itself. Set once, before anything is mapped, by who cannot have gigabytes beside its libraries.
  */
 extern uintptr_t pool_place;
 
