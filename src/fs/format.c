@@ -249,33 +249,30 @@ int fs_look(int fd, struct fs *fs)
 	return err ? err : view_mapped(fs);
 }
 
+/* A seat in the pool. 1: the one that this process had before its exec. */
+static int sit_down(struct fs *fs, unsigned flags)
+{
+	int err = flags & FS_ATTACH_EXEC ? client_resume(&fs->pool) : -ENOENT;
+
+	if (!err)
+		return 1;
+	err = client_attach(&fs->pool);
+	if (!err && !(flags & FS_ATTACH_EXEC)) {
+		err = settle_in(fs, flags);
+		if (err)
+			client_detach(&fs->pool);
+	}
+	return err;
+}
+
 int fs_attach(int fd, unsigned flags, struct fs *fs)
 {
 	int err = map_pool(fd, fs);
 
 	if (err)
 		return err;
-	err = client_attach(&fs->pool);
-	if (!err) {
-		err = settle_in(fs, flags);
-		if (err)
-			client_detach(&fs->pool);
-	}
-	if (err)
-		sys_munmap(fs->pool.base, fs->pool.size);
-	return err;
-}
-
-int fs_exec_resume(int fd, struct fs *fs)
-{
-	int err = map_pool(fd, fs);
-
-	if (err)
-		return err;
-	err = client_resume(&fs->pool);
-	if (!err)
-		err = settle_in(fs, 0);
-	if (err)
+	err = sit_down(fs, flags);
+	if (err < 0)
 		sys_munmap(fs->pool.base, fs->pool.size);
 	return err;
 }

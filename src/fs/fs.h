@@ -155,11 +155,13 @@ struct fs {
 
 enum fs_attach_flags {
 	FS_ATTACH_KERNEL = 1 << 0, /* the daemon: there is at most one (-EBUSY) */
+	FS_ATTACH_EXEC = 1 << 1,   /* after an exec: goes on in the process's seat, which kept its life lock */
 };
 
 /*
  * Attaches this process: maps the pool of `fd`, takes a client seat and clears
- * up after the dead. A process attaches a pool once, and must from then on
+ * up after the dead (not after an exec: that is the daemon's, or of who waits for them). 0; 1: FS_ATTACH_EXEC
+ * found the seat of before. A process attaches a pool once, and must from then on
  * open and close no other descriptor of the same file (fcntl(2): closing any
  * of them drops the record locks that prove its life). *fs is filled in, owns
  * `fd` from then on, and must not move; fs_detach() releases it, after the
@@ -412,11 +414,6 @@ void fs_fork_abandon(struct task *t, uint32_t seat);
 void fs_fork_child_is(struct task *t, uint32_t seat, int pid);
 /* In the child, whose `fs` is the parent's as fork copied it. */
 int fs_fork_child(struct fs *fs, uint32_t seat) must_check;
-/*
- * exec. The new image maps the pool of `fd` again and goes on in the seat of
- * its process, which kept its life lock. -ENOENT where it had none.
- */
-int fs_exec_resume(int fd, struct fs *fs) must_check;
 /* One more than the highest handle of this client. */
 uint32_t fs_handles(const struct fs *fs);
 

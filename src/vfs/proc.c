@@ -135,17 +135,13 @@ void vfs_hide(struct vfs_proc *p, int fd)
 int vfs_attach(struct vfs_proc *p, int fd)
 {
 	struct vmount *m = &p->mount[p->nmounts];
-	bool resumed;
-	int err;
+	int err, resumed;
 
 	if (p->nmounts == VFS_MOUNTS)
 		return -ENOSPC;
-	err = fs_exec_resume(fd, &m->fs);
-	resumed = err == 0;
-	if (err)
-		err = fs_attach(fd, 0, &m->fs);
-	if (err)
-		return err;
+	resumed = fs_attach(fd, FS_ATTACH_EXEC, &m->fs);
+	if (resumed < 0)
+		return resumed;
 	err = fs_mounted_at(&m->fs, m->path, &m->dev);
 	if (err > 0 && !is_there(m))
 		err = -ENOENT;
