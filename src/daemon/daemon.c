@@ -242,6 +242,7 @@ static int give_attach(void *arg, struct control_attach *reply)
 {
 	struct daemon *d = arg;
 
+	fs_reap_dead(&d->task); /* there has to be a seat */
 	reply->pool_size = d->fs.pool.size;
 	reply->st_dev = session_dev(d->session);
 	return 0;

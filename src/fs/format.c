@@ -257,7 +257,7 @@ static int sit_down(struct fs *fs, unsigned flags)
 	if (!err)
 		return 1;
 	err = client_attach(&fs->pool);
-	if (!err && !(flags & FS_ATTACH_EXEC)) {
+	if (!err) {
 		err = settle_in(fs, flags);
 		if (err)
 			client_detach(&fs->pool);

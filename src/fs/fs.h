@@ -160,13 +160,11 @@ enum fs_attach_flags {
 
 /*
  * Attaches this process: maps the pool of `fd`, takes a client seat and clears
- * up after the dead (not after an exec: that is the daemon's, or of who waits for them). 0; 1: FS_ATTACH_EXEC
- * found the seat of before. A process attaches a pool once, and must from then on
- * open and close no other descriptor of the same file (fcntl(2): closing any
- * of them drops the record locks that prove its life). *fs is filled in, owns
- * `fd` from then on, and must not move; fs_detach() releases it, after the
- * process's tasks have left. -EUCLEAN: not a pool, or of another version.
- * -EUSERS: all client seats are taken.
+ * up after the dead. 0; 1: FS_ATTACH_EXEC found the seat of before, and has not looked for the dead. A process attaches
+ * a pool once, and must from then on open and close no other descriptor of the same file (fcntl(2): closing any of them
+ * drops the record locks that prove its life). *fs is filled in, owns `fd` from then on, and must not move; fs_detach()
+ * releases it, after the process's tasks have left. -EUCLEAN: not a pool, or of another version. -EUSERS: all client
+ * seats are taken.
  */
 int fs_attach(int fd, unsigned flags, struct fs *fs) must_check;
 /* The region for the daemon's rings. */

@@ -249,6 +249,9 @@ int fs_fork_prepare(struct task *t, uint32_t *seat)
 	struct fs *fs = fs_of(t);
 	int err = client_make(&fs->pool, seat);
 
+	/* Of processes that come and go by the thousand, all seats can be the dead's before the daemon looks again. */
+	if (err == -EUSERS && fs_reap_dead(t) > 0)
+		err = client_make(&fs->pool, seat);
 	if (err)
 		return err;
 	for (uint32_t h = 0; h < handles_used(fs, fs->pool.client); h++) {
