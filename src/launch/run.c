@@ -341,22 +341,24 @@ static bool older(const struct stat *a, const char *path)
 		(a->st_mtim.tv_sec == b.st_mtim.tv_sec && a->st_mtim.tv_nsec < b.st_mtim.tv_nsec));
 }
 
-/* This program once more, under an agent that makes images (agent/image.h). It prints its version to nobody. */
+/* Any program does, under an agent that makes images (agent/image.h): the scanner, which is ours, and has nothing to
+ * scan. */
 static void make_images(const struct run_options *o, const char *agent, const char *table)
 {
-	static char *argv[] = {(char *)(uintptr_t) "bt-fuse", (char *)(uintptr_t) "version", NULL};
-	autofree char *flagged = NULL;
+	autofree char *flagged = NULL, *scanner = locate_scanner(o);
+	char *argv[] = {scanner, NULL};
 	posix_spawn_file_actions_t actions;
 	char **env;
 	pid_t pid;
 	int status;
 
-	if (asprintf(&flagged, "!%s", table) < 0)
+	if (scanner == NULL || asprintf(&flagged, "!%s", table) < 0)
 		return;
 	env = carry(agent, flagged, NULL, o->handlers);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-	if (env != NULL && posix_spawn(&pid, "/proc/self/exe", &actions, NULL, argv, env) == 0)
+	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	if (env != NULL && posix_spawn(&pid, scanner, &actions, NULL, argv, env) == 0)
 		waitpid(pid, &status, 0);
 	posix_spawn_file_actions_destroy(&actions);
 }
