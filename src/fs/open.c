@@ -45,34 +45,23 @@ int open_take(struct task *t, uint32_t handle, uint32_t *file)
 	return err ? err : pocket_draw(t, &fs->files, TAG(HAND_FILE), file);
 }
 
-/* Raises the number of handles in use. In the open transaction. */
-static cold int raise_handles(struct task *t, struct client_slot *c, uint32_t n)
-{
-	int err = txn_lock(t, &c->handle_lock);
-
-	if (!err && c->handles < n)
-		txn_set(t, &c->handles, n);
-	return err;
-}
-
-/*
- * A handle of `file` more, which the caller counts. In the open transaction, under
- * the inode's lock. The table's word needs no other: a free number is used by one
- * caller only (fs_open), and one in use changes under the lock of its inode.
+/* A handle of `file` more, which the caller counts. In the open transaction, under the inode's lock; takes the table's.
  */
 static int enter(struct task *t, struct inode *i, uint32_t client, uint32_t handle, uint32_t file)
 {
 	struct fs *fs = fs_of(t);
 	struct client_slot *c = client_slot(&fs->pool, client);
 	uint32_t *h = handle_at(fs, client, handle);
-	int err = load_relaxed(h) ? -EBADF : 0;
+	int err = txn_lock(t, &c->handle_lock);
 
-	if (!err && unlikely(load_relaxed(&c->handles) <= handle))
-		err = raise_handles(t, c, handle + 1);
+	if (!err && *h)
+		err = -EBADF;
 	if (err)
 		return err;
 	txn_set(t, &i->nopen, i->nopen + 1);
 	txn_set(t, h, file);
+	if (unlikely(c->handles <= handle))
+		txn_set(t, &c->handles, handle + 1);
 	return 0;
 }
 
@@ -153,14 +142,15 @@ static int resolve(const struct fs *fs, uint32_t client, uint32_t handle, uint32
 	return *i ? 0 : -EUCLEAN;
 }
 
-/* Locks the inode, and sees that the handle still leads to `file`: it stays so then. */
+/* Locks inode and table, and sees that the handle still leads to `file`. */
 static int lock_handle(struct task *t, uint32_t client, uint32_t handle, uint32_t file, struct inode *i)
 {
 	struct fs *fs = fs_of(t);
 	int err = txn_lock(t, &i->meta);
 
-	if (!err &&
-	    (load_relaxed(handle_at(fs, client, handle)) != file || file_at(fs, file)->ino != inode_number(fs, i)))
+	if (!err)
+		err = txn_lock(t, &client_slot(&fs->pool, client)->handle_lock);
+	if (!err && (*handle_at(fs, client, handle) != file || file_at(fs, file)->ino != inode_number(fs, i)))
 		err = -EBADF; /* another thread was faster */
 	return err;
 }

@@ -69,7 +69,7 @@ struct client_slot {
 	uint32_t handles;     /* highest handle in use + 1: see fs/open.c */
 	uint32_t guardian;    /* SLOT_EMBRYO: the client that made it */
 	uint64_t started;     /* CLOCK_BOOTTIME, ns */
-	uint64_t handle_lock; /* lock word of `handles` */
+	uint64_t handle_lock; /* lock word of the client's handle table */
 	uint64_t spare[3];
 } cache_aligned;
 
