@@ -5,6 +5,7 @@
  *	direct	the same with the store's own path walk and open files, as a program
  *		that works in the pool uses them
  *	posix	system calls below a directory: tmpfs, a FUSE mount, ext4
+ *	mixed	the same, of which an agent in the process sees half
  *
  * An instance is one file system; a session is one thread's view of it: a root
  * directory, descriptor slots, credentials. Sessions of an instance may run at
@@ -55,7 +56,7 @@ struct exec_kind {
 	bool logical; /* times come from exec_clock */
 };
 
-extern const struct exec_kind exec_model, exec_store, exec_direct, exec_posix;
+extern const struct exec_kind exec_model, exec_store, exec_direct, exec_posix, exec_mixed;
 
 /* Sets pool.refuse of a store's instance (shm/pool.h). */
 void exec_store_refuse(struct exec_fs *fs, bool (*refuse)(void *arg), void *arg);

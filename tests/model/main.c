@@ -28,11 +28,17 @@ struct options {
 
 #define EXIT_SKIP 77 /* for meson: there is no place to run on */
 
-static const struct exec_kind *const kinds[] = {&exec_model, &exec_store, &exec_direct, &exec_posix};
+static const struct exec_kind *const kinds[] = {&exec_model, &exec_store, &exec_direct, &exec_posix, &exec_mixed};
+
+/* Does it make system calls? */
+static bool on_system(const struct exec_kind *k)
+{
+	return k == &exec_posix || k == &exec_mixed;
+}
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: model --exec model|store|direct|posix [--exec ...] [options]\n"
+	fprintf(stderr, "usage: model --exec model|store|direct|posix|mixed [--exec ...] [options]\n"
 			"  --dir DIR       where a posix executor works (/dev/shm); before its --exec\n"
 			"  --mode MODE     own (a directory a thread), shared (own names) or melee (one --exec)\n"
 			"  --threads N --users N --ops N (a thread and episode, at most)\n"
@@ -139,7 +145,7 @@ static void limits_of(const struct exec_kind *k, const char *dir, struct exec_pa
 
 	*limit = (struct exec_params){.size_max = FS_SIZE_MAX, .zero_range = true};
 	*traits = k == &exec_store || k == &exec_direct ? TRAIT_ALL & ~(unsigned)TRAIT_FIRST : TRAIT_ALL;
-	if (k != &exec_posix)
+	if (!on_system(k))
 		return;
 	limit->link_policy = true;
 	if (statfs(dir, &st) == 0 && st.f_type == TMPFS_MAGIC) {
@@ -170,7 +176,7 @@ static void settle(struct options *o)
 		s->traits &= traits;
 	}
 	/* The kernel lets only root act for others; where there is no kernel in between, credentials are just data. */
-	if ((s->kind[0] == &exec_posix || s->kind[1] == &exec_posix) && !cred_multiuser())
+	if ((on_system(s->kind[0]) || on_system(s->kind[1])) && !cred_multiuser())
 		o->e.users = 1;
 	for (int i = 0; i < o->sides; i++) {
 		const struct exec_params *other = &limit[!i];
@@ -319,7 +325,7 @@ static bool usable(const struct lane_setup *s)
 	struct exec_fs *fs[LANE_SIDES];
 
 	for (int i = 0; i < LANE_SIDES; i++) {
-		if (s->kind[i] != &exec_posix)
+		if (!on_system(s->kind[i]))
 			continue;
 		fs[i] = s->kind[i]->open(&s->params[i]);
 		if (!fs[i])

@@ -18,7 +18,11 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "raw.h"
+
 #define PREFIX "bt-fuse-model."
+
+_Thread_local int px_raw;
 
 static px_fn *const table[OP_KINDS] = {
     [OP_STAT] = px_stat,	   [OP_FSTAT] = px_fstat,
@@ -156,7 +160,14 @@ static struct exec *session(struct exec_fs *fs, const char *sub)
 	if (sub)
 		mkdirat(fs->fd, sub, fs->multiuser ? 0777 : 0755);
 	e->root = openat(fs->fd, sub ? sub : ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
-	if (e->root < 0)
+	e->raw_root = -1;
+	if (fs->mixed) {
+		char path[4096];
+
+		snprintf(path, sizeof(path), "%s/%s", fs->dir, sub ? sub : ".");
+		e->raw_root = (int)sys_call4(SYS_openat, AT_FDCWD, (long)path, O_DIRECTORY | O_RDONLY | O_CLOEXEC, 0);
+	}
+	if (e->root < 0 || (fs->mixed && e->raw_root < 0))
 		perror("model: session directory");
 	return e;
 }
@@ -168,6 +179,8 @@ static void session_end(struct exec *e)
 		if (e->file[i] >= 0)
 			close(e->file[i]);
 	close(e->root);
+	if (e->raw_root >= 0)
+		close(e->raw_root);
 	free(e);
 }
 
@@ -211,17 +224,71 @@ static void probe_all(struct exec *e, const struct op *o, struct result *r)
 	}
 }
 
+/* Operations whose only descriptor is the directory that the path starts at. */
+static bool by_path(const struct op *o)
+{
+	return o->at == OP_ROOT &&
+	       (o->kind == OP_STAT || (o->kind >= OP_ACCESS && o->kind <= OP_LINK) || o->kind == OP_UNLINK ||
+		o->kind == OP_RENAME || o->kind == OP_TRUNCATE || o->kind == OP_CHMOD || o->kind == OP_CHOWN ||
+		o->kind == OP_UTIMENS || (o->kind >= OP_SETXATTR && o->kind <= OP_REMOVEXATTR));
+}
+
+/* Every other one goes past the agent; what it did is looked at the other way. */
+static bool goes_past(struct exec *e, const struct op *o)
+{
+	return e->raw_root >= 0 && e->runs++ % 2 && by_path(o);
+}
+
+static int turn(struct exec *e, int raw)
+{
+	int was = e->root;
+
+	px_raw = raw;
+	if (raw)
+		e->root = e->raw_root;
+	return was;
+}
+
 static void run(struct exec *e, const struct op *o, bool probe, struct result *r)
 {
+	bool past = goes_past(e, o);
+	int root;
+
 	cred_switch(o->who);
 	if (e->mask != (int)o->umask) {
 		e->mask = (int)o->umask;
 		umask(o->umask);
 	}
+	root = turn(e, past);
 	r->ret = table[o->kind](e, o, r);
-	if (probe)
-		probe_all(e, o, r);
+	e->root = root;
+	px_raw = 0;
+	if (!probe)
+		return;
+	root = turn(e, e->raw_root >= 0 && !past && o->at == OP_ROOT && o->fd < 0);
+	probe_all(e, o, r);
+	e->root = root;
+	px_raw = 0;
 }
+
+static struct exec_fs *instance_mixed(const struct exec_params *p)
+{
+	struct exec_fs *fs = instance(p);
+
+	if (fs)
+		fs->mixed = true;
+	return fs;
+}
+
+/* For a process under an agent: half of what it does by path goes through the kernel. */
+const struct exec_kind exec_mixed = {
+    .name = "mixed",
+    .open = instance_mixed,
+    .close = instance_close,
+    .session = session,
+    .end = session_end,
+    .run = run,
+};
 
 const struct exec_kind exec_posix = {
     .name = "posix",

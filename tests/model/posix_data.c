@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "digest.h"
+#include "raw.h"
 
 int64_t px_read(struct exec *e, const struct op *o, struct result *r)
 {

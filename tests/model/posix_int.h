@@ -7,12 +7,14 @@
 struct exec_fs {
 	char *dir; /* the instance's directory */
 	int fd;	   /* of dir */
-	bool multiuser;
+	bool multiuser, mixed;
 };
 
 struct exec {
 	struct exec_fs *fs;
-	int root; /* the session's root directory */
+	int root;     /* the session's root directory */
+	int raw_root; /* the same, opened past the agent; -1: nothing goes past it */
+	uint64_t runs;
 	int file[OP_SLOTS];
 	int mask;
 };

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "listing.h"
+#include "raw.h"
 
 static int64_t report(struct result *r, const char *what, int at, const char *path, int flags)
 {
@@ -37,7 +38,7 @@ int64_t px_fstat(struct exec *e, const struct op *o, struct result *r)
 int64_t px_access(struct exec *e, const struct op *o, struct result *r)
 {
 	/* faccessat2(2), Linux 5.8: the effective ids, which are the ones that files are opened with. */
-	return px_ret(syscall(SYS_faccessat2, px_at(e, o), o->path, o->mode, AT_EACCESS));
+	return px_ret(px_syscall4(SYS_faccessat2, px_at(e, o), o->path, o->mode, AT_EACCESS));
 }
 
 int64_t px_chmod(struct exec *e, const struct op *o, struct result *r)
@@ -64,7 +65,7 @@ int64_t px_utimens(struct exec *e, const struct op *o, struct result *r)
 {
 	struct timespec t[2] = {o->atime, o->mtime};
 
-	return px_ret(syscall(SYS_utimensat, px_at(e, o), o->path, t, o->flags));
+	return px_ret(px_syscall4(SYS_utimensat, px_at(e, o), o->path, t, o->flags));
 }
 
 int64_t px_futimens(struct exec *e, const struct op *o, struct result *r)
@@ -103,7 +104,7 @@ int64_t px_setxattr(struct exec *e, const struct op *o, struct result *r)
 
 	if (ret < 0)
 		return o->flags & ~3 ? -EINVAL : name_check(o, o->value_len > 65536 ? -E2BIG : ret);
-	return px_ret((o->mode ? lsetxattr : setxattr)(path, o->path2, value, o->value_len, o->flags));
+	return px_ret(px_xattr(setxattr, o->mode, path, o->path2, value, o->value_len, o->flags));
 }
 
 int64_t px_getxattr(struct exec *e, const struct op *o, struct result *r)
@@ -114,7 +115,7 @@ int64_t px_getxattr(struct exec *e, const struct op *o, struct result *r)
 	if (ret < 0)
 		return name_check(o, (int)ret);
 	buf = malloc((size_t)o->len + 1);
-	ret = px_ret((o->mode ? lgetxattr : getxattr)(path, o->path2, buf, (size_t)o->len));
+	ret = px_ret(px_xattr(getxattr, o->mode, path, o->path2, buf, (size_t)o->len, 0));
 	if (ret > 0 && o->len)
 		result_text(r, buf, (size_t)ret);
 	free(buf);
@@ -129,7 +130,7 @@ int64_t px_listxattr(struct exec *e, const struct op *o, struct result *r)
 	if (ret < 0)
 		return ret;
 	buf = malloc((size_t)o->len + 1);
-	r->ret = ret = px_ret((o->mode ? llistxattr : listxattr)(path, buf, (size_t)o->len));
+	r->ret = ret = px_ret(px_xattr(listxattr, o->mode, path, buf, (size_t)o->len, 0, 0));
 	if (ret > 0 && o->len)
 		listing_names(r, buf, (size_t)ret);
 	free(buf);
@@ -143,5 +144,5 @@ int64_t px_removexattr(struct exec *e, const struct op *o, struct result *r)
 
 	if (ret < 0)
 		return name_check(o, ret);
-	return px_ret((o->mode ? lremovexattr : removexattr)(path, o->path2));
+	return px_ret(px_xattr(removexattr, o->mode, path, o->path2, 0, 0, 0));
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "listing.h"
+#include "raw.h"
 
 int64_t px_mkdir(struct exec *e, const struct op *o, struct result *r)
 {
@@ -37,7 +38,7 @@ int64_t px_readlink(struct exec *e, const struct op *o, struct result *r)
 	char buf[FS_SYMLINK_MAX + 1];
 	size_t size = o->len > (int64_t)sizeof(buf) ? sizeof(buf) : (size_t)o->len;
 	/* The system call: glibc's wrapper is the same, but fortified. */
-	int64_t n = px_ret(syscall(SYS_readlinkat, px_at(e, o), o->path, buf, size));
+	int64_t n = px_ret(px_syscall4(SYS_readlinkat, px_at(e, o), o->path, buf, size));
 
 	if (n > 0)
 		result_text(r, buf, (size_t)n);

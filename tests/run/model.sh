@@ -1,0 +1,30 @@
+#!/bin/bash
+# model.sh [SECONDS]: the model test in a hooked process: each call compared with the model, its seed printed. Then
+# mixed: every other call on a path goes past the agent through the mount, and what one way did is looked at the other.
+. "$(dirname "$0")/../mount/lib.sh"
+
+seconds=${1:-$((${STRESS_MINUTES:-10} * 60))}
+model=$HELPERS/../model/model
+users=1
+if is_root; then
+	users=4
+	mount_fs -o allow_other
+else
+	mount_fs
+fi
+chmod 0755 "$M"
+
+# $1: its part of the time, in tenths; the rest are arguments.
+compare() {
+	local part=$((seconds * $1 / 10 + 1))
+	shift
+	"$BTFUSE" run --stats --mount "$M" -- "$model" --exec model --dir "$M" "$@" --time "$part" 2>"$T/err" || {
+		cat "$T/err"
+		die "the model and the hooked process differ: $*"
+	}
+	grep -qE ' [1-9][0-9]{3,} answered' "$T/err" || die "hardly anything was answered in the process: $(cat "$T/err")"
+}
+compare 4 --exec posix --users "$users"
+compare 1 --exec posix --threads 4 --mode shared
+compare 4 --exec mixed
+compare 1 --exec mixed --threads 4 --mode shared
