@@ -153,6 +153,10 @@ struct agent_hooks {
 
 extern struct agent_hooks agent_hooks;
 
+/* The program has put a filter on its system calls, which may kill for one of ours: none that can be left out is made.
+ */
+extern bool agent_quiet;
+
 /*
  * Patches the sites of `nr` that are not patched yet, in every object that is
  * mapped: for programs that are attached later. Safe with other threads

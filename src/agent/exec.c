@@ -307,7 +307,7 @@ static long exec(struct agent_thread *t, const struct exec_call *x)
 	enum target k = n < 0 ? TARGET_UNREADABLE : classify_call(x);
 
 	count(k);
-	if (k != TARGET_TAKES_AGENT)
+	if (k != TARGET_TAKES_AGENT || agent_quiet)
 		return make(t, x, x->envp, false);
 	return n <= ENV_ON_STACK ? make_small(t, x, n, preload) : make_large(t, x, n, preload);
 }

@@ -5,6 +5,8 @@
  */
 
 #include <errno.h>
+#include <linux/prctl.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 
 #include "agent/agent.h"
@@ -83,6 +85,17 @@ static long handle_vfs(struct agent_thread *t, struct agent_regs *r)
 	return unlikely(trace_on()) ? trace_call(t, r, v, c) : vfs_call(v, c);
 }
 
+/* A filter on system calls: from here on the agent makes as few of its own as it can. */
+static long handle_sandbox(struct agent_thread *t, struct agent_regs *r)
+{
+	bool sets = r->rax == SYS_seccomp ? (unsigned long)r->rdi <= SECCOMP_SET_MODE_FILTER : r->rdi == PR_SET_SECCOMP;
+	long ret = handle_vfs(t, r);
+
+	if (sets)
+		agent_quiet = true;
+	return ret;
+}
+
 /* ---- Threads and processes ------------------------------------------------------------------ */
 
 static bool own_files(uint64_t flags)
@@ -97,6 +110,8 @@ static long before_clone(struct agent_thread *parent, struct agent_thread *child
 
 	if (err)
 		return err;
+	if (!v && parent->user)
+		vfs_thread_clone(parent->user);
 	return v ? vfs_fork_prepare(v, flags & CLONE_VM) : 0;
 }
 
@@ -116,6 +131,8 @@ static void child_cloned(struct agent_thread *child, uint64_t flags)
 	child->user = child->parent && child->parent->user ? vfs_fork_child(child->parent->user) : NULL;
 	if (!(flags & CLONE_VM) && !child->user)
 		first = NULL; /* no seat: all goes through the kernel */
+	if (child->user && (flags & (CLONE_NEWNS | CLONE_NEWUSER)))
+		vfs_pass_all(child->user);
 }
 
 static void before_exec(struct agent_thread *t, bool carries)
@@ -184,6 +201,8 @@ static void register_all(void)
 		below[nr] = agent_register(nr, handle_vfs);
 		if (nr == SYS_mmap || nr == SYS_execveat)
 			agent_register(nr, handle_both);
+		else if (nr == SYS_prctl || nr == SYS_seccomp)
+			agent_register(nr, handle_sandbox);
 		else if (!trace_on()) /* the tracer sees what handle_vfs sees */
 			agent_register_short(nr, (agent_short)(uintptr_t)vfs_call);
 	}

@@ -274,8 +274,12 @@ long handle_clone3(struct agent_thread *t, struct agent_regs *r)
 	return begin(t, r, flags);
 }
 
+bool agent_quiet;
+
 long handle_exit(struct agent_thread *t, struct agent_regs *r)
 {
+	if (agent_quiet)
+		return AGENT_HAND_ON;
 	set_mask(MASK_ALL);
 	if (agent_hooks.before_exit != NULL)
 		agent_hooks.before_exit(t, 0);
@@ -286,6 +290,8 @@ long handle_exit(struct agent_thread *t, struct agent_regs *r)
 
 long handle_exit_group(struct agent_thread *t, struct agent_regs *r)
 {
+	if (agent_quiet)
+		return AGENT_HAND_ON;
 	if (agent_hooks.before_exit != NULL)
 		agent_hooks.before_exit(t, 1);
 	stats_process();

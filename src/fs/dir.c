@@ -79,6 +79,13 @@ int dirent_take(struct task *t, struct fs_name name, uint32_t *cell, uint64_t *i
 	return 0;
 }
 
+/* What gets a name in a watched directory is watched with it. */
+static void watch_with(const struct fs *fs, const struct inode *dir, const struct inode *target)
+{
+	if (unlikely(load_relaxed(&dir->marks) & FS_MARK_WATCHED) && !is_dir(target->mode))
+		mark(inode_at(fs, inode_number(fs, target)), FS_MARK_WATCHED);
+}
+
 int dirent_link(struct task *t, struct inode *dir, uint32_t cell, uint64_t item, const struct inode *target)
 {
 	const struct fs *fs = fs_of(t);
@@ -101,6 +108,7 @@ int dirent_link(struct task *t, struct inode *dir, uint32_t cell, uint64_t item,
 		return err;
 	stale_name(t, dir, (struct fs_name){d->name, d->len, d->key}, false);
 	txn_set(t, &dir->room.dir.count, dir->room.dir.count + 1);
+	watch_with(fs, dir, target);
 	hand_drop_unit(t, &fs->cells, item);
 	return 0;
 }
@@ -124,6 +132,7 @@ void dirent_point(struct task *t, struct inode *dir, uint32_t cell, const struct
 	const struct fs *fs = fs_of(t);
 	struct dirent *d = dirent_at(fs, cell);
 
+	watch_with(fs, dir, target);
 	txn_set(t, &d->ino, inode_number(fs, target));
 	txn_set(t, &d->type, (uint8_t)(target->mode >> 12));
 	stale_name(t, dir, (struct fs_name){d->name, d->len, d->key}, d->known);

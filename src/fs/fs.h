@@ -475,11 +475,13 @@ int fs_removexattr(struct task *t, const struct fs_cred *cred, fs_ino ino, const
  * with `invalidate` does it for the dead.
  */
 enum fs_mark {
-	FS_MARK_ATTR = 1 << 0,	 /* attributes, ACLs */
-	FS_MARK_DATA = 1 << 1,	 /* pages */
-	FS_MARK_NAMES = 1 << 2,	 /* in a struct stale_item: a name in a directory. No mark of an inode */
-	FS_MARK_MAPPED = 1 << 3, /* may be mapped shared and writable through the mount: its pages are the truth */
-	FS_MARK_GONE = 1 << 4,	 /* in a struct stale_item: the inode has no name any more, and the kernel keeps it */
+	FS_MARK_ATTR = 1 << 0,	  /* attributes, ACLs */
+	FS_MARK_DATA = 1 << 1,	  /* pages */
+	FS_MARK_NAMES = 1 << 2,	  /* in a struct stale_item: a name in a directory. No mark of an inode */
+	FS_MARK_MAPPED = 1 << 3,  /* may be mapped shared and writable through the mount: its pages are the truth */
+	FS_MARK_GONE = 1 << 4,	  /* in a struct stale_item: the inode has no name any more, and the kernel keeps it */
+	FS_MARK_SIZED = 1 << 5,	  /* may be mapped in another way: the kernel has to know its size */
+	FS_MARK_WATCHED = 1 << 6, /* somebody waits for events, which the kernel makes of what it does itself */
 };
 
 /*
@@ -505,7 +507,19 @@ bool fs_is_held(struct task *t, fs_ino ino);
  * reading and writing has to go through the kernel until it forgets the inode.
  */
 int fs_mark_mapped(struct task *t, fs_ino ino);
-bool fs_is_mapped(struct task *t, fs_ino ino);
+/* The same for a mapping that nothing is written to: what changes the size has to go through the kernel. */
+int fs_mark_sized(struct task *t, fs_ino ino);
+/*
+ * Somebody watches the inode (inotify): all that is done to it has to go through
+ * the kernel, and of a directory, all that is done to what has a name in it. The
+ * mark of a directory goes when the kernel forgets it, which it does not while it
+ * watches; that of a file with the next fs_is_watched() after that.
+ */
+int fs_watch(struct task *t, fs_ino ino);
+/* Marks FS_MARK_MAPPED, _SIZED and _WATCHED of the inode. */
+unsigned fs_kernel_marks(struct task *t, fs_ino ino);
+/* `dir`: where a name of it was found, 0: not known. */
+bool fs_is_watched(struct task *t, fs_ino dir, fs_ino ino);
 
 /* Marks pages as held: the daemon, before it reads or writes them for the kernel. */
 int fs_mark_data(struct task *t, fs_ino ino);

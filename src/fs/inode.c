@@ -544,11 +544,58 @@ int fs_mark_mapped(struct task *t, fs_ino ino)
 	return 0;
 }
 
-bool fs_is_mapped(struct task *t, fs_ino ino)
+int fs_mark_sized(struct task *t, fs_ino ino)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+
+	if (!i)
+		return -ESTALE;
+	if (!(load_relaxed(&i->marks) & FS_MARK_SIZED))
+		mark(i, FS_MARK_SIZED);
+	return 0;
+}
+
+int fs_watch(struct task *t, fs_ino ino)
+{
+	struct inode *i = inode_at(fs_of(t), ino), *child;
+	struct fs_dirent d[4];
+	uint64_t cookie = 0;
+	int n = 0;
+
+	if (!i)
+		return -ESTALE;
+	mark(i, FS_MARK_WATCHED); /* first: what gets a name in it from now on is marked by that */
+	while (is_dir(load_relaxed(&i->mode)) && (n = fs_readdir(t, ino, cookie, d, array_len(d))) > 0) {
+		for (int k = 0; k < n; k++) {
+			child = d[k].name[0] == '.' && d[k].len <= 2 ? NULL : inode_at(fs_of(t), d[k].ino);
+			cookie = d[k].cookie;
+			if (child && !is_dir(d[k].mode))
+				mark(child, FS_MARK_WATCHED);
+		}
+	}
+	return min_of(n, 0);
+}
+
+unsigned fs_kernel_marks(struct task *t, fs_ino ino)
 {
 	const struct inode *i = inode_at(fs_of(t), ino);
 
-	return i && (load_relaxed(&i->marks) & FS_MARK_MAPPED);
+	return i ? load_relaxed(&i->marks) & (FS_MARK_MAPPED | FS_MARK_SIZED | FS_MARK_WATCHED) : 0;
+}
+
+bool fs_is_watched(struct task *t, fs_ino dir, fs_ino ino)
+{
+	struct inode *i = inode_at(fs_of(t), ino), *in = dir ? inode_at(fs_of(t), dir) : NULL;
+
+	if (in && (load_relaxed(&in->marks) & FS_MARK_WATCHED))
+		return true;
+	if (!i || likely(!(load_relaxed(&i->marks) & FS_MARK_WATCHED)))
+		return false;
+	if (is_dir(load_relaxed(&i->mode)) || !in || load_relaxed(&i->nlink) > 1 || load_relaxed(&i->kref))
+		return true;
+	/* The kernel does not know it, and its one name is where nobody watches. */
+	fetch_and(&i->marks, ~(uint32_t)FS_MARK_WATCHED);
+	return false;
 }
 
 int fs_mark_data(struct task *t, fs_ino ino)

@@ -33,8 +33,9 @@ void unmark(struct task *t, struct inode *i)
 	uint32_t old = load_relaxed(&i->marks);
 	uint64_t names = 0;
 
-	/* The count goes on: see fs_marks_drop. */
-	while (!cas(&i->marks, &old, (old & ~(MARK_COUNT - 1)) + MARK_COUNT))
+	/* The count goes on: see fs_marks_drop. Whether a file is watched, its directory knows: see fs_is_watched. */
+	while (!cas(&i->marks, &old,
+		    ((old & ~(MARK_COUNT - 1)) | (is_dir(i->mode) ? 0 : old & FS_MARK_WATCHED)) + MARK_COUNT))
 		;
 	if (!is_dir(i->mode))
 		return;

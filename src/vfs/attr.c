@@ -229,6 +229,11 @@ static long set_fd(struct vfs_thread *v, long fd, unsigned set, const struct fs_
 
 	if (!t)
 		return VFS_PASS;
+	if (ino > 0 && unlikely(fs_kernel_marks(t, (fs_ino)ino) & FS_MARK_WATCHED)) {
+		int err = fd_make_real(v, fd);
+
+		return err ? err : VFS_PASS;
+	}
 	return ino < 0 ? (long)ino : fs_setattr(t, cred(v), (fs_ino)ino, set, a, NULL);
 }
 

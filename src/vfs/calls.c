@@ -109,10 +109,11 @@ static const vfs_handler handlers[] = {
     /* The first argument is a descriptor that has to be real. */
     [SYS_flock] = call_first_fd,
     [SYS_name_to_handle_at] = call_first_fd,
-    [SYS_fanotify_mark] = call_fourth_fd,
+    [SYS_fanotify_mark] = call_fanotify,
     [SYS_execveat] = call_first_fd,
     [SYS_mmap] = call_mmap,
     [SYS_epoll_ctl] = call_epoll_ctl,
+    [SYS_inotify_add_watch] = call_inotify,
     [SYS_sendmsg] = call_sendmsg,
     [SYS_sendmmsg] = call_sendmmsg,
     [SYS_close_range] = call_close_range,

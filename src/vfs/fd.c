@@ -30,14 +30,40 @@ static int hide(int fd)
 	return fd;
 }
 
+static int removed_dir(const char *in)
+{
+	char path[64];
+	long pid = sys_getpid(), fd;
+	uint32_t n = 0;
+
+	for (; in[n]; n++)
+		path[n] = in[n];
+	mem_copy(path + n, "/.bt-fuse.", 10);
+	n += 10;
+	do {
+		path[n++] = (char)('0' + pid % 10);
+	} while ((pid /= 10));
+	path[n] = 0;
+	if (sys_call3(SYS_mkdir, (long)path, 0500, 0) < 0)
+		return -ENOENT;
+	fd = sys_call4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	sys_call3(SYS_rmdir, (long)path, 0, 0);
+	return (int)fd;
+}
+
 /*
- * A stream socket that is not connected: it can be neither read, written nor
- * mapped, has no offset, and its name in /proc cannot be opened.
+ * A directory that is removed: it can be neither read, written nor mapped, holds
+ * nothing, is always ready, and its name in /proc opens to no more than that.
  */
 int vfs_placeholder(void)
 {
-	int fd = (int)sys_call3(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	static const char *const places[] = {"/dev/shm", "/tmp", "/run", "/var/tmp"};
+	int fd = -ENOENT;
 
+	for (unsigned i = 0; i < array_len(places) && fd < 0; i++)
+		fd = removed_dir(places[i]);
+	if (fd < 0) /* else a socket that is not connected: not ready to be read, but as unusable */
+		fd = (int)sys_call3(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	return fd < 0 ? fd : hide(fd);
 }
 

@@ -112,6 +112,8 @@ static long open_found(struct vfs_thread *v, struct where *w, int flags, uint32_
 	if (is_exclusive(flags))
 		return -EEXIST;
 	err = openable(w, flags);
+	if (!err && (flags & O_TRUNC) && fs_kernel_marks(w->t, w->w.ino))
+		return VFS_PASS;
 	if (!err && (flags & O_CREAT) && doubtful(v, w))
 		return VFS_PASS;
 	return err ? err : open_ino(v, w, w->w.ino, flags);
@@ -163,6 +165,8 @@ static long do_open(struct vfs_thread *v, int dir, const char *path, int flags, 
 		ret = open_found(v, &w, flags, mode, found);
 		/* Made by somebody else between the look and the making: then it is to be opened. */
 	} while (ret == -EEXIST && !excl);
+	if (ret == VFS_PASS) /* what was found is none of the store's to open */
+		ret = call_pass_from(v, dir);
 	return open_passed(v, ret);
 }
 
@@ -208,14 +212,19 @@ struct task *owner(struct vfs_thread *v, long fd)
 	int store = fd_store(v->proc, fd);
 	struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
 
-	return t && unlikely(fs_is_mapped(t, load_relaxed(&v->proc->ino[fd]))) ? hand_over(v, fd) : t;
+	return t && unlikely(fs_kernel_marks(t, load_relaxed(&v->proc->ino[fd])) & (FS_MARK_MAPPED | FS_MARK_WATCHED))
+		   ? hand_over(v, fd)
+		   : t;
 }
 
 struct task *grower(struct vfs_thread *v, long fd)
 {
-	if (unlikely(v->proc->limited) && fd_store(v->proc, fd) >= 0)
+	int store = fd_store(v->proc, fd);
+	struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
+
+	if (t && unlikely(v->proc->limited || fs_kernel_marks(t, load_relaxed(&v->proc->ino[fd]))))
 		return hand_over(v, fd);
-	return owner(v, fd);
+	return t;
 }
 
 HANDLER(call_read)
@@ -439,6 +448,8 @@ HANDLER(call_truncate)
 	if (v->proc->limited)
 		return VFS_PASS;
 	err = locate(v, AT_FDCWD, (const char *)c->a[0], 0, 0, &w);
+	if (!err && fs_kernel_marks(w.t, w.w.ino))
+		return VFS_PASS;
 	return err ? err : fs_setattr(w.t, cred(v), w.w.ino, FS_SET_SIZE, &a, NULL);
 }
 

@@ -141,6 +141,9 @@ static inline bool same_ids(struct vfs_thread *v)
 {
 	return cred(v)->uid == v->real_uid && cred(v)->gid == v->real_gid;
 }
+struct statx;
+/* As the kernel unfolds it into st_dev. */
+uint64_t dev_of_statx(const struct statx *st);
 long kernel_call(struct vfs_thread *v, long nr, long a, long b, long c, long d);
 static inline void local_lock(uint32_t *word)
 {
@@ -344,6 +347,8 @@ HANDLER(call_sync_range);
 HANDLER(call_sendmmsg);
 HANDLER(call_fourth_fd);
 HANDLER(call_kcmp);
+HANDLER(call_inotify);
+HANDLER(call_fanotify);
 HANDLER(call_hand_over);
 HANDLER(call_unshare);
 HANDLER(call_lseek);

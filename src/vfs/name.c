@@ -296,6 +296,20 @@ static long slashes_ok(struct vfs_thread *v, const struct where *a, const struct
 	return err ? err : S_ISDIR(attr.mode) ? 0 : -ENOTDIR;
 }
 
+/*
+ * The directories of both names come before the names. What is wrong with that
+ * of `w`, 0: nothing. Asked only where something is.
+ */
+static long not_searched(struct vfs_thread *v, const struct where *w)
+{
+	struct fs_attr dir;
+	int err = fs_getattr(w->t, w->w.dir, &dir);
+
+	if (err)
+		return err;
+	return S_ISDIR(dir.mode) ? fs_access(w->t, cred(v), w->w.dir, X_OK) : -ENOTDIR;
+}
+
 static long rename_at(struct vfs_thread *v, int from, const char *old, int to, const char *new, unsigned flags)
 {
 	struct where a, b;
@@ -308,10 +322,19 @@ static long rename_at(struct vfs_thread *v, int from, const char *old, int to, c
 	if (one && one != VFS_PASS)
 		return one;
 	two = parent_of(v, to, new, 1, &b);
+	if (!one && two && two != VFS_PASS)
+		one = not_searched(v, &a);
 	err = both(v, one, two, &a, &b, from, to);
 	if (!err)
 		err = slashes_ok(v, &a, &b);
-	return err ? err : fs_rename(a.t, cred(v), a.w.dir, a.w.last, b.w.dir, b.w.last, flags);
+	if (!err)
+		err = fs_rename(a.t, cred(v), a.w.dir, a.w.last, b.w.dir, b.w.last, flags);
+	if (!one && !two && (err == -ENAMETOOLONG || err == -ENOENT)) {
+		one = not_searched(v, &a);
+		two = one ? 0 : not_searched(v, &b);
+		err = one ? one : two ? two : err;
+	}
+	return err;
 }
 
 HANDLER(call_rename)

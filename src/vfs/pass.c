@@ -2,7 +2,9 @@
  * Calls that the kernel makes, and that only have to see the right descriptors;
  * and those after which nothing can be answered here any more.
  */
+#include <linux/fanotify.h>
 #include <linux/prctl.h>
+#include <linux/stat.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -55,15 +57,24 @@ HANDLER(call_two_fds)
 	return err ? err : VFS_PASS;
 }
 
+/* What a mapping of an inode means for those who work in the pool. */
+static void mark_mapping(struct task *t, fs_ino ino, bool written)
+{
+	if (written)
+		fs_mark_mapped(t, ino);
+	else
+		fs_mark_sized(t, ino);
+}
+
 /* A descriptor that is not ours may be one of a mount of ours all the same. */
-static void mark_foreign(struct vfs_thread *v, long fd)
+static void mark_foreign(struct vfs_thread *v, long fd, bool shared)
 {
 	for (unsigned i = 0; i < v->proc->nmounts; i++) {
 		struct task *t;
 		fs_ino ino;
 
 		if (fd_is_inode(&v->proc->mount[i], fd, &ino) && (t = seat(v, i)))
-			fs_mark_mapped(t, ino);
+			mark_mapping(t, ino, shared && (sys_fcntl((int)fd, F_GETFL, 0) & O_ACCMODE) == O_RDWR);
 	}
 }
 
@@ -73,18 +84,53 @@ HANDLER(call_mmap)
 	long fd = (int)c->a[4];
 	bool shared = (c->a[3] & MAP_TYPE) != MAP_PRIVATE;
 	int store = c->a[3] & MAP_ANONYMOUS ? -1 : fd_store(v->proc, fd), err;
+	uint32_t flags = 0;
 	int64_t ino;
 
+	if (c->a[3] & MAP_ANONYMOUS)
+		return VFS_PASS;
 	if (store < 0) {
-		if (shared && !(c->a[3] & MAP_ANONYMOUS))
-			mark_foreign(v, fd);
+		mark_foreign(v, fd, shared);
 		return VFS_PASS;
 	}
-	ino = fs_handle(seat(v, (unsigned)store), (uint32_t)fd, NULL);
-	if (ino > 0 && shared)
-		fs_mark_mapped(seat(v, (unsigned)store), (fs_ino)ino);
+	ino = fs_handle(seat(v, (unsigned)store), (uint32_t)fd, &flags);
+	if (ino > 0)
+		mark_mapping(seat(v, (unsigned)store), (fs_ino)ino, shared && (flags & O_ACCMODE) == O_RDWR);
 	err = fd_make_real(v, fd);
 	return err ? err : VFS_PASS;
+}
+
+/* What is watched, by whatever path, is marked before the kernel watches it. */
+static void watch(struct vfs_thread *v, int dir, const char *path, int flags)
+{
+	struct where w;
+	struct statx st;
+	long err = locate(v, dir, path, how(flags), 0, &w);
+
+	if (!err)
+		fs_watch(w.t, w.w.ino);
+	if (err != VFS_PASS || sys_call6(SYS_statx, dir, (long)path, flags, STATX_INO, (long)&st, 0))
+		return;
+	for (unsigned i = 0; i < v->proc->nmounts; i++) {
+		struct task *t = dev_of_statx(&st) == v->proc->mount[i].dev ? seat(v, i) : NULL;
+
+		if (t)
+			fs_watch(t, (fs_ino)st.stx_ino);
+	}
+}
+
+HANDLER(call_inotify)
+{
+	watch(v, AT_FDCWD, (const char *)c->a[1], c->a[2] & 0x02000000 /* IN_DONT_FOLLOW */ ? AT_SYMLINK_NOFOLLOW : 0);
+	return VFS_PASS;
+}
+
+/* Marks of whole mounts say nothing of an inode: what is answered here makes no events for them. */
+HANDLER(call_fanotify)
+{
+	if (c->a[4] && !(c->a[1] & (FAN_MARK_MOUNT | FAN_MARK_FILESYSTEM)))
+		watch(v, (int)c->a[3], (const char *)c->a[4], c->a[1] & FAN_MARK_DONT_FOLLOW ? AT_SYMLINK_NOFOLLOW : 0);
+	return call_fourth_fd(v, c);
 }
 
 HANDLER(call_epoll_ctl)
@@ -147,6 +193,18 @@ void go_passive(struct vfs_thread *v)
 	for (long fd = 0; fd < fd_end(v->proc); fd++)
 		fd_materialise(v, fd);
 	v->proc->passive = true;
+}
+
+void vfs_pass_all(struct vfs_thread *v)
+{
+	go_passive(v);
+}
+
+/* A thread with a directory of its own, whose clones would share it: that we do not follow. */
+void vfs_thread_clone(struct vfs_thread *v)
+{
+	if (v->place == &v->own_place)
+		go_passive(v);
 }
 
 HANDLER(call_passive)

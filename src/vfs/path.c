@@ -293,7 +293,7 @@ static bool only_name(struct fs_walk *w)
 		p++;
 	w->last.len = (size_t)(p - w->last.s);
 	w->slash = p < end;
-	return true;
+	return w->last.len <= FS_NAME_MAX; /* else the walk tells whether that is what is wrong first */
 }
 
 static void count_path(struct task *t, bool known)
@@ -344,6 +344,12 @@ static long pass_from(struct vfs_thread *v, int dir, bool relative)
 	return relative ? call_pass_from(v, dir) : VFS_PASS;
 }
 
+/* Are there events to be made of what is done with it? */
+static bool watched(const struct where *w, int err)
+{
+	return (!err || (err == -ENOENT && w->w.dir)) && fs_is_watched(w->t, w->w.dir, w->w.ino);
+}
+
 long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, unsigned room, struct where *w)
 {
 	char *copy = v->path[room];
@@ -369,7 +375,7 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 	w->w.flags = FS_WALK_CAREFUL | (flags & LOCATE_NOFOLLOW ? FS_WALK_NOFOLLOW : 0) |
 		     (flags & LOCATE_PARENT ? FS_WALK_PARENT : 0);
 	err = walk(v, w, flags & LOCATE_LATER);
-	if (err != FS_WALK_OUT)
+	if (err != FS_WALK_OUT && likely(!watched(w, err)))
 		return err;
 	v->why = HANDED_OUTSIDE;
 	return pass_from(v, dir, copy[0] != '/');

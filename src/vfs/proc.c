@@ -111,7 +111,7 @@ static void take_over(struct vfs_proc *p, unsigned store)
 	task_detach(&t);
 }
 
-static uint64_t makedev_of(const struct statx *st)
+uint64_t dev_of_statx(const struct statx *st)
 {
 	uint64_t major = st->stx_dev_major, minor = st->stx_dev_minor;
 
@@ -124,7 +124,7 @@ static bool is_there(const struct vmount *m)
 	struct statx st;
 
 	return sys_call6(SYS_statx, AT_FDCWD, (long)m->path, AT_STATX_DONT_SYNC, STATX_TYPE, (long)&st, 0) == 0 &&
-	       makedev_of(&st) == m->dev;
+	       dev_of_statx(&st) == m->dev;
 }
 
 void vfs_hide(struct vfs_proc *p, int fd)

@@ -89,6 +89,11 @@ struct vfs_thread *vfs_fork_child(struct vfs_thread *parent);
 void vfs_exec_prepare(struct vfs_thread *v, bool carries);
 void vfs_exec_failed(struct vfs_thread *v);
 
+/* Before a thread is cloned that shares everything. */
+void vfs_thread_clone(struct vfs_thread *v);
+/* From here on paths or ids mean something else: everything is the kernel's. */
+void vfs_pass_all(struct vfs_thread *v);
+
 /* Answers the call, -errno or a value as the kernel would, or VFS_PASS. */
 long vfs_call(struct vfs_thread *v, const struct vfs_call *c);
 

@@ -24,9 +24,6 @@
 #define LIMIT_SECONDS 120
 #define FUSE_MAGIC 0x65735546
 
-static const struct check *const tables[] = {names_checks, rename_checks, perm_checks, time_checks,  data_checks,
-					     hole_checks,  map_checks,	  lock_checks, xattr_checks, race_checks};
-
 _Noreturn void fail(const char *file, int line, const char *fmt, ...)
 {
 	const char *base = strrchr(file, '/');
@@ -99,9 +96,14 @@ void fd_holds(int fd, const void *want, size_t len)
 	free(got);
 }
 
+int new_file_named(const char *name)
+{
+	return (int)must(open(name, O_CREAT | O_EXCL | O_RDWR, 0600));
+}
+
 int new_file(void)
 {
-	return (int)must(open("f", O_CREAT | O_EXCL | O_RDWR, 0600));
+	return new_file_named("f");
 }
 
 void zeros_at(int fd, off_t off, size_t len)
@@ -310,8 +312,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: posix [-v] DIR [NAME...]\n");
 		return 2;
 	}
-	for (size_t i = 0; i < array_len(tables); i++) {
-		for (const struct check *c = tables[i]; c->name; c++) {
+	for (size_t i = 0; check_tables[i]; i++) {
+		for (const struct check *c = check_tables[i]; c->name; c++) {
 			enum outcome o;
 
 			if (!wanted(c->name, argv + 2))

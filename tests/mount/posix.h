@@ -37,6 +37,9 @@ extern const struct check lock_checks[];
 extern const struct check xattr_checks[];
 extern const struct check race_checks[];
 
+/* All of a program's tables, ended by NULL. */
+extern const struct check *const check_tables[];
+
 _Noreturn void fail(const char *file, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* The check says nothing here: `why` (no root, no such feature in this kernel). */
 _Noreturn void skip(const char *why);
@@ -66,6 +69,7 @@ void holds(const char *path, const char *text);
 void fd_holds(int fd, const void *want, size_t len);
 /* A new file `f`, open for both. */
 int new_file(void);
+int new_file_named(const char *name);
 /* What lies there are zeros, or is `text`. */
 void zeros_at(int fd, off_t off, size_t len);
 void bytes_at(int fd, off_t off, const char *text);

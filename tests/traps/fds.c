@@ -1,0 +1,433 @@
+/* Rows about descriptors: open, close, dup, lseek, fcntl, locks, /proc/self/fd, passing them on, limits. */
+#include "posix.h"
+
+#include <linux/openat2.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+static void *volatile nowhere = (void *)8; /* what the compiler is not to know */
+
+static long openat2_at(int dir, const char *path, uint64_t flags, uint64_t resolve)
+{
+	struct open_how how = {.flags = flags, .resolve = resolve};
+
+	return syscall(SYS_openat2, dir, path, &how, sizeof(how));
+}
+
+static void open_ways(void)
+{
+	int dir = (int)must(open(".", O_RDONLY | O_DIRECTORY)), fd;
+	char buf[8] = "";
+	FILE *f;
+
+	put("f", 0644, "one");
+	must(mkdir("d", 0700));
+	must(symlink("f", "l"));
+	must(symlink("../f", "d/up"));
+	fails(open("f", O_CREAT | O_EXCL | O_RDWR, 0600), EEXIST);
+	fails(open("l", O_RDONLY | O_NOFOLLOW), ELOOP);
+	fails(open("f", O_RDONLY | O_DIRECTORY), ENOTDIR);
+	fails(open("", O_RDONLY), ENOENT);
+	fails(open("", O_CREAT | O_RDWR, 0600), ENOENT);
+	fails(openat(999, "f", O_RDONLY), EBADF);
+	fails(openat((int)must(open("f", O_RDONLY)), ".", O_RDONLY), ENOTDIR);
+	must(close((int)must(creat("c", 0640))));
+	same(mode_of("c"), 0640);
+	/* A path only: neither read nor written, but a place to start from. */
+	fd = (int)must(open("d", O_PATH));
+	fails(read(fd, buf, 1), EBADF);
+	must(close((int)must(openat(fd, "n", O_CREAT | O_WRONLY, 0600))));
+	is(exists("d/n"));
+	fd = (int)must(open("f", O_PATH));
+	fails(read(fd, buf, 1), EBADF);
+	same(stat_fd(fd).st_ino, stat_of("f").st_ino);
+	/* stdio opens by a call of its own. */
+	f = fopen("f", "a+");
+	is(f && fputs("two", f) >= 0 && fclose(f) == 0);
+	holds("f", "onetwo");
+	/* openat2: what a path may do is obeyed. */
+	must(close((int)must(openat2_at(dir, "d/up", O_RDONLY, 0))));
+	must(close((int)must(openat2_at(dir, "d/up", O_RDONLY, RESOLVE_BENEATH))));
+	fails(openat2_at(dir, "d/up", O_RDONLY, RESOLVE_NO_SYMLINKS), ELOOP);
+	fails(openat2_at(dir, "../x", O_RDONLY, RESOLVE_BENEATH), EXDEV);
+	fails(openat2_at(dir, "/etc", O_RDONLY, RESOLVE_BENEATH), EXDEV);
+	fd = (int)must(open("d", O_RDONLY | O_DIRECTORY));
+	must(close((int)must(openat2_at(dir, "/f", O_RDONLY, RESOLVE_IN_ROOT))));
+	fails(openat2_at(fd, "up", O_RDONLY, RESOLVE_IN_ROOT), ENOENT);
+	fails(openat2_at(dir, "f", O_RDONLY | (1ull << 40), 0), EINVAL);
+	fails(openat2_at(dir, "f", O_RDONLY, 1ull << 40), EINVAL);
+}
+
+static void close_ranges(void)
+{
+	int fd = new_file();
+
+	must(close(fd));
+	fails(close(fd), EBADF);
+	fails(close(-1), EBADF);
+	fd = new_file_named("g");
+	same(fcntl(fd, F_DUPFD, 50), 50);
+	must(close_range(fd + 1, ~0u, 0)); /* what the agent holds for itself stays */
+	fails(fcntl(50, F_GETFD), EBADF);
+	same(write(fd, "x", 1), 1);
+	same(dup(fd), fd + 1);
+	must(close_range((unsigned)fd + 1, 100, CLOSE_RANGE_CLOEXEC));
+	same(fcntl(fd + 1, F_GETFD), FD_CLOEXEC);
+	same(fcntl(fd, F_GETFD), 0);
+	must(fcntl(fd + 1, F_SETFD, 0));
+	same(fcntl(fd + 1, F_GETFD), 0);
+	closefrom(fd);
+	fails(write(fd, "x", 1), EBADF);
+	fd = new_file_named("h");
+	same(write(fd, "h", 1), 1);
+	must(close(fd));
+	holds("h", "h");
+	holds("g", "x");
+}
+
+static void dup_shuffles(void)
+{
+	int a = new_file(), b = new_file_named("g"), i;
+
+	same(dup(a), b + 1);
+	same(write(a, "12", 2), 2);
+	same(write(b + 1, "34", 2), 2); /* one offset */
+	fd_holds(a, "1234", 4);
+	/* Two change places over a third. */
+	same(fcntl(a, F_DUPFD_CLOEXEC, 100), 100);
+	same(dup2(b, a), a);
+	same(dup2(100, b), b);
+	same(fcntl(100, F_GETFD), FD_CLOEXEC);
+	same(fcntl(b, F_GETFD), 0);
+	must(close(100));
+	same(write(b, "56", 2), 2);
+	same(write(a, "g", 1), 1);
+	holds("f", "123456");
+	holds("g", "g");
+	same(dup2(a, a), a);
+	fails(dup3(a, a, 0), EINVAL);
+	fails(dup2(a, -1), EBADF);
+	fails(dup2(77, a), EBADF);
+	same(write(a, "h", 1), 1); /* which has left it open */
+	same(dup3(a, 60, O_CLOEXEC), 60);
+	same(fcntl(60, F_GETFD), FD_CLOEXEC);
+	fails(fcntl(a, F_DUPFD, -1), EINVAL);
+	fails(fcntl(a, F_DUPFD, 1 << 30), EINVAL);
+	/* A pipe over a file and back: the lowest number is always the next. */
+	for (i = 0; i < 50; i++) {
+		int p[2], low;
+
+		must(pipe(p));
+		same(dup2(p[0], 60), 60);
+		same(dup2(a, 60), 60);
+		must(close(p[0]));
+		must(close(p[1]));
+		low = (int)must(open("f", O_RDONLY));
+		same(low, p[0]);
+		must(close(low));
+	}
+	must(close(a));
+	same(open("f", O_RDONLY), a);
+}
+
+static void seek_shared(void)
+{
+	int fd = new_file(), child;
+
+	same(write(fd, "0123456789", 10), 10);
+	child = fork();
+	if (child == 0) {
+		same(lseek(fd, 3, SEEK_SET), 3);
+		_exit(0);
+	}
+	join(child);
+	same(lseek(fd, 0, SEEK_CUR), 3);
+	same(lseek(fd, -1, SEEK_END), 9);
+	same(lseek(fd, 2, SEEK_DATA), 2);
+	same(lseek(fd, 2, SEEK_HOLE), 10);
+	fails(lseek(fd, 10, SEEK_DATA), ENXIO);
+	fails(lseek(999, 0, SEEK_SET), EBADF);
+}
+
+static void flags_and_ioctls(void)
+{
+	int fd = new_file(), n = -1;
+
+	same(write(fd, "abcdef", 6), 6);
+	must(fcntl(fd, F_SETFL, O_APPEND));
+	same(fcntl(fd, F_GETFL) & O_APPEND, O_APPEND);
+	same(lseek(fd, 0, SEEK_SET), 0);
+	same(write(fd, "g", 1), 1);
+	fd_holds(fd, "abcdefg", 7);
+	must(fcntl(fd, F_SETFL, 0));
+	same(lseek(fd, 1, SEEK_SET), 1);
+	same(write(fd, "B", 1), 1);
+	fd_holds(fd, "aBcdefg", 7);
+	must(ioctl(fd, FIONREAD, &n));
+	same(n, 5);
+	must(ioctl(fd, FIOCLEX));
+	same(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	must(ioctl(fd, FIONCLEX));
+	same(fcntl(fd, F_GETFD), 0);
+	same(isatty(fd), 0);
+	same(errno, ENOTTY);
+	fails(ioctl(fd, FIONREAD, nowhere), EFAULT);
+	is(ioctl(fd, 0x40049409 /* FICLONE */, fd) < 0);
+}
+
+/* A process that tries to lock what another holds: 0 it could, 1 it could not. */
+static int other_gets(const char *path, int how)
+{
+	int status, pid = fork();
+
+	if (pid == 0) {
+		int fd = open(path, O_RDWR);
+		struct flock l = {.l_type = F_WRLCK};
+		int ret = how == 0 ? flock(fd, LOCK_EX | LOCK_NB) : fcntl(fd, how, &l);
+
+		_exit(fd < 0 ? 2 : ret < 0);
+	}
+	waitpid(pid, &status, 0);
+	return WEXITSTATUS(status);
+}
+
+static void locks_hold(void)
+{
+	int fd = new_file(), second;
+	struct flock l = {.l_type = F_WRLCK};
+
+	must(flock(fd, LOCK_EX));
+	same(other_gets("f", 0), 1);
+	same(write(fd, "x", 1), 1); /* and reading and writing go on */
+	second = (int)must(dup(fd));
+	must(close(fd));
+	same(other_gets("f", 0), 1); /* the open file has it, not the descriptor */
+	must(close(second));
+	same(other_gets("f", 0), 0);
+
+	fd = (int)must(open("f", O_RDWR));
+	must(fcntl(fd, F_SETLK, &l));
+	same(other_gets("f", F_SETLK), 1);
+	second = (int)must(open("f", O_RDONLY));
+	same(other_gets("f", F_SETLK), 1);
+	must(close(second)); /* any descriptor of the file takes the process's locks with it */
+	same(other_gets("f", F_SETLK), 0);
+
+	must(fcntl(fd, F_OFD_SETLK, &l));
+	second = (int)must(open("f", O_RDONLY));
+	must(close(second));
+	same(other_gets("f", F_OFD_SETLK), 1);
+	must(close(fd));
+	same(other_gets("f", F_OFD_SETLK), 0);
+	fails(flock(999, LOCK_EX), EBADF);
+}
+
+/* A lock taken by a child in a descriptor that it has inherited is its parent's as well. */
+static void lock_of_child(void)
+{
+	int fd = new_file(), pid = fork();
+
+	if (pid == 0)
+		_exit(flock(fd, LOCK_EX) < 0);
+	join(pid);
+	same(other_gets("f", 0), 1);
+	must(close(fd));
+	same(other_gets("f", 0), 0);
+}
+
+static void names_of_descriptors(void)
+{
+	int fd = new_file(), other;
+	char path[64], buf[8] = "";
+
+	same(write(fd, "0123456789", 10), 10);
+	for (int i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path),
+			 i == 0	  ? "/proc/self/fd/%d"
+			 : i == 1 ? "/dev/fd/%d"
+				  : "/proc/%d/fd/%d",
+			 i == 2 ? getpid() : fd, fd);
+		other = (int)must(open(path, O_RDONLY));
+		same(lseek(other, 0, SEEK_CUR), 0); /* an open file of its own */
+		same(read(other, buf, 2), 2);
+		is(memcmp(buf, "01", 2) == 0);
+		same(lseek(fd, 0, SEEK_CUR), 10);
+		same(stat_fd(other).st_ino, stat_fd(fd).st_ino);
+		must(close(other));
+	}
+	must(unlink("f"));
+	other = (int)must(open(path, O_RDWR)); /* also of a file without a name */
+	same(pread(other, buf, 3, 7), 3);
+	is(memcmp(buf, "789", 3) == 0);
+	must(close(other));
+	fd = (int)must(open(".", O_RDONLY));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/new", fd);
+	put(path, 0600, "in");
+	holds("new", "in");
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", 200);
+	fails(open(path, O_RDONLY), ENOENT);
+}
+
+static void ready_always(void)
+{
+	int fd = new_file(), e = (int)must(epoll_create1(0));
+	struct epoll_event ev = {.events = EPOLLIN};
+	struct pollfd p = {.fd = fd, .events = POLLIN | POLLOUT};
+	fd_set r, w;
+
+	same(poll(&p, 1, 0), 1);
+	same(p.revents & (POLLIN | POLLOUT), POLLIN | POLLOUT);
+	FD_ZERO(&r);
+	FD_ZERO(&w);
+	FD_SET(fd, &r);
+	FD_SET(fd, &w);
+	same(select(fd + 1, &r, &w, NULL, NULL), 2);
+	if (!on_fuse()) /* which lets a daemon say when it is ready */
+		fails(epoll_ctl(e, EPOLL_CTL_ADD, fd, &ev), EPERM);
+	else if (epoll_ctl(e, EPOLL_CTL_ADD, fd, &ev) == 0)
+		same(epoll_wait(e, &ev, 1, 0), 1);
+	same(write(fd, "x", 1), 1);
+}
+
+static void send_fd(int sock, int fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] = "", byte = 0;
+	struct iovec io = {&byte, 1};
+	struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	same(sendmsg(sock, &m, 0), 1);
+}
+
+static int receive_fd(int sock)
+{
+	char control[CMSG_SPACE(sizeof(int))], byte;
+	struct iovec io = {&byte, 1};
+	struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	int fd;
+
+	same(recvmsg(sock, &m, 0), 1);
+	is(CMSG_FIRSTHDR(&m));
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fd));
+	return fd;
+}
+
+static void descriptors_travel(void)
+{
+	int s[2], fd = new_file(), pid;
+	char buf[8] = "";
+
+	same(write(fd, "0123456789", 10), 10);
+	same(lseek(fd, 4, SEEK_SET), 4);
+	must(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, s));
+	pid = fork();
+	if (pid == 0) {
+		must(close(fd));
+		fd = receive_fd(s[1]);
+		same(read(fd, buf, 2), 2);
+		_exit(memcmp(buf, "45", 2) != 0);
+	}
+	send_fd(s[0], fd);
+	join(pid);
+	same(read(fd, buf, 2), 2); /* one offset, there and here */
+	is(memcmp(buf, "67", 2) == 0);
+}
+
+/* Somebody takes our descriptor: the right one, or none. */
+static void taken_descriptor(void)
+{
+	int fd = new_file(), ready[2], pid, pidfd, got;
+	char c = 0;
+
+	same(write(fd, "right", 5), 5);
+	must(pipe(ready));
+	pid = fork();
+	if (pid == 0) {
+		fd = (int)must(open("f", O_RDONLY));
+		same(write(ready[1], &fd, sizeof(fd)), sizeof(fd));
+		pause();
+	}
+	same(read(ready[0], &got, sizeof(got)), sizeof(got));
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	got = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, got, 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	if (got < 0)
+		skip("no pidfd_getfd here");
+	is(read(got, &c, 1) < 0 || c == 'r');
+}
+
+static void few_descriptors(void)
+{
+	struct rlimit old, low;
+	int fd[200], n = 0;
+
+	must(getrlimit(RLIMIT_NOFILE, &old));
+	low = (struct rlimit){.rlim_cur = 12, .rlim_max = old.rlim_max};
+	must(setrlimit(RLIMIT_NOFILE, &low));
+	for (int round = 0; round < 3; round++) {
+		for (n = 0; n < 200 && (fd[n] = open("f", O_CREAT | O_RDWR, 0600)) >= 0; n++)
+			is(fd[n] < 12);
+		same(errno, EMFILE);
+		is(n > 2);
+		same(write(fd[n - 1], "x", 1), 1);
+		fails(dup(fd[0]), EMFILE);
+		fails(fcntl(fd[0], F_DUPFD, 12), EINVAL);
+		while (n)
+			must(close(fd[--n]));
+	}
+	must(setrlimit(RLIMIT_NOFILE, &old));
+	holds("f", "x");
+}
+
+static int too_large;
+
+static void count_xfsz(int sig)
+{
+	too_large++;
+}
+
+static void largest_file(void)
+{
+	const struct rlimit low = {.rlim_cur = 1000, .rlim_max = RLIM_INFINITY};
+	static char buf[2000];
+	int fd = new_file();
+
+	signal(SIGXFSZ, count_xfsz);
+	must(setrlimit(RLIMIT_FSIZE, &low));
+	same(write(fd, buf, sizeof(buf)), 1000);
+	fails(write(fd, buf, 1), EFBIG);
+	same(too_large, 1);
+	fails(ftruncate(fd, 1001), EFBIG);
+	same(too_large, 2);
+	same(pwrite(fd, "x", 1, 10), 1);
+	same(stat_of("f").st_size, 1000);
+}
+
+const struct check fd_traps[] = {{"open_ways", open_ways},
+				 {"close_ranges", close_ranges},
+				 {"dup_shuffles", dup_shuffles},
+				 {"seek_shared", seek_shared},
+				 {"flags_and_ioctls", flags_and_ioctls},
+				 {"locks_hold", locks_hold},
+				 {"lock_of_child", lock_of_child},
+				 {"names_of_descriptors", names_of_descriptors},
+				 {"ready_always", ready_always},
+				 {"descriptors_travel", descriptors_travel},
+				 {"taken_descriptor", taken_descriptor},
+				 {"few_descriptors", few_descriptors},
+				 {"largest_file", largest_file},
+				 {NULL, NULL}};

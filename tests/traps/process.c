@@ -1,0 +1,564 @@
+/* Rows about processes: fork, exec, signals, where a process is and who it is, sandboxes, its end. */
+#include "posix.h"
+
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+extern char **environ;
+
+static int status_of(pid_t pid)
+{
+	int status;
+
+	same(waitpid(pid, &status, 0), pid);
+	is(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void copy_program(const char *from, const char *to)
+{
+	int in = (int)must(open(from, O_RDONLY)), out = (int)must(open(to, O_CREAT | O_WRONLY, 0755));
+	char buf[65536];
+	ssize_t n;
+
+	while ((n = read(in, buf, sizeof(buf))) > 0)
+		same(write(out, buf, (size_t)n), n);
+	must(close(in));
+	must(close(out));
+}
+
+/* ---- fork and its like ------------------------------------------------------------- */
+
+static void children_share(void)
+{
+	int fd = new_file(), pid;
+	FILE *p;
+
+	same(write(fd, "1", 1), 1);
+	pid = fork();
+	if (pid == 0)
+		_exit(write(fd, "2", 1) != 1);
+	join(pid);
+	same(write(fd, "3", 1), 1);
+	pid = vfork();
+	if (pid == 0)
+		_exit(write(fd, "4", 1) != 1);
+	join(pid);
+	same(write(fd, "5", 1), 1);
+	/* By system and popen: a shell that inherits the descriptor. */
+	same(dup2(fd, 9), 9);
+	same(system("printf 6 >&9"), 0);
+	same(write(fd, "7", 1), 1);
+	p = popen("cat >&9", "w");
+	is(p && fputs("8", p) >= 0 && pclose(p) == 0);
+	same(write(fd, "9", 1), 1);
+	holds("f", "123456789");
+}
+
+/* What bash and make do: a child on its parent's memory moves descriptors about, and the exec fails. */
+static void vfork_then_nothing(void)
+{
+	char *const args[] = {(char *)"nothing", NULL};
+	int a = new_file(), b = new_file_named("g"), pid;
+
+	for (int round = 0; round < 20; round++) {
+		pid = vfork();
+		if (pid == 0) {
+			dup2(a, b);
+			close(a);
+			fcntl(b, F_SETFD, FD_CLOEXEC);
+			execve("./nothing", args, environ);
+			_exit(errno == ENOENT ? 3 : 4);
+		}
+		same(status_of(pid), 3);
+		same(fcntl(b, F_GETFD), 0); /* here nothing has changed */
+		same(write(a, "a", 1), 1);
+		same(write(b, "b", 1), 1);
+	}
+	holds("f", "aaaaaaaaaaaaaaaaaaaa");
+	holds("g", "bbbbbbbbbbbbbbbbbbbb");
+}
+
+static void spawned(void)
+{
+	posix_spawn_file_actions_t acts;
+	char *const args[] = {(char *)"sh", (char *)"-c", (char *)"cat; echo err >&2", NULL};
+	pid_t pid;
+
+	put("in", 0600, "input\n");
+	posix_spawn_file_actions_init(&acts);
+	posix_spawn_file_actions_addopen(&acts, 0, "in", O_RDONLY, 0);
+	posix_spawn_file_actions_addopen(&acts, 1, "out", O_CREAT | O_WRONLY, 0600);
+	posix_spawn_file_actions_adddup2(&acts, 1, 2);
+	same(posix_spawn(&pid, "/bin/sh", &acts, NULL, args, environ), 0);
+	same(status_of(pid), 0);
+	holds("out", "input\nerr\n");
+	same(posix_spawn(&pid, "./none", &acts, NULL, args, environ), ENOENT);
+}
+
+static void *write_lines(void *arg)
+{
+	int fd = *(int *)arg;
+
+	for (int i = 0; i < 500; i++)
+		if (write(fd, "line\n", 5) != 5)
+			return arg;
+	return NULL;
+}
+
+static void threads_and_forks(void)
+{
+	int fd = (int)must(open("f", O_CREAT | O_RDWR | O_APPEND, 0600));
+	pthread_t t[3];
+	void *bad;
+
+	for (int i = 0; i < 3; i++)
+		same(pthread_create(&t[i], NULL, write_lines, &fd), 0);
+	for (int i = 0; i < 30; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(write(fd, "fork\n", 5) != 5);
+		join(pid);
+	}
+	for (int i = 0; i < 3; i++) {
+		pthread_join(t[i], &bad);
+		is(!bad);
+	}
+	same(stat_of("f").st_size, 5 * (3 * 500 + 30));
+}
+
+/* ---- exec ---------------------------------------------------------------------------- */
+
+static void programs_on_it(void)
+{
+	char *const args[] = {(char *)"x", NULL};
+	int fd, pid;
+
+	copy_program("/bin/true", "true");
+	same(system("./true"), 0);
+	put("script", 0755, "#!/bin/sh\nread x; echo \"$x $1\"\n");
+	put("in", 0600, "hello\n");
+	same(system("./script arg <in >out 2>&1"), 0);
+	holds("out", "hello arg\n");
+	put("not", 0644, "#!/bin/sh\n");
+	pid = fork();
+	if (pid == 0) {
+		execv("./not", args);
+		_exit(errno == EACCES ? 3 : 4);
+	}
+	same(status_of(pid), 3);
+	fd = (int)must(open("true", O_RDONLY | O_CLOEXEC));
+	pid = fork();
+	if (pid == 0) {
+		syscall(SYS_execveat, fd, "", args, environ, AT_EMPTY_PATH);
+		_exit(4);
+	}
+	same(status_of(pid), 0);
+	fails(open("none/true", O_RDONLY), ENOENT);
+}
+
+static void inherited_descriptors(void)
+{
+	int fd = new_file(), keep;
+
+	same(write(fd, "0123456789\n", 11), 11);
+	same(dup2(fd, 7), 7);
+	same(lseek(7, 2, SEEK_SET), 2);
+	keep = (int)must(open("f", O_RDONLY | O_CLOEXEC));
+	same(dup3(keep, 8, O_CLOEXEC), 8);
+	same(system("head -c 3 <&7 >got; [ ! -e /proc/self/fd/8 ]"), 0);
+	holds("got", "234");
+	same(system("(echo out; echo err >&2) >both 2>&1"), 0);
+	holds("both", "out\nerr\n");
+	is(system("exec 2>&-; echo x >&7 && : >&8") != 0);
+}
+
+/* A program without an agent in the middle: it goes on where the others left off, and they after it. */
+static void through_the_kernel(void)
+{
+	const char *quiet = getenv("TRAPS_STATIC");
+	char command[8192];
+
+	if (!quiet)
+		skip("TRAPS_STATIC names no program");
+	snprintf(command, sizeof(command),
+		 "{ echo one; %s w; echo two; (%s w); /bin/echo three; } >f; "
+		 "printf '1\\n2\\n3\\n' >in; { read x; %s r; read y; echo \"$x $y\"; } <in >got",
+		 quiet, quiet, quiet);
+	same(system(command), 0);
+	holds("f", "one\nstatic\ntwo\nstatic\nthree\n");
+	holds("got", "2\n1 3\n");
+	snprintf(command, sizeof(command), "exec 9>lock; %s l && ! flock -n lock true", quiet);
+	same(system(command), 0);
+}
+
+/* ---- Signals -------------------------------------------------------------------------- */
+
+static int handled, handler_failed;
+
+static void use_files(int sig)
+{
+	int old = errno, fd = open("from-handler", O_CREAT | O_WRONLY | O_TRUNC, 0600);
+	struct stat st;
+
+	handled++;
+	if (fd < 0 || write(fd, "h", 1) != 1 || close(fd) != 0 || stat("from-handler", &st) != 0)
+		handler_failed++;
+	errno = old;
+}
+
+static void timer_at_1khz(void)
+{
+	const struct itimerval fast = {{0, 1000}, {0, 1000}}, off = {{0, 0}, {0, 0}};
+	struct sigaction sa = {.sa_handler = use_files, .sa_flags = SA_RESTART};
+	char buf[4096];
+	int fd = new_file();
+
+	memset(buf, 'b', sizeof(buf));
+	must(sigaction(SIGALRM, &sa, NULL));
+	must(setitimer(ITIMER_REAL, &fast, NULL));
+	for (int i = 0; handled < 300; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "n%d", i % 50);
+		same(pwrite(fd, buf, sizeof(buf), 0), sizeof(buf));
+		must(close((int)must(open(name, O_CREAT | O_RDWR, 0600))));
+		must(unlink(name));
+	}
+	must(setitimer(ITIMER_REAL, &off, NULL));
+	same(handler_failed, 0);
+	holds("from-handler", "h");
+}
+
+static sigjmp_buf back;
+
+static void jump(int sig)
+{
+	siglongjmp(back, 1);
+}
+
+static void jumps_out(void)
+{
+	const struct itimerval fast = {{0, 500}, {0, 500}}, off = {{0, 0}, {0, 0}};
+	static volatile int jumps;
+	char buf[4096] = "";
+	int fd = new_file();
+
+	signal(SIGALRM, jump);
+	must(setitimer(ITIMER_REAL, &fast, NULL));
+	if (sigsetjmp(back, 1))
+		jumps++;
+	while (jumps < 300) {
+		if (pwrite(fd, buf, sizeof(buf), 0) != sizeof(buf) || access("f", F_OK) != 0)
+			fail(__FILE__, __LINE__, "after %d jumps: %s", jumps, strerror(errno));
+		if (mkdir("d", 0700) == 0 || errno == EEXIST)
+			rmdir("d");
+	}
+	signal(SIGALRM, SIG_IGN);
+	must(setitimer(ITIMER_REAL, &off, NULL));
+	rmdir("d");
+	same(pwrite(fd, "x", 1, 0), 1);
+}
+
+static void *work_for_ever(void *arg)
+{
+	char buf[64] = "";
+	int fd = open("t", O_CREAT | O_RDWR, 0600);
+
+	for (;;)
+		if (pwrite(fd, buf, sizeof(buf), 0) < 0)
+			return arg;
+}
+
+static void cancelled(void)
+{
+	pthread_t t;
+	void *ret;
+
+	for (int i = 0; i < 50; i++) {
+		same(pthread_create(&t, NULL, work_for_ever, &handled), 0);
+		usleep(500);
+		same(pthread_cancel(t), 0);
+		same(pthread_join(t, &ret), 0);
+		is(ret == PTHREAD_CANCELED);
+	}
+	same(stat_of("t").st_size, 64);
+	put("after", 0600, "x");
+}
+
+static void stopped_and_killed(void)
+{
+	int pid = fork();
+	char buf[64] = "";
+
+	if (pid == 0) {
+		int fd = open("f", O_CREAT | O_RDWR | O_APPEND, 0600);
+
+		flock(fd, LOCK_EX);
+		for (;;)
+			if (write(fd, buf, sizeof(buf)) < 0)
+				_exit(1);
+	}
+	for (int i = 0; i < 20; i++) {
+		usleep(2000);
+		must(kill(pid, SIGSTOP));
+		must(kill(pid, SIGCONT));
+	}
+	usleep(2000);
+	must(kill(pid, SIGKILL));
+	same(waitpid(pid, NULL, 0), pid);
+	same(stat_of("f").st_size % 64, 0);
+	must(flock((int)must(open("f", O_RDWR)), LOCK_EX | LOCK_NB)); /* its locks are gone */
+}
+
+/* ---- Where and who --------------------------------------------------------------------- */
+
+static void where_it_is(void)
+{
+	char before[4096], now[4200], want[4200];
+	int up = (int)must(open(".", O_RDONLY));
+
+	is(getcwd(before, sizeof(before)));
+	must(mkdir("d", 0700));
+	must(mkdir("d/e", 0700));
+	must(chdir("d/e"));
+	put("here", 0600, "x");
+	must(renameat(up, "d", up, "moved"));
+	snprintf(want, sizeof(want), "%s/moved/e", before);
+	is(getcwd(now, sizeof(now)));
+	is(strcmp(now, want) == 0);
+	fails(syscall(SYS_getcwd, now, 3), ERANGE);
+	holds("here", "x");
+	must(chdir(".."));
+	is(exists("e/here"));
+	must(fchdir(up));
+	is(exists("moved/e/here"));
+	same(system("cd moved && [ -e e/here ] && [ \"$(pwd -P)\" = \"$(cd . && pwd -P)\" ]"), 0);
+	must(mkdir("gone", 0700));
+	must(chdir("gone"));
+	must(rmdir("../gone"));
+	fails(syscall(SYS_getcwd, now, sizeof(now)), ENOENT);
+	fails(open("new", O_CREAT | O_RDWR, 0600), ENOENT);
+	same(stat_of(".").st_nlink, 0);
+	is(exists("../moved"));
+	must(chdir("/"));
+	is(exists(want));
+	fails(chdir("none"), ENOENT);
+	fails(chdir(strcat(want, "/here")), ENOTDIR);
+}
+
+static void *goes_away(void *arg)
+{
+	if (unshare(CLONE_FS) < 0)
+		return NULL;
+	umask(077);
+	if (chdir("d") < 0 || access("in", F_OK) < 0)
+		return arg;
+	close(open("made", O_CREAT | O_WRONLY, 0666));
+	return NULL;
+}
+
+static void thread_elsewhere(void)
+{
+	pthread_t t;
+	void *bad;
+
+	must(mkdir("d", 0700));
+	put("d/in", 0600, "x");
+	umask(0);
+	same(pthread_create(&t, NULL, goes_away, &handled), 0);
+	same(pthread_join(t, &bad), 0);
+	is(!bad);
+	is(exists("d/in"));
+	put("x", 0666, "x");
+	same(mode_of("d/made"), 0600);
+	must(close((int)must(open("y", O_CREAT | O_WRONLY, 0666))));
+	same(mode_of("y"), 0666);
+}
+
+static void another_root(void)
+{
+	int pid;
+
+	need_root();
+	must(mkdir("root", 0755));
+	must(mkdir("root/etc", 0755));
+	put("root/etc/passwd", 0644, "inside");
+	pid = fork();
+	if (pid == 0) {
+		char here[4096];
+
+		is(getcwd(here, sizeof(here)));
+		must(chroot("root"));
+		must(chdir("/"));
+		holds("/etc/passwd", "inside");
+		is(!exists(here)); /* what was a path of the mount is none here */
+		put("/made", 0600, "x");
+		_exit(0);
+	}
+	join(pid);
+	holds("root/made", "x");
+}
+
+static void *waits(void *arg)
+{
+	pause();
+	return NULL;
+}
+
+/* libc changes all threads, by calls that are not made in the usual place. */
+static void changes_user(void)
+{
+	pthread_t t;
+	int pid;
+
+	need_root();
+	put("mine", 0600, "x");
+	must(chmod(".", 0755));
+	same(access("mine", R_OK), 0);
+	pid = fork();
+	if (pid == 0) {
+		same(pthread_create(&t, NULL, waits, NULL), 0);
+		must(setgid(65534));
+		must(setuid(65534));
+		fails(open("mine", O_RDONLY), EACCES);
+		fails(access("mine", R_OK), EACCES);
+		fails(unlink("mine"), EACCES);
+		fails(chmod("mine", 0666), EPERM);
+		_exit(0);
+	}
+	join(pid);
+	/* And by the effective id alone. */
+	must(seteuid(65534));
+	fails(open("mine", O_RDONLY), EACCES);
+	same(access("mine", R_OK), 0); /* the real one */
+	fails(faccessat(AT_FDCWD, "mine", R_OK, AT_EACCESS), EACCES);
+	must(seteuid(0));
+	holds("mine", "x");
+}
+
+/* ---- Sandboxes, limits, the end ------------------------------------------------------------ */
+
+static void strict_sandbox(void)
+{
+	int status, pid = fork();
+
+	if (pid == 0) {
+		int fd = new_file();
+
+		if (write(fd, "before ", 7) != 7 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) < 0)
+			_exit(1);
+		syscall(SYS_exit, write(fd, "after", 5) != 5);
+	}
+	same(waitpid(pid, &status, 0), pid);
+	same(status, 0);
+	holds("f", "before after");
+}
+
+/* A filter that lets through what a program that has opened its files needs, and kills for anything else. */
+static void filtered_sandbox(void)
+{
+	struct sock_filter f[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+				  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_read, 5, 0),
+				  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 4, 0),
+				  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fstat, 3, 0),
+				  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_newfstatat, 2, 0),
+				  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 1, 0),
+				  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+				  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+	struct sock_fprog prog = {sizeof(f) / sizeof(f[0]), f};
+	int status, pid = fork();
+
+	if (pid == 0) {
+		int fd = new_file();
+		struct stat st;
+
+		if (write(fd, "before ", 7) != 7 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0)
+			_exit(1);
+		_exit(write(fd, "after", 5) != 5 || fstat(fd, &st) != 0 || st.st_size != 12 || stat("f", &st) != 0);
+	}
+	same(waitpid(pid, &status, 0), pid);
+	same(status, 0);
+	holds("f", "before after");
+}
+
+static void little_memory(void)
+{
+	int pid = fork();
+
+	if (pid == 0) {
+		const struct rlimit none = {0, 0};
+		int fd;
+
+		must(setrlimit(RLIMIT_AS, &none));
+		fd = (int)must(open("f", O_CREAT | O_RDWR, 0600));
+		same(write(fd, "x", 1), 1);
+		must(mkdir("d", 0700));
+		_exit(0);
+	}
+	join(pid);
+	holds("f", "x");
+	is(exists("d"));
+}
+
+static void ends_at_once(void)
+{
+	int pid = fork();
+
+	if (pid == 0) {
+		int fd = new_file();
+
+		if (write(fd, "done", 4) == 4)
+			kill(getpid(), SIGKILL);
+		_exit(1);
+	}
+	waitpid(pid, NULL, 0);
+	holds("f", "done");
+	must(unlink("f"));
+	for (int i = 0; i < 100; i++) {
+		pid = fork();
+		if (pid == 0) {
+			new_file();
+			unlink("f");
+			_exit(0);
+		}
+		join(pid);
+	}
+	same(count_names("."), 0);
+}
+
+const struct check process_traps[] = {{"children_share", children_share},
+				      {"vfork_then_nothing", vfork_then_nothing},
+				      {"spawned", spawned},
+				      {"threads_and_forks", threads_and_forks},
+				      {"programs_on_it", programs_on_it},
+				      {"inherited_descriptors", inherited_descriptors},
+				      {"through_the_kernel", through_the_kernel},
+				      {"timer_at_1khz", timer_at_1khz},
+				      {"jumps_out", jumps_out},
+				      {"cancelled", cancelled},
+				      {"stopped_and_killed", stopped_and_killed},
+				      {"where_it_is", where_it_is},
+				      {"thread_elsewhere", thread_elsewhere},
+				      {"another_root", another_root},
+				      {"changes_user", changes_user},
+				      {"strict_sandbox", strict_sandbox},
+				      {"filtered_sandbox", filtered_sandbox},
+				      {"little_memory", little_memory},
+				      {"ends_at_once", ends_at_once},
+				      {NULL, NULL}};
