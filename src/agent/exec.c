@@ -301,11 +301,20 @@ static enum target classify_call(const struct exec_call *x)
 	return target_classify(AT_FDCWD, path, 0);
 }
 
+/* Will the exec fail before anything is made ready for it, as those of a search in PATH do? */
+static bool fails_at_once(const struct exec_call *x)
+{
+	return !(x->flags & AT_EMPTY_PATH) &&
+	       sys_call4(SYS_faccessat2, x->dir, (long)x->path, 1 /* X_OK */, AT_EACCESS) == -ENOENT;
+}
+
 static long exec(struct agent_thread *t, const struct exec_call *x)
 {
 	long preload = -1, n = x->envp == NULL ? 0 : scan_env(x->envp, &preload);
 	enum target k = n < 0 ? TARGET_UNREADABLE : classify_call(x);
 
+	if (k == TARGET_UNREADABLE && fails_at_once(x))
+		return -ENOENT;
 	count(k);
 	if (k != TARGET_TAKES_AGENT || agent_quiet)
 		return make(t, x, x->envp, false);

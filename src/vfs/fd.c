@@ -197,9 +197,9 @@ HANDLER(call_close)
 		store_relaxed(&p->hole, true);
 		return VFS_PASS;
 	}
-	/* Its locks on the file go with any descriptor of it, as they should: so it has to be one. */
-	if (unlikely(fd_locked(p, fd)))
-		fd_make_real(v, fd);
+	/* Its locks on the file go with any descriptor of it. */
+	if (unlikely(fd_locked(p, fd)) && !(load_relaxed(&p->fd[fd]) & FD_REAL))
+		drop_locks(v, fd);
 	if (load_relaxed(&p->fd[fd]) & FD_REAL) {
 		store_release(&p->fd[fd], 0);
 		fs_close(seat(v, (unsigned)store), (uint32_t)fd);
@@ -275,8 +275,8 @@ static long dup_to(struct vfs_thread *v, long from, long to, bool exec)
 
 	if ((unsigned long)to >= FS_HANDLES || (there < 0 && to == p->placeholder))
 		return -EBADF;
-	if (there >= 0 && unlikely(fd_locked(p, to)))
-		fd_make_real(v, to);
+	if (there >= 0 && !is_real(p, to) && unlikely(fd_locked(p, to)))
+		drop_locks(v, to);
 	local_lock(&p->fd_lock);
 	parked = unpark_one(p, to);
 	local_unlock(&p->fd_lock);

@@ -69,14 +69,30 @@ static int make_states(struct vfs_thread *v)
 	return 0;
 }
 
+/*
+ * Might a program that the child becomes have it in common with us (see real.c)?
+ * What is closed at exec may be moved to another number first: that is looked
+ * at where it is open for writing, since nothing must be overwritten.
+ */
+static bool has_in_common(struct vfs_thread *v, long fd)
+{
+	struct vfs_proc *p = v->proc;
+	uint8_t f = load_relaxed(&p->fd[fd]);
+	uint32_t flags = 0;
+
+	if ((f & (FD_OWNED | FD_REAL)) != FD_OWNED)
+		return false;
+	return !(f & FD_EXEC) || (fs_handle(seat(v, (unsigned)fd_store(p, fd)), (uint32_t)fd, &flags) >= 0 &&
+				  (flags & O_ACCMODE) != O_RDONLY);
+}
+
 int vfs_fork_prepare(struct vfs_thread *v, bool vm)
 {
 	int err;
 
 	fd_unpark(v->proc);
-	/* What a program that the child becomes will have in common with us: see real.c. */
 	for (long fd = 0; fd < fd_end(v->proc); fd++)
-		if ((load_relaxed(&v->proc->fd[fd]) & (FD_OWNED | FD_EXEC | FD_REAL)) == FD_OWNED)
+		if (has_in_common(v, fd))
 			fd_make_real(v, fd);
 	err = make_seats(v);
 	if (!err && vm) {

@@ -251,6 +251,8 @@ int fd_make_real(struct vfs_thread *v, long fd);
 int fd_materialise(struct vfs_thread *v, long fd);
 /* Others have handed over what they share with us (-EREMOTE): we follow. */
 void fd_follow(struct vfs_thread *v);
+/* As closing any descriptor of the file does. */
+void drop_locks(struct vfs_thread *v, long fd);
 /* Is `fd`, in the kernel, a file of this mount? */
 bool fd_is_inode(const struct vmount *m, long fd, fs_ino *ino);
 

@@ -85,6 +85,7 @@ HANDLER(call_mmap)
 	bool shared = (c->a[3] & MAP_TYPE) != MAP_PRIVATE;
 	int store = c->a[3] & MAP_ANONYMOUS ? -1 : fd_store(v->proc, fd), err;
 	uint32_t flags = 0;
+	struct stat st;
 	int64_t ino;
 
 	if (c->a[3] & MAP_ANONYMOUS)
@@ -97,6 +98,9 @@ HANDLER(call_mmap)
 	if (ino > 0)
 		mark_mapping(seat(v, (unsigned)store), (fs_ino)ino, shared && (flags & O_ACCMODE) == O_RDWR);
 	err = fd_make_real(v, fd);
+	/* A fault goes by the size that the kernel knows: it asks for it now, and is told of changes from now on. */
+	if (!err)
+		sys_call3(SYS_fstat, fd, (long)&st, 0);
 	return err ? err : VFS_PASS;
 }
 

@@ -150,6 +150,14 @@ static void put_in_place(long real, long fd, bool exec)
 	sys_close((int)real);
 }
 
+void drop_locks(struct vfs_thread *v, long fd)
+{
+	long real = open_real(v, fd);
+
+	if (real >= 0)
+		sys_close((int)real);
+}
+
 /* The kernel holds number `fd` with a real descriptor now. */
 static void is_real(struct vfs_proc *p, long fd)
 {
