@@ -83,6 +83,7 @@ static void json_mount(struct report *r, const struct control_info *i)
 	json_number("clients", i->clients);
 	json_number("tasks", i->tasks);
 	json_number("rollbacks", i->rollbacks);
+	json_number("longest_wait_us", i->longest_wait);
 	printf(", \"survives_daemon\": %s}", i->in_memfd ? "false" : "true");
 }
 

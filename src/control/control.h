@@ -59,8 +59,8 @@ struct control_info {
 	uint64_t rollbacks;
 	uint64_t started; /* seconds since the epoch */
 	uint32_t clients, tasks;
-	uint32_t in_memfd; /* 1: the pool ends with the daemon */
-	uint32_t reserved;
+	uint32_t in_memfd;     /* 1: the pool ends with the daemon */
+	uint32_t longest_wait; /* for a lock whose owner turned out to be dead, us */
 	char name[64];
 	char mountpoint[PATH_MAX];
 	char options[512]; /* comma-separated, as mount(8) takes them */

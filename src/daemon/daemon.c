@@ -160,10 +160,7 @@ static void on_signal(struct loop_event *ev)
 	if (read(ev->fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	d->stopping = true;
-	/* While the session still answers: what the kernel is being told may wait for that. */
-	teller_close(d->teller);
-	d->teller = NULL;
-	rings_no_teller(d->rings);
+	teller_stop(d->teller);
 	session_stop(d->session);
 	loop_set_timer(d->loop, &d->clock, STOP_NS);
 }
@@ -178,7 +175,7 @@ static bool has_clients(const struct daemon *d)
 /* A telling of nothing: the teller tidies up after each. */
 static void tidy(struct daemon *d)
 {
-	struct telling *t = d->teller && session_untidy(d->session) ? calloc(1, sizeof(*t)) : NULL;
+	struct telling *t = session_untidy(d->session) ? calloc(1, sizeof(*t)) : NULL;
 
 	if (t)
 		teller_tell(d->teller, t);
@@ -228,6 +225,7 @@ static int give_info(void *arg, struct control_info *info)
 	info->inodes_used = s.inodes - s.inodes_free;
 	info->memory = s.memory;
 	info->rollbacks = s.rollbacks;
+	info->longest_wait = s.longest_wait;
 	info->started = (uint64_t)d->started;
 	info->clients = s.clients;
 	info->tasks = s.tasks;
@@ -262,7 +260,7 @@ static void answer_told(struct telling *t)
 static int make_forget(void *arg, const struct control_stale *s, int sock)
 {
 	struct daemon *d = arg;
-	struct told *t = d->teller ? calloc(1, sizeof(*t)) : NULL;
+	struct told *t = calloc(1, sizeof(*t));
 
 	if (!t) {
 		close(sock);
@@ -282,7 +280,7 @@ static int make_forget(void *arg, const struct control_stale *s, int sock)
 static void forget_for_dead(void *arg, const struct stale_list *l, uint32_t n)
 {
 	struct daemon *d = arg;
-	struct telling *t = d->teller ? calloc(1, sizeof(*t)) : NULL;
+	struct telling *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return;
@@ -365,6 +363,7 @@ static int open_rings(struct daemon *d, struct err *err)
 
 	if (ret < 0)
 		return err_set(err, ret, "thread: %s", strerror(-ret));
+	session_set_teller(d->session, d->teller);
 	c.teller = d->teller;
 	return rings_open(&c, &d->rings, err);
 }
@@ -416,13 +415,15 @@ static void close_event(const struct loop_event *ev)
 static void end(struct daemon *d)
 {
 	end_loop(d);
-	teller_close(d->teller);
+	if (d->teller)
+		teller_stop(d->teller);
 	rings_close(d->rings);
 	server_close(d->server);
 	close_event(&d->signals);
 	close_event(&d->end);
 	loop_close(d->loop);
 	session_close(d->session);
+	teller_close(d->teller);
 	if (d->seated)
 		task_detach(&d->task);
 	if (d->attached)

@@ -68,6 +68,11 @@ void session_forget(struct session *s, struct task *t, const struct stale_item *
 	fs_marks_drop(t, item->ino, seen, marks);
 }
 
+void session_set_teller(struct session *s, struct teller *t)
+{
+	s->teller = t;
+}
+
 /* ---- By number ------------------------------------------------------------------------- */
 
 #define NUMBER_NAME (sizeof(FS_BY_NUMBER) + 10)
@@ -86,7 +91,7 @@ static void drop_number(struct session *s, fs_ino ino)
 }
 
 /* Directories have one entry in the kernel, and end with it. */
-static void let_go(struct session *s, struct task *t, fs_ino ino)
+void session_let_go(struct session *s, struct task *t, fs_ino ino)
 {
 	char path[PATH_MAX + NUMBER_NAME];
 	struct fs_attr a;
@@ -119,7 +124,7 @@ void session_tidy(struct session *s)
 
 /* ---- A list ------------------------------------------------------------------------------ */
 
-static fs_ino gone_in(const struct stale_list *l, uint32_t n)
+fs_ino session_gone_in(const struct stale_list *l, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		if (l->item[i].marks & FS_MARK_GONE)
@@ -130,7 +135,7 @@ static fs_ino gone_in(const struct stale_list *l, uint32_t n)
 
 void session_forget_all(struct session *s, struct task *t, const struct stale_list *l, uint32_t n)
 {
-	fs_ino gone = gone_in(l, n);
+	fs_ino gone = session_gone_in(l, n);
 
 	for (uint32_t i = 0; i < n; i++) {
 		const struct stale_item *item = &l->item[i];
@@ -140,6 +145,4 @@ void session_forget_all(struct session *s, struct task *t, const struct stale_li
 		else
 			session_forget(s, t, item);
 	}
-	if (gone)
-		let_go(s, t, gone);
 }

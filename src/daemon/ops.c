@@ -10,6 +10,7 @@
 
 #include "base/scope.h"
 #include "daemon/ops.h"
+#include "daemon/teller.h"
 #include "metrics/count.h"
 
 static __thread struct worker *self;
@@ -46,6 +47,18 @@ static bool is_absent(void *arg, uint32_t dir, const char *name, size_t len, boo
 	return w->keep;
 }
 
+/* What calls of the kernel's leave to be told: only that an inode is gone. Nobody waits for it. */
+static void tell_later(void *arg, const struct stale_list *list, uint32_t n)
+{
+	struct telling *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return;
+	t->n = n;
+	t->list = *list;
+	teller_tell(((struct worker *)arg)->session->teller, t);
+}
+
 static int take_seat(struct session *s)
 {
 	autofree struct worker *w = malloc(sizeof(*w));
@@ -60,6 +73,7 @@ static int take_seat(struct session *s)
 	w->session = s;
 	w->task.clock = read_clock;
 	w->task.absent = is_absent;
+	w->task.invalidate = tell_later;
 	w->task.arg = w;
 	metrics_attach(&w->task);
 	self = steal(&w);

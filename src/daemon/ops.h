@@ -20,6 +20,7 @@ struct session {
 	struct fuse_session *fuse;
 	struct absent *absent;	 /* what the kernel was told */
 	struct numbers *numbers; /* what it was given by number */
+	struct teller *teller;
 	struct wire wire;
 	unsigned flags;	  /* enum session_flags */
 	bool zero_open;	  /* the kernel opens files without asking */

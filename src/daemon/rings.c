@@ -130,7 +130,7 @@ static void answer_pending(struct telling *t)
 {
 	struct pending *p = (struct pending *)t;
 
-	ring_server_answer(&p->rings->server, &p->q, 0, NULL, 0, 0);
+	ring_server_answer(&p->rings->server, &p->q, t->err, NULL, 0, 0);
 	free(p);
 }
 
@@ -161,8 +161,6 @@ static int stale(struct rings *r, const struct served *q)
 	copy_request(&p->telling, q->in);
 	if (p->telling.n > TASK_STALE)
 		return -EINVAL;
-	if (!r->config.teller)
-		return -ENOTCONN; /* about to be unmounted */
 	p->rings = r;
 	p->q = *q;
 	p->telling.done = answer_pending;
@@ -326,11 +324,6 @@ int rings_open(const struct rings_config *config, struct rings **out, struct err
 		watch(r, i);
 	ret = open_bell(r);
 	return ret < 0 ? err_set(err, ret, "rings: %s", strerror(-ret)) : 0;
-}
-
-void rings_no_teller(struct rings *r)
-{
-	r->config.teller = NULL;
 }
 
 void rings_sweep(struct rings *r)

@@ -29,8 +29,6 @@ uint64_t rings_bytes(void);
  * clients are served, as soon as the loop runs. 0, or -errno with a text.
  */
 int rings_open(const struct rings_config *config, struct rings **out, struct err *err) must_check;
-/* The teller is no more: what would need it is answered -ENOTCONN. */
-void rings_no_teller(struct rings *r);
 /* For a timer: channels of clients that were not heard to die. */
 void rings_sweep(struct rings *r);
 /* What was taken and not answered is answered no more. The loop does not run, and the teller has ended. NULL is fine.

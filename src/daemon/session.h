@@ -57,6 +57,17 @@ void session_forget(struct session *s, struct task *t, const struct stale_item *
  */
 void session_forget_all(struct session *s, struct task *t, const struct stale_list *list, uint32_t n);
 
+/*
+ * The inode of a list that has ended while the kernel refers to it, or 0; and having
+ * the kernel let go of it: nobody need wait for that. Waits as session_forget_all does.
+ */
+fs_ino session_gone_in(const struct stale_list *list, uint32_t n);
+void session_let_go(struct session *s, struct task *t, fs_ino ino);
+
+struct teller;
+/* Who has the kernel let go of what its own calls have left. Before session_run. */
+void session_set_teller(struct session *s, struct teller *t);
+
 /* Is there something for session_tidy to do? To be asked now and then. */
 bool session_untidy(struct session *s);
 /* Has the kernel drop what it was given by number some time ago. Waits as session_forget_all does. */

@@ -31,13 +31,24 @@ static struct telling *take(struct teller *w)
 	return t;
 }
 
-static void tell(struct teller *w, struct telling *t)
+static void finish(struct telling *t, int err)
 {
-	session_forget_all(w->session, &w->task, &t->list, t->n);
+	t->err = err;
 	if (t->done)
 		t->done(t);
 	else
 		free(t);
+}
+
+static void tell(struct teller *w, struct telling *t)
+{
+	fs_ino gone = session_gone_in(&t->list, t->n);
+
+	session_forget_all(w->session, &w->task, &t->list, t->n);
+	finish(t, 0);
+	/* Nobody waits for these. */
+	if (gone)
+		session_let_go(w->session, &w->task, gone);
 	session_tidy(w->session);
 }
 
@@ -82,23 +93,39 @@ int teller_open(struct session *s, struct pool *pool, struct teller **out)
 
 void teller_tell(struct teller *w, struct telling *t)
 {
+	bool ended;
+
 	t->next = NULL;
 	pthread_mutex_lock(&w->mutex);
-	*w->last = t;
-	w->last = &t->next;
+	ended = w->end;
+	if (!ended) {
+		*w->last = t;
+		w->last = &t->next;
+		pthread_cond_signal(&w->news);
+	}
+	pthread_mutex_unlock(&w->mutex);
+	if (ended)
+		finish(t, -ENOTCONN);
+}
+
+void teller_stop(struct teller *w)
+{
+	bool ended;
+
+	pthread_mutex_lock(&w->mutex);
+	ended = w->end;
+	w->end = true;
 	pthread_cond_signal(&w->news);
 	pthread_mutex_unlock(&w->mutex);
+	if (!ended)
+		pthread_join(w->thread, NULL);
 }
 
 void teller_close(struct teller *w)
 {
 	if (!w)
 		return;
-	pthread_mutex_lock(&w->mutex);
-	w->end = true;
-	pthread_cond_signal(&w->news);
-	pthread_mutex_unlock(&w->mutex);
-	pthread_join(w->thread, NULL);
+	teller_stop(w);
 	task_detach(&w->task);
 	pthread_cond_destroy(&w->news);
 	pthread_mutex_destroy(&w->mutex);

@@ -13,13 +13,19 @@ struct teller;
 struct telling {
 	struct telling *next; /* for teller.c */
 	uint32_t n;	      /* items */
+	int err;	      /* when it is done: 0, or -ENOTCONN where the teller has ended */
 	struct stale_list list;
-	/* From the teller's thread; frees it. NULL: only free. */
+	/* From the teller's thread, or teller_tell; frees it. NULL: only free. */
 	void (*done)(struct telling *t);
 };
 
 int teller_open(struct session *s, struct pool *pool, struct teller **out) must_check;
 /* Takes *t over, which was allocated by malloc or is the first member of such. Any thread. */
 void teller_tell(struct teller *w, struct telling *t);
-/* Ends when all is told. The kernel's connection may be gone. NULL is fine. */
+/*
+ * Returns when all is told; nothing is told from then on. While the session still answers, for what the kernel is being
+ * told may wait for that; or when its connection is gone.
+ */
+void teller_stop(struct teller *w);
+/* Nobody calls teller_tell any more. NULL is fine. */
 void teller_close(struct teller *w);

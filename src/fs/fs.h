@@ -210,11 +210,12 @@ int64_t fs_trim(struct task *t, uint64_t keep);
 struct fs_stats {
 	uint64_t blocks, blocks_free; /* of FS_BLOCK_SIZE */
 	uint64_t inodes, inodes_free;
-	uint64_t memory;    /* bytes of memory behind the pool, as fstat's st_blocks says */
-	uint32_t clients;   /* processes attached */
-	uint32_t tasks;	    /* threads attached */
-	uint32_t opens;	    /* open files held by clients */
-	uint64_t rollbacks; /* transactions rolled back since format */
+	uint64_t memory;       /* bytes of memory behind the pool, as fstat's st_blocks says */
+	uint32_t clients;      /* processes attached */
+	uint32_t tasks;	       /* threads attached */
+	uint32_t opens;	       /* open files held by clients */
+	uint32_t longest_wait; /* for a lock whose owner turned out to be dead, us */
+	uint64_t rollbacks;    /* transactions rolled back since format */
 	char name[64];
 };
 int fs_statfs(struct task *t, struct fs_stats *out);

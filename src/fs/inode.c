@@ -129,8 +129,12 @@ int inode_take(struct task *t, fs_ino *ino)
 
 void maybe_reap(struct task *t, struct inode *i)
 {
-	if (i->nlink == 0 && i->nopen == 0 && i->kref == 0)
+	if (i->nlink || i->nopen)
+		return;
+	if (i->kref == 0)
 		hand_push(t, hand_item(HAND_REAP, 0, inode_number(fs_of(t), i)));
+	else
+		stale_gone(t, i);
 }
 
 int lock_data(struct task *t, struct inode *i)

@@ -163,6 +163,7 @@ void fs_stats(const struct fs *fs, struct fs_stats *out)
 	    .inodes = units,
 	    .inodes_free = units + 1 - min_of(slab_used(&fs->inodes), units + 1),
 	    .memory = pool_memory(&fs->pool),
+	    .longest_wait = load_relaxed(&pool_header(&fs->pool)->longest_wait),
 	    .rollbacks = load_relaxed(&pool_header(&fs->pool)->rollbacks),
 	};
 	for (unsigned k = 0; k < sizeof out->name - 1; k++)

@@ -103,7 +103,10 @@ cold void stale_note_marked(struct task *t, const struct inode *i, unsigned mark
 
 void stale_gone(struct task *t, const struct inode *i)
 {
-	if (i->nlink == 0 && unlikely(i->kref) && !(t->flags & TASK_KERNEL) && t->invalidate)
+	/* What the kernel removes itself it lets go, if it knows how many links there were. */
+	if (t->flags & TASK_KERNEL && load_relaxed(&i->marks) & FS_MARK_ATTR)
+		return;
+	if (i->nlink == 0 && unlikely(i->kref) && t->invalidate)
 		note(t, inode_number(fs_of(t), i), FS_MARK_GONE);
 }
 

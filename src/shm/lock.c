@@ -45,7 +45,7 @@ static int owner_client(struct task *t, const struct task_slot *s, const uint64_
 }
 
 /*
- * Is the owner in `w` one that can let go? Buries it when it is dead. A look
+ * Is the owner in `w` one that can let go? Buries it when it is dead: 1. A look
  * that finds it cannot be the owner may fall into the moment between two holds
  * by one task, or by two that had one slot: only if it does again and again
  * while the word stays the same is that damage.
@@ -63,15 +63,32 @@ static int owner_look(struct task *t, uint64_t *word, uint64_t w)
 			return 0;
 		if (c < 0)
 			continue;
-		if ((uint32_t)c != t->pool->client)
-			c = client_bury(t, (uint32_t)c);
-		return min_of(c, 0);
+		return (uint32_t)c != t->pool->client ? client_bury(t, (uint32_t)c) : 0;
 	}
 	return -EUCLEAN;
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec ts = {0};
+
+	sys_clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* For who looks at how long the dead hold up the living: from the first look at the word to the burial. */
+cold static void waited_for_dead(struct task *t, uint64_t since)
+{
+	uint32_t *longest = &pool_header(t->pool)->longest_wait;
+	uint32_t old = load_relaxed(longest), us = (uint32_t)min_of(now_us() - since, UINT32_MAX);
+
+	while (old < us && !cas(longest, &old, us))
+		;
+}
+
 cold int lock_wait(struct task *t, uint64_t *word, uint64_t seen)
 {
+	uint64_t since;
 	int err;
 
 	for (int i = 0; i < SPINS; i++) {
@@ -84,9 +101,15 @@ cold int lock_wait(struct task *t, uint64_t *word, uint64_t seen)
 			return 0;
 		seen |= LOCK_WAITERS;
 	}
-	err = futex_wait(futex_half(word), (uint32_t)seen, LOCK_PATIENCE_NS);
-	/* A program whose timer interrupts every wait must find the dead as well. */
-	return err == -ETIMEDOUT || err == -EINTR ? owner_look(t, word, seen) : 0;
+	since = now_us();
+	do {
+		err = futex_wait(futex_half(word), (uint32_t)seen, LOCK_PATIENCE_NS);
+		/* A program whose timer interrupts every wait must find the dead as well. */
+		err = err == -ETIMEDOUT || err == -EINTR ? owner_look(t, word, seen) : 0;
+	} while (!err && load_acquire(word) == seen);
+	if (err > 0)
+		waited_for_dead(t, since);
+	return min_of(err, 0);
 }
 
 static int take(struct task *t, uint64_t *word)

@@ -161,6 +161,15 @@ void fd_give_back(struct vfs_proc *p, long fd)
 	local_unlock(&p->fd_lock);
 }
 
+void fd_lose(struct vfs_proc *p, long fd)
+{
+	uint8_t was = load_relaxed(&p->fd[fd]);
+
+	store_release(&p->fd[fd], 0);
+	if (!(was & FD_REAL))
+		sys_close((int)fd);
+}
+
 void fd_unpark(struct vfs_proc *p)
 {
 	if (!load_relaxed(&p->nparked))

@@ -118,6 +118,31 @@ void vfs_fork_done(struct vfs_thread *v, long pid, bool gone)
 	v->brood = (struct vfs_brood){0};
 }
 
+/*
+ * Other threads may have opened and closed while the seat was made: then table
+ * and memory, which were copied one after the other, differ. What is not in both
+ * the child does not have; its number would not be usable again.
+ */
+static void reconcile(struct vfs_thread *v, unsigned store)
+{
+	struct vfs_proc *p = v->proc;
+	struct task *t = seat(v, store);
+	uint32_t used = fs_handles(&p->mount[store].fs);
+
+	for (uint32_t h = 0; t && h < FS_HANDLES; h++) {
+		if (h >= used && h % 8 == 0 && *(const uint64_t *)(const void *)&p->fd[h] == 0) {
+			h += 7;
+			continue;
+		}
+		bool owned = fd_store(p, h) == (int)store, open = fs_handle(t, h, NULL) >= 0;
+
+		if (open && !owned)
+			fs_close(t, h);
+		if (owned && !open)
+			fd_lose(p, h);
+	}
+}
+
 struct vfs_thread *vfs_fork_child(struct vfs_thread *parent)
 {
 	struct vfs_brood b = parent->brood;
@@ -130,6 +155,8 @@ struct vfs_thread *vfs_fork_child(struct vfs_thread *parent)
 	for (uint32_t i = 0; i < v->proc->nmounts; i++)
 		if (fs_fork_child(&v->proc->mount[i].fs, b.seat[i]) != 0)
 			return NULL;
+	for (uint32_t i = 0; i < v->proc->nmounts; i++)
+		reconcile(v, i);
 	return v;
 }
 

@@ -69,7 +69,7 @@ struct vfs_proc {
 	uint16_t parked[PARKED];
 	bool hole; /* the kernel may have a lower free number than the first parked */
 	/* To the end of the struct, by number: see fd_end. */
-	uint8_t fd[FS_HANDLES];
+	uint8_t fd[FS_HANDLES] __attribute__((aligned(8)));
 	fs_ino ino[FS_HANDLES]; /* of those that are ours */
 };
 
@@ -234,6 +234,8 @@ long fd_take(struct vfs_thread *v);
 void fd_own(struct vfs_proc *p, long fd, fs_ino ino, unsigned store, bool exec);
 /* A number that was taken and not used. */
 void fd_give_back(struct vfs_proc *p, long fd);
+/* It has no open file behind it: the number is free again, whoever held it. */
+void fd_lose(struct vfs_proc *p, long fd);
 /* The kernel is about to hand out numbers by itself. */
 void fd_unpark(struct vfs_proc *p);
 /* Has the kernel one of our placeholders there? */

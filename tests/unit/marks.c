@@ -291,7 +291,7 @@ static void renames(void **state)
 	must(look_by_kernel("to"));
 	news();
 	must(fs_rename(t, NULL, FS_ROOT, rig_name("from"), FS_ROOT, rig_name("to"), 0));
-	assert_int_equal(told_marks, FS_MARK_NAMES | FS_MARK_ATTR);
+	assert_int_equal(told_marks, FS_MARK_NAMES | FS_MARK_ATTR | FS_MARK_GONE);
 	assert_int_equal(news(), 4); /* two names, two files; nobody asked for the root */
 	must(fs_rename(t, NULL, FS_ROOT, rig_name("to"), FS_ROOT, rig_name("from"), 0));
 	assert_int_equal(news(), 0);
