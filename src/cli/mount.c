@@ -1,6 +1,7 @@
 /* bt-fuse mount, and the same as mount(8) calls it. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/args.h"
@@ -49,6 +50,14 @@ static int one_dir(int argc, char **argv, struct err *err)
 	if (optind + 1 < argc)
 		return err_set(err, -EINVAL, "mount: %s: one DIR at a time", argv[optind + 1]);
 	return 0;
+}
+
+/* Not for users: see daemon/herald.h. */
+int cmd_herald(int argc, char **argv, struct err *err)
+{
+	if (argc != 3)
+		return err_set(err, -EINVAL, "herald: started by the daemon, not by hand");
+	return daemon_herald(atoi(argv[1]), atoi(argv[2]));
 }
 
 int cmd_mount(int argc, char **argv, struct err *err)

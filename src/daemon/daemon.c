@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "control/pools.h"
+#include "daemon/herald.h"
 #include "daemon/namelock.h"
 #include "daemon/mountpoint.h"
 #include "daemon/place.h"
@@ -433,6 +434,11 @@ static void end(struct daemon *d)
 	if (d->lock.fd >= 0 && !d->keep_pool && !d->place.memfd)
 		place_remove(d->config);
 	namelock_release(&d->lock);
+}
+
+int daemon_herald(int fuse, int sock)
+{
+	return herald_main(fuse, sock);
 }
 
 static void want_descriptors(void)

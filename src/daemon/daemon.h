@@ -44,3 +44,6 @@ struct daemon_config {
  * this name then takes it over.
  */
 int daemon_serve(const struct daemon_config *config, struct err *err) must_check;
+
+/* The process that daemon_serve starts beside itself (daemon/herald.h): the program, with these two descriptors. */
+int daemon_herald(int fuse, int sock);

@@ -10,11 +10,9 @@
  * unless it knows that there are no links. So an inode that has ended behind its
  * back is looked up once more, by number: it reads of no links, and lets go.
  */
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "daemon/ops.h"
 #include "daemon/tally.h"
@@ -95,14 +93,11 @@ void session_let_go(struct session *s, struct task *t, fs_ino ino)
 {
 	char path[PATH_MAX + NUMBER_NAME];
 	struct fs_attr a;
-	int fd;
 
 	if (!fs_is_held(t, ino) || fs_getattr(t, ino, &a) != 0 || a.nlink || S_ISDIR(a.mode))
 		return;
 	snprintf(path, sizeof(path), "%s/" FS_BY_NUMBER "%u", s->mountpoint, ino);
-	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
+	(void)herald_look(&s->herald, path);
 	drop_number(s, ino);
 }
 

@@ -6,6 +6,7 @@
 #include <fuse3/fuse_lowlevel.h>
 
 #include "daemon/absent.h"
+#include "daemon/herald.h"
 #include "daemon/numbers.h"
 #include "daemon/session.h"
 #include "daemon/wire.h"
@@ -22,6 +23,7 @@ struct session {
 	struct numbers *numbers; /* what it was given by number */
 	struct teller *teller;
 	struct wire wire;
+	struct herald herald;
 	unsigned flags;	  /* enum session_flags */
 	bool zero_open;	  /* the kernel opens files without asking */
 	pthread_t runner; /* thread in session_run */

@@ -128,6 +128,9 @@ static int do_mount(struct session *s, struct err *err)
 	if (ret < 0)
 		return err_set(err, ret, "libfuse: %s", strerror(-ret));
 	remember_mount(s);
+	/* Without one, all works but for a daemon that is killed at a bad moment. */
+	if (herald_start(&s->herald, fuse_session_fd(s->fuse)) == 0)
+		s->wire.herald = &s->herald;
 	return 0;
 }
 
@@ -145,6 +148,7 @@ int session_open(const struct session_config *c, struct session **out, struct er
 	if (!s)
 		return err_set(err, -ENOMEM, "out of memory");
 	memcpy(s->mountpoint, c->mountpoint, len);
+	s->herald.sock = -1;
 	s->pool = c->pool;
 	s->flags = c->flags;
 	ret = absent_open(&s->absent);
@@ -214,6 +218,7 @@ void session_close(struct session *s)
 
 	if (!s)
 		return;
+	herald_stop(&s->herald);
 	if (s->fuse) {
 		fuse_session_unmount(s->fuse);
 		fuse_session_destroy(s->fuse);

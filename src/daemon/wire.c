@@ -19,6 +19,7 @@
 
 #include "base/atomic.h"
 #include "base/compiler.h"
+#include "daemon/herald.h"
 
 #define WANTED (FUSE_HANDLE_KILLPRIV_V2 | FUSE_PARALLEL_DIROPS)
 
@@ -72,11 +73,35 @@ static ssize_t answer_init(struct wire *w, int fd, struct iovec *iov, int count)
 	return n;
 }
 
+/* A notification for which the kernel takes locks that its own requests may hold: of an entry, or of pages. */
+static bool waits(const struct fuse_out_header *out, const struct iovec *iov, int count)
+{
+	const struct fuse_notify_inval_inode_out *inode;
+
+	if (likely(out->unique != 0) || count < 2)
+		return false;
+	inode = iov[1].iov_base;
+	return out->error == FUSE_NOTIFY_INVAL_ENTRY || out->error == FUSE_NOTIFY_DELETE ||
+	       (out->error == FUSE_NOTIFY_INVAL_INODE && inode->off >= 0);
+}
+
+static ssize_t write_waiting(struct wire *w, int fd, const struct iovec *iov, int count)
+{
+	ssize_t n = w->herald ? herald_writev(w->herald, iov, count) : -EPIPE;
+
+	if (n == -EPIPE)
+		return writev(fd, iov, count);
+	if (n >= 0)
+		return n;
+	errno = (int)-n;
+	return -1;
+}
+
 ssize_t wire_writev(struct wire *w, int fd, struct iovec *iov, int count)
 {
 	const struct fuse_out_header *out = iov[0].iov_base;
 
 	if (unlikely(load_acquire(&w->init) && out->unique == load_acquire(&w->init) && out->error == 0))
 		return answer_init(w, fd, iov, count);
-	return writev(fd, iov, count);
+	return unlikely(waits(out, iov, count)) ? write_waiting(w, fd, iov, count) : writev(fd, iov, count);
 }

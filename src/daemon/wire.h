@@ -9,12 +9,15 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+struct herald;
+
 /* One connection to the kernel. Zeroed, then `ready` set, before the first read. */
 struct wire {
 	void (*ready)(void *arg); /* the kernel has its answer to INIT: the mount works */
 	void *arg;
-	unsigned long init; /* unique id of the INIT request, 0 when answered */
-	unsigned offered;   /* INIT flags of the kernel */
+	unsigned long init;    /* unique id of the INIT request, 0 when answered */
+	unsigned offered;      /* INIT flags of the kernel */
+	struct herald *herald; /* writes what waits for the kernel's locks, or NULL */
 };
 
 /* read(2) and writev(2) on a descriptor of /dev/fuse, looking into what passes. */
