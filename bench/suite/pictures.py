@@ -93,7 +93,7 @@ def bars(axis, row, names, show_names):
     axis.set_yticks(range(len(peers)), [names[p] if show_names else "" for p in reversed(peers)])
     for tick, peer in zip(axis.get_yticklabels(), reversed(peers)):
         tick.set_fontweight("bold" if peer == "run" else "normal")
-    axis.set_xlim(0, top * 1.32)
+    axis.set_xlim(0, max([top] + [max(row["values"][p]["samples"]) for p in peers]) * 1.32)
     axis.set_title(row["name"])
     axis.xaxis.set_visible(False)
     axis.spines["bottom"].set_visible(False)
