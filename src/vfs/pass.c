@@ -66,6 +66,26 @@ static void mark_mapping(struct task *t, fs_ino ino, bool written)
 		fs_mark_sized(t, ino);
 }
 
+/*
+ * A fault goes by the size that the kernel knows. It asks for it now, whatever it
+ * thinks to know: somebody may have changed it and be about to tell. From now on
+ * who changes it goes through the kernel. It throws away an answer that was
+ * overtaken by a write: then again, as long as it believes another size.
+ */
+static void ask_size(long fd)
+{
+	struct statx told, held;
+
+	for (int i = 0; i < 10; i++) {
+		if (sys_call6(SYS_statx, fd, (long)"", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_SIZE, (long)&told,
+			      0) ||
+		    sys_call6(SYS_statx, fd, (long)"", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE, (long)&held,
+			      0) ||
+		    told.stx_size == held.stx_size)
+			break;
+	}
+}
+
 /* A descriptor that is not ours may be one of a mount of ours all the same. */
 static void mark_foreign(struct vfs_thread *v, long fd, bool shared)
 {
@@ -73,8 +93,9 @@ static void mark_foreign(struct vfs_thread *v, long fd, bool shared)
 		struct task *t;
 		fs_ino ino;
 
-		if (fd_is_inode(&v->proc->mount[i], fd, &ino) && (t = seat(v, i)))
-			mark_mapping(t, ino, shared && (sys_fcntl((int)fd, F_GETFL, 0) & O_ACCMODE) == O_RDWR);
+		if (!fd_is_inode(&v->proc->mount[i], fd, &ino) || !(t = seat(v, i)))
+			continue;
+		mark_mapping(t, ino, shared && (sys_fcntl((int)fd, F_GETFL, 0) & O_ACCMODE) == O_RDWR);
 	}
 }
 
@@ -85,7 +106,6 @@ HANDLER(call_mmap)
 	bool shared = (c->a[3] & MAP_TYPE) != MAP_PRIVATE;
 	int store = c->a[3] & MAP_ANONYMOUS ? -1 : fd_store(v->proc, fd), err;
 	uint32_t flags = 0;
-	struct stat st;
 	int64_t ino;
 
 	if (c->a[3] & MAP_ANONYMOUS)
@@ -95,13 +115,14 @@ HANDLER(call_mmap)
 		return VFS_PASS;
 	}
 	ino = fs_handle(seat(v, (unsigned)store), (uint32_t)fd, &flags);
+	err = fd_make_real(v, fd);
+	if (err)
+		return err;
+	/* Not before the kernel has it open: a mark goes when it forgets an inode. */
 	if (ino > 0)
 		mark_mapping(seat(v, (unsigned)store), (fs_ino)ino, shared && (flags & O_ACCMODE) == O_RDWR);
-	err = fd_make_real(v, fd);
-	/* A fault goes by the size that the kernel knows: it asks for it now, and is told of changes from now on. */
-	if (!err)
-		sys_call3(SYS_fstat, fd, (long)&st, 0);
-	return err ? err : VFS_PASS;
+	ask_size(fd);
+	return VFS_PASS;
 }
 
 /* What is watched, by whatever path, is marked before the kernel watches it. */
