@@ -61,6 +61,18 @@ def kill(pids):
             pass
 
 
+def end_workers(directories):
+    """Workers in them whose driver was killed, with the programs that they have started: they still write."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                words = f.read().decode(errors="replace").rstrip("\0").split("\0")
+            if any(w.endswith("bench/worker/worker") for w in words) and words[-1].startswith(directories):
+                os.killpg(int(pid), signal.SIGKILL)
+        except OSError:
+            continue
+
+
 def remove_files(name):
     """What a daemon that was killed leaves: its pool, its socket and its lock."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "/nowhere") + "/bt-fuse"
@@ -120,14 +132,16 @@ def clear(path):
             _, name, *outside = f.read().splitlines()
     except (OSError, ValueError):
         pass
+    outside = [d for d in outside if os.path.basename(d).startswith(PREFIX)]
+    end_workers((path, *outside))
     for point in mounts_below(path):
         unmount(point)
     if name:
         wait_until(lambda: not daemons(name), 2) or kill(daemons(name))
         remove_files(name)
     for directory in outside:
-        if os.path.basename(directory).startswith(PREFIX):
-            shutil.rmtree(directory, ignore_errors=True)
+        # A program that was just killed may be in its last call.
+        wait_until(lambda d=directory: shutil.rmtree(d, ignore_errors=True) or not os.path.exists(d), 2)
     if not mounts_below(path):
         shutil.rmtree(path, ignore_errors=True)
 
