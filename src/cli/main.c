@@ -99,10 +99,13 @@ static int cmd_version(int argc, char **argv, struct err *err)
 	return 0;
 }
 
-/* As mount.fuse3(8) calls a file system's program: SOURCE DIR -o OPTIONS. */
+/* As mount.fuse3(8) calls a file system's program: SOURCE DIR -o OPTIONS. So is "mount" called, by nearly its name. */
 static bool is_helper_call(int argc, char **argv)
 {
-	return argc >= 5 && argv[1][0] != '-' && argv[2][0] == '/' && !strcmp(argv[3], "-o") && !near_verb(argv[1]);
+	static const char *const mount[] = {"mount", NULL};
+
+	return argc >= 5 && argv[1][0] != '-' && argv[2][0] == '/' && !strcmp(argv[3], "-o") && !find(argv[1]) &&
+	       !args_near(argv[1], mount);
 }
 
 static const struct verb *choose(int argc, char **argv, struct err *err)
