@@ -71,7 +71,7 @@ static int serve(struct bpfd *s, char **argv, struct err *err)
 static int stop(const char *name, struct err *err)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	autoclose int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), pidfd = -1;
+	autoclose int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct ucred peer;
 	socklen_t n = sizeof(peer);
 	struct rundir dir;

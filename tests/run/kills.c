@@ -114,7 +114,7 @@ static void nap(unsigned us)
 
 static int fsck(void)
 {
-	int status;
+	int status = -1;
 	pid_t pid;
 
 	fetch_add(&shared->pause, 1);
