@@ -18,6 +18,7 @@ denied || die "a write passes: $(cat err)"
 unload a
 passes || die 'it was unloaded, and a write fails still'
 mkfifo go
+# shellcheck disable=SC2016
 "$BTFUSE" run -- bash -c 'exec 3<>go; while read -r -u 3 x; do echo "$x" >>log || echo no >&2; done' 2>seen &
 WATCHED=$!
 LOADERS="$LOADERS $WATCHED"

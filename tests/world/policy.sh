@@ -54,7 +54,7 @@ unload sc
 until_true 20 grep -q attached bars || die "latency: $(cat bars)"
 run cat this >/dev/null
 wait $!
-grep -q '^call 257$' bars && grep -q 'ns .*|#' bars || die "latency: $(cat bars)"
+if ! grep -q '^call 257$' bars || ! grep -q 'ns .*|#' bars; then die "latency: $(cat bars)"; fi
 load_with tb "$PROGS/trace-bypass.bpf.o"
 run cat this >/dev/null
 "$BTFUSE" map dump name left | grep -q 'key: .*value: ' || die 'trace-bypass counted nothing'
@@ -62,8 +62,10 @@ unload tb
 
 "$BTFUSE" inject --call openat --errno EACCES --path '*/thi?' -- cat this 2>err && die 'inject: an open got through'
 grep -q 'Permission denied' err || die "inject: $(cat err)"
+# shellcheck disable=SC2016
 [ "$("$BTFUSE" inject --call write --errno EIO --nth 2 -- bash -c 'for i in 1 2 3; do echo $i; done' 2>/dev/null)" = $'1\n3' ] ||
 	die 'inject --nth'
+# shellcheck disable=SC2016
 a=$("$BTFUSE" inject --call openat --errno EIO --rate 50% --seed 7 --path '*/f[0-9]*' -- true; "$BTFUSE" inject --call write --errno EIO --rate 50% --seed 7 -- bash -c 'for i in 1 2 3 4 5 6 7 8; do echo $i 2>/dev/null; done')
 b=$("$BTFUSE" inject --call write --errno EIO --rate 50% --seed 7 -- bash -c 'for i in 1 2 3 4 5 6 7 8; do echo $i 2>/dev/null; done')
 [ "$a" = "$b" ] && [ "${#b}" -lt 15 ] || die "inject --rate: '$a', '$b'"
