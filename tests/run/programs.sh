@@ -124,6 +124,7 @@ work_build() {
 		printf 'int f%d(int x) { return x + %d; }\n' "$i" "$i" >"f$i.c"
 	done
 	printf 'int f1(int), f2(int);\n#include <stdio.h>\nint main(void) { printf("%%d\\n", f1(1) + f2(2)); return 0; }\n' >main.c
+	# shellcheck disable=SC2016
 	printf 'OBJS = main.o $(patsubst %%.c,%%.o,$(wildcard f*.c))\nprog: $(OBJS)\n\t$(CC) -o $@ $(OBJS) -Wl,-rpath,$(CURDIR) libg.so\nprog: libg.so\nlibg.so: f1.c\n\t$(CC) -shared -fPIC -o $@ $<\n' >Makefile
 	make -s -j4 >out 2>&1
 	cat out
