@@ -193,12 +193,24 @@ static void serve(void)
 	}
 }
 
+/* Started before the daemon lets go of what mount was started with: a pipe there would wait for us. */
+static void let_go_of_output(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; fd <= 2 && null >= 0; fd++)
+		dup2(null, fd);
+	if (null > 2)
+		close(null);
+}
+
 int herald_main(int fuse, int sock)
 {
 	uint32_t clone = (uint32_t)fuse;
 	void *buf = malloc(REQUEST_ROOM);
 	pthread_t thread;
 
+	let_go_of_output();
 	me.sock = sock;
 	me.fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (!buf || me.fuse < 0 || ioctl(me.fuse, FUSE_DEV_IOC_CLONE, &clone) < 0)
