@@ -1,4 +1,6 @@
 /* Looking names up without locks. */
+#include <unistd.h>
+
 #include "fs/look.h"
 
 racy_read int look_in(const struct fs *fs, struct inode *dir, struct fs_name *name, struct look *l)
@@ -52,4 +54,9 @@ int look(struct task *t, fs_ino dir, struct fs_name *name, struct look *l)
 		err = look_in(fs, l->dir, name, l);
 	} while (!seq_valid(&l->dir->meta, l->seq));
 	return err;
+}
+
+int look_refused(struct task *t, const struct fs_cred *cred, fs_ino dir, int err)
+{
+	return err == -ENOENT && fs_access(t, cred, dir, X_OK) == -EACCES ? -EACCES : err;
 }

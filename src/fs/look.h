@@ -14,6 +14,8 @@ struct look {
 /* Looks, and fills in the name's key. 0 (also where there is no entry), -ENOTDIR, -ENOENT (a removed directory, or no
  * name), -ENAMETOOLONG ... */
 int look(struct task *t, fs_ino dir, struct fs_name *name, struct look *l);
+/* What look failed with. Who may not search a removed directory is not told that it is removed: -EACCES for -ENOENT. */
+int look_refused(struct task *t, const struct fs_cred *cred, fs_ino dir, int err);
 
 /* The same in the middle of a look: l->seq is set, and the caller validates it. */
 int look_in(const struct fs *fs, struct inode *dir, struct fs_name *name, struct look *l);

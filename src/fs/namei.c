@@ -339,7 +339,7 @@ static int make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct f
 	do {
 		err = look(t, dir, &name, &l);
 		if (err)
-			return err;
+			return look_refused(t, cred, dir, err);
 		err = make_allowed(fs_of(t), cred, &l, new);
 		if (!err)
 			err = finish(t, make_once(t, cred, &l, name, new, o, out));
@@ -425,6 +425,8 @@ int fs_link(struct task *t, const struct fs_cred *cred, fs_ino ino, fs_ino dir, 
 		err = look(t, dir, &name, &l);
 		if (!err)
 			err = finish(t, link_once(t, cred, &l, name, ino, out));
+		else
+			err = look_refused(t, cred, dir, err);
 	} while (err == -EAGAIN);
 	return err;
 }
@@ -552,6 +554,8 @@ static int remove_name(struct task *t, const struct fs_cred *cred, fs_ino dir, s
 				err = -EAGAIN;
 		} else if (!err) {
 			err = remove_once(t, cred, &l, want_dir);
+		} else {
+			err = look_refused(t, cred, dir, err);
 		}
 	} while (err == -EAGAIN);
 	return finish(t, err);

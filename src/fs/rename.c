@@ -209,7 +209,7 @@ static int look_both(struct task *t, const struct fs_cred *cred, struct rename *
 	if (!err)
 		err = look(t, newdir, newname, &r->to);
 	if (err)
-		return err;
+		return look_refused(t, cred, newdir, look_refused(t, cred, olddir, err));
 	err = perm_check(fs, cred, r->from.dir, 1);
 	if (!err)
 		err = perm_check(fs, cred, r->to.dir, 1);
