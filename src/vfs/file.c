@@ -79,8 +79,8 @@ static long openable(const struct where *w, int flags)
 
 	if (!mode)
 		return -ESTALE;
-	if (S_ISLNK(mode))
-		return -ELOOP;
+	if (S_ISLNK(mode)) /* of a stranger's in a sticky directory the kernel may say something else first */
+		return flags & O_CREAT ? VFS_PASS : -ELOOP;
 	if (S_ISDIR(mode) && (flags & O_CREAT))
 		return -EISDIR;
 	return S_ISREG(mode) || S_ISDIR(mode) ? 0 : VFS_PASS;
