@@ -441,9 +441,7 @@ static int tmpfile_prepare(struct task *t, const struct fs_cred *cred, struct lo
 		return err;
 	if (!is_dir(load_relaxed(&l->dir->mode)))
 		err = load_relaxed(&l->dir->mode) ? -ENOTDIR : -ESTALE;
-	if (!err && load_relaxed(&l->dir->nlink) == 0)
-		err = -ENOENT;
-	if (!err)
+	if (!err) /* a removed directory will do, as in Linux: nothing is put into it */
 		err = perm_create(fs_of(t), cred, l->dir);
 	if (!seq_valid(&l->dir->meta, l->seq))
 		return -EAGAIN;

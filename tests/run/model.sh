@@ -1,9 +1,12 @@
 #!/bin/bash
-# model.sh [SECONDS]: the model test in a hooked process: each call compared with the model, its seed printed. Then
+# model.sh [SECONDS [SEED]]: the model test in a hooked process: each call compared with the model, its seed printed. Then
 # mixed: every other call on a path goes past the agent through the mount, and what one way did is looked at the other.
 . "$(dirname "$0")/../mount/lib.sh"
 
 seconds=${1:-$((${STRESS_MINUTES:-10} * 60))}
+# With a seed always the same, for who must know whether it was the last change; without, always something new.
+same=()
+[ $# -lt 2 ] || same=(--seed "$2" --episodes 200)
 model=$HELPERS/../model/model
 users=1
 if is_root; then
@@ -18,7 +21,7 @@ chmod 0755 "$M"
 compare() {
 	local part=$((seconds * $1 / 10 + 1))
 	shift
-	"$BTFUSE" run --stats --mount "$M" -- "$model" --exec model --dir "$M" "$@" --time "$part" 2>"$T/err" || {
+	"$BTFUSE" run --stats --mount "$M" -- "$model" --exec model --dir "$M" "$@" "${same[@]}" --time "$part" 2>"$T/err" || {
 		cat "$T/err"
 		die "the model and the hooked process differ: $*"
 	}
