@@ -70,6 +70,7 @@ static int take_seat(struct session *s)
 	ret = task_attach(s->pool, TASK_KERNEL, &w->task);
 	if (ret < 0)
 		return ret;
+	w->keep = false;
 	w->session = s;
 	w->task.clock = read_clock;
 	w->task.absent = is_absent;
