@@ -18,6 +18,7 @@ int cmd_run(int argc, char **argv, struct err *err);
 int cmd_exporter(int argc, char **argv, struct err *err);
 int cmd_top(int argc, char **argv, struct err *err);
 int cmd_trace(int argc, char **argv, struct err *err);
+int cmd_doctor(int argc, char **argv, struct err *err);
 int cmd_herald(int argc, char **argv, struct err *err);
 int cmd_fsck(int argc, char **argv, struct err *err);
 /* eBPF: programs' loaders, and what is loaded. */

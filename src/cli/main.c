@@ -40,6 +40,7 @@ static const struct verb verbs[] = {
     {"link", "[--json] list | detach LINK", "show and detach what is attached", cmd_link, 1},
     {"inject", "--call CALL --errno ERROR [--rate P | --nth N] [--path GLOB] [--after T] [--delay T] -- COMMAND...",
      "run a command of whose calls some fail", cmd_inject, 126},
+    {"doctor", "[--json]", "say what on this machine helps or hinders, and what to do about it", cmd_doctor, 1},
     {"help", "[VERB]", "show this", cmd_help, 1},
     {"version", "", "show the version", cmd_version, 1},
 };

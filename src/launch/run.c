@@ -212,37 +212,51 @@ static int spawn_scanner(const char *scanner, const char *table, char **missing,
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
 }
 
-static int prepare(const struct run_options *o, const char *table)
+/* The objects that run here, or are named, and that the table does not know: the list is the caller's. */
+static void find_missing(const struct run_options *o, const char *table, struct objects *l)
 {
-	autofree char *scanner = NULL;
-	struct objects l = {0};
 	struct table t = {0};
 	size_t len = 0;
 	void *map = map_file(table, &len);
-	int missing = 0, rc = 0;
+	int missing = 0;
 
 	if (map != NULL && table_open(map, len, &t) != 0)
 		t.header = NULL;
-	dl_iterate_phdr(add_mapped, &l);
+	dl_iterate_phdr(add_mapped, l);
 	for (int i = 0; o->objects != NULL && o->objects[i] != NULL; i++)
-		add_object(&l, o->objects[i]);
-	for (int i = 0; i < l.n; i++) {
-		char *path = l.path[i];
+		add_object(l, o->objects[i]);
+	for (int i = 0; i < l->n; i++) {
+		char *path = l->path[i];
 
-		l.path[i] = NULL;
+		l->path[i] = NULL;
 		if (is_known(&t, path))
 			free(path);
 		else
-			l.path[missing++] = path;
+			l->path[missing++] = path;
 	}
+	l->n = missing;
 	if (map != NULL)
 		munmap(map, len);
-	if (missing != 0) {
-		scanner = locate_scanner(o);
-		rc = scanner == NULL ? -ENOENT : spawn_scanner(scanner, table, l.path, missing);
+}
+
+static void free_objects(struct objects *l)
+{
+	for (int i = 0; i < l->n; i++)
+		free(l->path[i]);
+}
+
+static int prepare(const struct run_options *o, const char *table)
+{
+	struct objects l = {0};
+	int rc = 0;
+
+	find_missing(o, table, &l);
+	if (l.n != 0) {
+		autofree char *scanner = locate_scanner(o);
+
+		rc = scanner == NULL ? -ENOENT : spawn_scanner(scanner, table, l.path, l.n);
 	}
-	for (int i = 0; i < missing; i++)
-		free(l.path[i]);
+	free_objects(&l);
 	return rc;
 }
 
@@ -251,6 +265,28 @@ int run_prepare(const struct run_options *o)
 	autofree char *table = table_path(o);
 
 	return table == NULL ? -ENOMEM : prepare(o, table);
+}
+
+int run_unknown(const struct run_options *o)
+{
+	autofree char *table = table_path(o);
+	struct objects l = {0};
+	int n;
+
+	if (table == NULL)
+		return -ENOMEM;
+	find_missing(o, table, &l);
+	n = l.n;
+	free_objects(&l);
+	return n;
+}
+
+bool run_installed(const struct run_options *o)
+{
+	autofree char *agent = locate_agent(o);
+	autofree char *scanner = locate_scanner(o);
+
+	return agent != NULL && scanner != NULL;
 }
 
 /* --- the program --- */

@@ -41,3 +41,8 @@ int run_prepare(const struct run_options *o);
  * is there. To be freed. NULL: none.
  */
 char *run_find(const char *const *names);
+
+/* How many of these objects the table does not know yet, or -errno. Scans nothing. */
+int run_unknown(const struct run_options *o);
+/* Are the agent and the scanner where they are looked for? */
+bool run_installed(const struct run_options *o);

@@ -123,17 +123,13 @@ void vfs_fork_done(struct vfs_thread *v, long pid, bool gone)
  * and memory, which were copied one after the other, differ. What is not in both
  * the child does not have; its number would not be usable again.
  */
-static void reconcile(struct vfs_thread *v, unsigned store)
+static void reconcile(struct vfs_thread *v, unsigned store, long parents)
 {
 	struct vfs_proc *p = v->proc;
 	struct task *t = seat(v, store);
-	uint32_t used = fs_handles(&p->mount[store].fs);
+	uint32_t end = max_of((uint32_t)parents, fs_handles(&p->mount[store].fs));
 
-	for (uint32_t h = 0; t && h < FS_HANDLES; h++) {
-		if (h >= used && h % 8 == 0 && *(const uint64_t *)(const void *)&p->fd[h] == 0) {
-			h += 7;
-			continue;
-		}
+	for (uint32_t h = 0; t && h < end; h++) {
 		bool owned = fd_store(p, h) == (int)store, open = fs_handle(t, h, NULL) >= 0;
 
 		if (open && !owned)
@@ -147,6 +143,7 @@ struct vfs_thread *vfs_fork_child(struct vfs_thread *parent)
 {
 	struct vfs_brood b = parent->brood;
 	struct vfs_thread *v = b.thread ? b.thread : parent;
+	long end = fd_end(v->proc); /* while the seats in it are still the parent's */
 
 	v->brood = (struct vfs_brood){0};
 	v->seated = 0; /* the parent's seats */
@@ -156,7 +153,7 @@ struct vfs_thread *vfs_fork_child(struct vfs_thread *parent)
 		if (fs_fork_child(&v->proc->mount[i].fs, b.seat[i]) != 0)
 			return NULL;
 	for (uint32_t i = 0; i < v->proc->nmounts; i++)
-		reconcile(v, i);
+		reconcile(v, i, end);
 	return v;
 }
 

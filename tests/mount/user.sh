@@ -83,3 +83,53 @@ if as_other cat "$M/file" 2>/dev/null; then die "another user reads 0600"; fi
 if as_other touch "$M/new" 2>/dev/null; then die "another user writes into 0755"; fi
 if as_other "$BTFUSE" fsck --name "$NAME" 2>/dev/null; then die "another user attaches root's pool"; fi
 if as_other "$BTFUSE" umount "$M" 2>/dev/null; then die "another user unmounts root's mount"; fi
+say "and nobody else gets at the pool: not its file, its socket, nor its daemon's memory"
+chmod 0700 "$M"
+pid=$(daemon_pid)
+cat >"$T/steal.py" <<'END'
+import os, socket, sys
+pid, pool, sock, mnt = sys.argv[1:]
+def refused(what, f, *kinds):
+    try:
+        f()
+    except kinds or (PermissionError,):
+        return
+    except FileNotFoundError:
+        sys.exit(what + ': not there: the test is wrong')
+    sys.exit(what + ' is open to another user')
+refused('the pool', lambda: os.open(pool, os.O_RDONLY))
+refused('the pool, to be written', lambda: os.open(pool, os.O_RDWR))
+refused('the list of its descriptors', lambda: os.listdir('/proc/%s/fd' % pid))
+refused('its memory', lambda: open('/proc/%s/mem' % pid, 'rb'))
+refused('its memory map', lambda: os.listdir('/proc/%s/map_files' % pid))
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+refused('the socket', lambda: s.connect(sock))
+refused('the name space', lambda: os.listdir(mnt))
+END
+chmod 0755 "$T"
+as_other /usr/bin/python3 "$T/steal.py" "$pid" "$(pool_file)" "/run/bt-fuse/$NAME.sock" "$M" || die "trust"
+# Where the directory's own mode did not stop it, the daemon looks who it is.
+mode_run=$(stat -c %a /run/bt-fuse)
+put_right() {
+	chmod "$mode_run" /run/bt-fuse
+	chmod 0600 "/run/bt-fuse/$NAME.sock" 2>/dev/null || :
+}
+chmod 0711 /run/bt-fuse
+chmod 0666 "/run/bt-fuse/$NAME.sock"
+cat >"$T/ask.py" <<'END'
+import socket, struct, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.settimeout(5)
+try:
+    s.connect(sys.argv[1])
+    s.send(struct.pack('<IHHQ', 0x4c544342, 1, 2, 0))
+    data, anc, _, _ = s.recvmsg(4096, 1024)
+    sys.exit('it answers' if data or anc else 0)
+except (BrokenPipeError, ConnectionResetError):
+    pass
+END
+as_other /usr/bin/python3 "$T/ask.py" "/run/bt-fuse/$NAME.sock" || die "the daemon serves another user"
+put_right
+# And who has no pool is not hooked into it: `run` goes through the kernel, which refuses.
+cp "$BTFUSE" "$T/bt-fuse"
+if as_other "$T/bt-fuse" run -- cat "$M/file" 2>/dev/null; then die "another user reads it hooked"; fi
