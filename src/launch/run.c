@@ -13,8 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
@@ -441,12 +443,21 @@ static int wait_for(pid_t pid)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+static double seconds(const struct timeval *t)
+{
+	return (double)t->tv_sec + (double)t->tv_usec / 1e6;
+}
+
 static int run_counted(const struct run_options *o, const char *program, char **argv, char **env,
 		       struct stats_file *stats)
 {
-	pid_t pid = fork();
+	struct timespec begin, end;
+	struct rusage used = {0};
+	pid_t pid;
 	int rc;
 
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	pid = fork();
 	if (pid < 0)
 		return report(program, errno);
 	if (pid == 0) {
@@ -454,7 +465,13 @@ static int run_counted(const struct run_options *o, const char *program, char **
 		_exit(report(argv[0], errno));
 	}
 	rc = wait_for(pid);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	getrusage(RUSAGE_CHILDREN, &used);
 	stats_print(stats, o->verbose, o->out != NULL ? o->out : stderr);
+	fprintf(o->out != NULL ? o->out : stderr,
+		"bt-fuse: %.3f s in all; %.3f s of processor in the program, %.3f in the kernel\n",
+		(double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9,
+		seconds(&used.ru_utime), seconds(&used.ru_stime));
 	return rc;
 }
 

@@ -52,6 +52,7 @@ bash "$0" --work "$plain" >"$T/plain"
 diff "$T/plain" "$T/run" || die "another result than on tmpfs"
 cat "$T/stats"
 grep -qE ' [1-9][0-9]{3,} answered' "$T/stats" || die "hardly anything was answered in the process"
+grep -qE '^bt-fuse: [0-9.]+ s in all; ' "$T/stats" || die "no time in the statistics"
 # What is seen through the kernel is the same.
 diff <(cd "$plain" && find . -type f -printf '%P %s %m %n\n' | grep -v '/.git/' | sort) \
 	<(cd "$M" && find . -type f -printf '%P %s %m %n\n' | grep -v '/.git/' | sort) || die "the mount shows others"
