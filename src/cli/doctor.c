@@ -1,7 +1,8 @@
 /*
  * bt-fuse doctor: what this machine has of the things that bt-fuse uses, and what
  * to do about what is not there. Each check looks at one thing and changes
- * nothing. Three grades: ok; slow, where it works without; and missing.
+ * nothing (a cache directory may come into being). Three grades: ok; slow, where it
+ * works without; and missing.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -27,7 +27,7 @@ say "what is not there it sees"
 [ "$( (ulimit -n 60; "$BTFUSE" doctor || true) | grade nofile)" = missing ] || die "60 descriptors are enough"
 [ "$(XDG_CACHE_HOME=$T "$BTFUSE" doctor | grade libc-sites || true)" = slow ] || die "an empty table knows the libc"
 if [ -n "$(command -v setpriv)" ] && is_root && [ "$(stat -c %a /dev/fuse 2>/dev/null)" = 600 ]; then
-	cp "$BTFUSE" "$T/bt-fuse"
-	chmod 0755 "$T"
-	[ "$(as_other "$T/bt-fuse" doctor | grade dev-fuse || true)" = missing ] || die "/dev/fuse is closed"
+	cp "$BTFUSE" "$T/program"
+	chmod 0755 "$T" "$T/program"
+	[ "$(as_other "$T/program" doctor | grade dev-fuse || true)" = missing ] || die "/dev/fuse is closed"
 fi
