@@ -13,8 +13,11 @@ fi
 
 # Machines without udev have /dev/fuse as 0600; Debian's udev makes it 0666.
 mode=$(stat -c %a /dev/fuse 2>/dev/null) || die "/dev/fuse is missing"
+mode_run=
 put_right() {
 	chmod "$mode" /dev/fuse
+	[ -z "$mode_run" ] || chmod "$mode_run" /run/bt-fuse
+	[ ! -e "/run/bt-fuse/$NAME.sock" ] || chmod 0600 "/run/bt-fuse/$NAME.sock"
 }
 
 chmod 0755 "$T"
@@ -110,10 +113,6 @@ chmod 0755 "$T"
 as_other /usr/bin/python3 "$T/steal.py" "$pid" "$(pool_file)" "/run/bt-fuse/$NAME.sock" "$M" || die "trust"
 # Where the directory's own mode did not stop it, the daemon looks who it is.
 mode_run=$(stat -c %a /run/bt-fuse)
-put_right() {
-	chmod "$mode_run" /run/bt-fuse
-	chmod 0600 "/run/bt-fuse/$NAME.sock" 2>/dev/null || :
-}
 chmod 0711 /run/bt-fuse
 chmod 0666 "/run/bt-fuse/$NAME.sock"
 cat >"$T/ask.py" <<'END'
