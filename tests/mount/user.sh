@@ -13,10 +13,9 @@ fi
 
 # Machines without udev have /dev/fuse as 0600; Debian's udev makes it 0666.
 mode=$(stat -c %a /dev/fuse 2>/dev/null) || die "/dev/fuse is missing"
-mode_run=
 put_right() {
 	chmod "$mode" /dev/fuse
-	[ -z "$mode_run" ] || chmod "$mode_run" /run/bt-fuse
+	umount "$T/sock" 2>/dev/null || :
 	[ ! -e "/run/bt-fuse/$NAME.sock" ] || chmod 0600 "/run/bt-fuse/$NAME.sock"
 }
 
@@ -111,9 +110,10 @@ refused('the name space', lambda: os.listdir(mnt))
 END
 chmod 0755 "$T"
 as_other /usr/bin/python3 "$T/steal.py" "$pid" "$(pool_file)" "/run/bt-fuse/$NAME.sock" "$M" || die "trust"
-# Where the directory's own mode did not stop it, the daemon looks who it is.
-mode_run=$(stat -c %a /run/bt-fuse)
-chmod 0711 /run/bt-fuse
+# Where the directory's own mode did not stop it, the daemon looks who it is. (The directory is other mounts' as well:
+# the socket is reached past it.)
+touch "$T/sock"
+mount --bind "/run/bt-fuse/$NAME.sock" "$T/sock"
 chmod 0666 "/run/bt-fuse/$NAME.sock"
 cat >"$T/ask.py" <<'END'
 import socket, struct, sys
@@ -127,7 +127,7 @@ try:
 except (BrokenPipeError, ConnectionResetError):
     pass
 END
-as_other /usr/bin/python3 "$T/ask.py" "/run/bt-fuse/$NAME.sock" || die "the daemon serves another user"
+as_other /usr/bin/python3 "$T/ask.py" "$T/sock" || die "the daemon serves another user"
 put_right
 # And who has no pool is not hooked into it: `run` goes through the kernel, which refuses.
 cp "$BTFUSE" "$T/bt-fuse"
