@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +25,14 @@ static void say(int fd, char kind, const char *text)
 	ssize_t written = write(fd, line, (size_t)n);
 
 	(void)written; /* the parent may be gone: then nobody wants to know */
+}
+
+/* A file stays: nobody waits for its end, and what a library says in distress is told. */
+static bool is_file(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 static void silence(int fd)
@@ -46,7 +55,8 @@ static void child_ready(void *arg)
 	int *fd = arg;
 
 	silence(STDOUT_FILENO);
-	silence(STDERR_FILENO);
+	if (!is_file(STDERR_FILENO))
+		silence(STDERR_FILENO);
 	say(*fd, 'R', "");
 	close(*fd);
 	store_release(fd, -1);

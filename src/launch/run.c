@@ -96,7 +96,8 @@ static char *locate_scanner(const struct run_options *o)
 static char *table_path(const struct run_options *o)
 {
 	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	char *path = NULL;
+	autofree char *path = NULL;
+	char *table;
 	int n;
 
 	if (o->table != NULL)
@@ -115,9 +116,7 @@ static char *table_path(const struct run_options *o)
 		*p = '/';
 	}
 	mkdir(path, 0700);
-	if (asprintf(&path, "%s/sites.%u", path, TABLE_VERSION) < 0)
-		return NULL;
-	return path;
+	return asprintf(&table, "%s/sites.%u", path, TABLE_VERSION) < 0 ? NULL : table;
 }
 
 /* --- the table --- */

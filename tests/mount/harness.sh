@@ -24,7 +24,8 @@ red 'refused . true' 'succeeded'
 red 'refused nonsense ls /nonexistent/x' 'does not speak'
 red 'refused . sh -c "echo a >&2; echo b >&2; exit 1"' 'not one line'
 red 'mkdir "$T/a" "$T/b"; echo 1 >"$T/a/f"; echo 2 >"$T/b/f"; same_trees "$T/a" "$T/b"' 'differ'
-red 'echo oops >"$T/sanitizer.1"' 'oops'
+red 'echo oops >"$T/reports/sanitizer.1"' 'oops'
+red 'echo "a.c:1: runtime error: oops" >"$T/daemon.err"' "oops"
 [ "$(find "$T" -mindepth 1 -maxdepth 1 -name 'bt-fuse-test.*' | wc -l)" = 0 ] || die "tests have left their directories"
 
 say "killed in the middle"

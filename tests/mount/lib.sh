@@ -40,8 +40,9 @@ NAME=test-${T##*.}
 CHECK_AT_END=
 mkdir "$M"
 # Where the programs are built with sanitizers: the daemon has no terminal to complain to.
-export ASAN_OPTIONS="${ASAN_OPTIONS-}:log_path=$T/sanitizer" UBSAN_OPTIONS="${UBSAN_OPTIONS-}:log_path=$T/sanitizer"
-export TSAN_OPTIONS="${TSAN_OPTIONS-}:log_path=$T/sanitizer"
+# (UBSan beside gcc's ASan writes to standard error all the same: see mount_fs.)
+mkdir -m 1777 "$T/reports"
+export ASAN_OPTIONS="${ASAN_OPTIONS-}:log_path=$T/reports/sanitizer" TSAN_OPTIONS="${TSAN_OPTIONS-}:log_path=$T/reports/sanitizer"
 
 # What a script has to put right at its end beyond that: it redefines this.
 put_right() {
@@ -57,7 +58,7 @@ at_exit() {
 	if [ "$status" = 0 ] && [ -n "$CHECK_AT_END" ]; then
 		(check_end) || status=1
 	fi
-	if cat "$T"/sanitizer.* 2>/dev/null; then
+	if cat "$T"/reports/sanitizer.* 2>/dev/null || grep -shA40 'runtime error:' "$T/daemon.err"; then
 		status=1
 	fi
 	[ "$status" = 0 ] || printf '%s: ended with status %s\n' "$TEST" "$status"
@@ -84,7 +85,7 @@ check_end() {
 # mount_fs [OPTION...]: mounts $NAME on $M.
 mount_fs() {
 	[ -e /dev/fuse ] || die "/dev/fuse is missing: this machine or container has no FUSE (modprobe fuse; docker: --device /dev/fuse --cap-add SYS_ADMIN)"
-	timeout 60 "$BTFUSE" mount --name "$NAME" "$@" "$M" || die "mount failed"
+	timeout 60 "$BTFUSE" mount --name "$NAME" "$@" "$M" 2>>"$T/daemon.err" || die "mount failed: $(cat "$T/daemon.err")"
 	mounted || die "mount has returned, but $M is no mount point"
 	CHECK_AT_END=yes
 }
