@@ -396,6 +396,7 @@ static void run_side(struct world_thread *w, struct hook_call *c)
 	n = l->span[c->exit][c->nr].n;
 	if (n) {
 		w->call = c;
+		world_add(&w->count->runs[c->exit], n);
 		for (; n > 0; n--, e++)
 			run_one(w, c, e);
 		maps_run_end(&w->run);
@@ -407,6 +408,20 @@ static void run_side(struct world_thread *w, struct hook_call *c)
 static bool must_happen(uint32_t nr)
 {
 	return nr == SYS_exit || nr == SYS_exit_group;
+}
+
+/* What programs want of the call, before it is made. */
+static __attribute__((noinline)) void count_effects(struct world_count *count, const struct hook_call *c)
+{
+	uint64_t *n = count->effects;
+
+	world_add(&n[EFFECT_DELAY], c->delay != 0);
+	if (c->overridden && !must_happen(c->nr)) {
+		world_add(&n[EFFECT_OVERRIDE], 1);
+		return;
+	}
+	world_add(&n[EFFECT_ARGUMENTS], c->changed != 0);
+	world_add(&n[EFFECT_KERNEL], c->kernel);
 }
 
 static bool wants_exit(uint32_t nr)
@@ -463,6 +478,8 @@ static long handle_chain(struct agent_thread *t, struct agent_regs *r)
 	if (unlikely(++w->turns % LOOK_EVERY == 0))
 		look_around(w);
 	run_side(w, &c);
+	if (unlikely(c.overridden | c.kernel | c.changed | !!c.delay))
+		count_effects(w->count, &c);
 	if (unlikely(c.delay))
 		wait_for(t, c.delay);
 	if (unlikely(c.overridden) && !must_happen(c.nr))
@@ -475,7 +492,9 @@ static long handle_chain(struct agent_thread *t, struct agent_regs *r)
 	w = agent_world_thread(t);
 	c.exit = true;
 	c.overridden = false;
-	if (w)
+	if (w) {
 		run_side(w, &c);
+		world_add(&w->count->effects[EFFECT_OVERRIDE], c.overridden);
+	}
 	return c.ret;
 }

@@ -118,6 +118,9 @@ static struct world_thread *seat(struct agent_thread *t)
 		sys_munmap(w, sizeof *w);
 		return NULL;
 	}
+	w->count = world_count_of(&world, &w->task);
+	if (!w->count)
+		w->count = &w->uncounted;
 	w->maps.t = &w->task;
 	w->maps.host = &agent_env;
 	w->maps.arg = w;

@@ -11,7 +11,7 @@
 
 #include "agent/agent.h"
 #include "maps/helper.h"
-#include "world/world.h"
+#include "world/count.h"
 
 /* The call that programs look at. On the stack of its handler. */
 struct hook_call {
@@ -42,8 +42,10 @@ struct world_thread {
 	struct task task;
 	struct maps_run maps;
 	struct run run;
-	struct hook_call *call; /* while programs run */
-	uint32_t turns;		/* calls with programs, to look now and then whether their loaders live */
+	struct hook_call *call;	      /* while programs run */
+	struct world_count *count;    /* never NULL */
+	struct world_count uncounted; /* where the seat's record has no memory */
+	uint32_t turns;		      /* calls with programs, to look now and then whether their loaders live */
 	uint32_t comm_known;
 	char comm[16];
 	struct maps_task image, parent;

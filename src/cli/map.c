@@ -7,6 +7,7 @@
 #include "base/scope.h"
 #include "cli/cmd.h"
 #include "cli/show.h"
+#include "world/names.h"
 
 #define BYTES_MAX 65536u
 
@@ -49,7 +50,7 @@ static void print(struct show *s, const struct object *o)
 		return;
 	if (s->json) {
 		show_comma(s);
-		printf("{\"id\":%u,\"type\":\"%s\",", o->id, show_map_type(o->type));
+		printf("{\"id\":%u,\"type\":\"%s\",", o->id, world_map_type(o->type));
 		show_text("name", o->name);
 		printf(",\"flags\":%u,\"bytes_key\":%u,\"bytes_value\":%u,\"max_entries\":%u,\"bytes_memlock\":%llu,"
 		       "\"frozen\":%u",
@@ -58,7 +59,7 @@ static void print(struct show *s, const struct object *o)
 			printf(",\"btf_id\":%u", o->btf);
 	} else {
 		printf("%u: %s  name %s  flags 0x%x\n\tkey %uB  value %uB  max_entries %u  memlock %lluB", o->id,
-		       show_map_type(o->type), o->name, m->flags, m->key_size, m->value_size, m->max_entries,
+		       world_map_type(o->type), o->name, m->flags, m->key_size, m->value_size, m->max_entries,
 		       (unsigned long long)m->bytes);
 		if (o->btf || m->frozen)
 			printf("\n\t");

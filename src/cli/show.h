@@ -35,9 +35,8 @@ void show_hex(const void *bytes, size_t n);
 void show_hex_json(const void *bytes, size_t n);
 /* Before each element of a list in JSON. */
 void show_comma(struct show *s);
-/* Names of kinds; "?" where there is none. */
+/* "?" where there is no name. */
 const char *show_prog_type(uint32_t type);
-const char *show_map_type(uint32_t type);
 /* Pins of the object: lines, or a JSON member. */
 void show_pins(struct show *s, uint32_t id);
 /* Processes that have it open: "bash(12)", or a JSON member. */

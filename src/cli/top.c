@@ -39,6 +39,7 @@ struct activity {
 	double seconds;
 	uint64_t memory, used, inodes, invals;
 	size_t mounts;
+	struct watch_bpf bpf; /* as it is now; its count: what went on. Its maps are the look's */
 };
 
 enum format {
@@ -120,6 +121,16 @@ static int by_ops(const void *a, const void *b)
 	return x->ops < y->ops ? 1 : x->ops > y->ops ? -1 : (int)(x->pid > y->pid) - (int)(x->pid < y->pid);
 }
 
+static void add_bpf(struct activity *a, const struct watch_bpf *b, const struct watch_bpf *old)
+{
+	uint64_t *n = (uint64_t *)&a->bpf.count;
+	const uint64_t *minus = (const uint64_t *)&old->count;
+
+	a->bpf = *b;
+	for (size_t i = 0; i < sizeof(b->count) / 8; i++)
+		n[i] -= n[i] >= minus[i] ? minus[i] : 0; /* another file of the same name begins at 0 */
+}
+
 /* `dir`: the mount point that is wanted, NULL: all. */
 static void compare(struct activity *a, const struct watch *old, const struct watch *new, double seconds,
 		    const char *dir)
@@ -138,6 +149,7 @@ static void compare(struct activity *a, const struct watch *old, const struct wa
 		if (was)
 			add_mount(a, m, was);
 	}
+	add_bpf(a, &new->bpf, &old->bpf);
 	qsort(a->process, a->nprocesses, sizeof(a->process[0]), by_ops);
 }
 
@@ -253,6 +265,31 @@ static void show_processes(const struct activity *a, enum format f, int rows)
 	}
 }
 
+static uint64_t effects_of(const struct watch_bpf *b)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < WORLD_EFFECTS; i++)
+		n += b->count.effects[i];
+	return n;
+}
+
+/* Only where something is loaded: most have nothing to do with it. */
+static void show_bpf(const struct activity *a, enum format f)
+{
+	const struct watch_bpf *b = &a->bpf;
+	double maps = 0;
+
+	if (!b->objects[OBJECT_PROG])
+		return;
+	for (size_t i = 0; i < b->nmaps; i++)
+		maps += (double)b->maps[i].bytes;
+	printf("eBPF: %u program%s, %s runs a second, %s calls affected a second; %u map%s of %s%s",
+	       b->objects[OBJECT_PROG], b->objects[OBJECT_PROG] == 1 ? "" : "s",
+	       units_count(rate(a, b->count.runs[0] + b->count.runs[1])).s, units_count(rate(a, effects_of(b))).s,
+	       b->objects[OBJECT_MAP], b->objects[OBJECT_MAP] == 1 ? "" : "s", units_bytes(maps).s, eol(f));
+}
+
 static void show_text(const struct activity *a, enum format f)
 {
 	struct winsize size = {.ws_row = 50};
@@ -261,16 +298,18 @@ static void show_text(const struct activity *a, enum format f)
 
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_row)
 		size.ws_row = 24;
-	rows = f == SCREEN ? (size.ws_row > 20 ? size.ws_row - 9 : 11) : 1000;
+	rows = f == SCREEN ? (size.ws_row > 20 ? size.ws_row - 10 : 10) : 1000;
 	if (f == SCREEN)
 		fputs("\033[H", stdout);
 	printf("bt-fuse: %zu mount%s, %s operations a second, %.1f %% without the kernel, %s invalidations a second%s",
 	       a->mounts, a->mounts == 1 ? "" : "s", units_count(rate(a, s.all)).s, 100 * part(s.bypassed, s.all),
 	       units_count(rate(a, a->invals)).s, eol(f));
-	printf("memory %s, data %s, %llu inodes; read %s/s, written %s/s%s%s", units_bytes((double)a->memory).s,
+	printf("memory %s, data %s, %llu inodes; read %s/s, written %s/s%s", units_bytes((double)a->memory).s,
 	       units_bytes((double)a->used).s, (unsigned long long)a->inodes,
 	       units_bytes(rate(a, a->sum.bytes[0][0] + a->sum.bytes[1][0] + a->sum.bytes[2][0])).s,
-	       units_bytes(rate(a, a->sum.bytes[0][1] + a->sum.bytes[1][1] + a->sum.bytes[2][1])).s, eol(f), eol(f));
+	       units_bytes(rate(a, a->sum.bytes[0][1] + a->sum.bytes[1][1] + a->sum.bytes[2][1])).s, eol(f));
+	show_bpf(a, f);
+	fputs(eol(f), stdout);
 	show_ops(a, f, f == SCREEN ? rows * 3 / 5 : rows);
 	fputs(eol(f), stdout);
 	show_processes(a, f, f == SCREEN ? rows * 2 / 5 : rows);
@@ -284,6 +323,18 @@ static void json_latency(const struct activity *a, unsigned path, unsigned op)
 	if (metrics_samples(l))
 		printf(",\"%s_p50_ns\":%.1f,\"%s_p99_ns\":%.1f", metrics_path_name(path), metrics_quantile(l, 0.5),
 		       metrics_path_name(path), metrics_quantile(l, 0.99));
+}
+
+static void json_bpf(const struct activity *a)
+{
+	const struct watch_bpf *b = &a->bpf;
+
+	printf("\"bpf\":{\"programs\":%u,\"maps\":%u,\"runs\":%llu,\"overridden\":%llu,\"affected\":%llu,\"memory_"
+	       "bytes\":%llu}",
+	       b->objects[OBJECT_PROG], b->objects[OBJECT_MAP],
+	       (unsigned long long)(b->count.runs[0] + b->count.runs[1]),
+	       (unsigned long long)b->count.effects[EFFECT_OVERRIDE], (unsigned long long)effects_of(b),
+	       (unsigned long long)b->memory);
 }
 
 static void show_json(const struct activity *a)
@@ -316,7 +367,9 @@ static void show_json(const struct activity *a)
 		       i ? "," : "", p->pid, p->daemon ? "true" : "false", p->threads, rate(a, p->ops),
 		       part(p->bypassed, p->ops), rate(a, p->bytes), rate(a, p->handed));
 	}
-	printf("]}\n");
+	printf("],");
+	json_bpf(a);
+	printf("}\n");
 }
 
 /* ---- Going on -------------------------------------------------------------------- */

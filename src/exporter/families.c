@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "metrics/names.h"
+#include "world/names.h"
 
 #define MOUNT(m) "mount", (m)->info.name
 #define LABELS(...)                                                                                                    \
@@ -273,6 +274,92 @@ static void write_own(struct text *t, const struct watch *w)
 	text_value(t, "", NULL, (double)w->orphans);
 }
 
+/* ---- eBPF: of the user, no mount's --------------------------------------------------- */
+
+static void bpf_runs(struct text *t, const struct watch_bpf *b)
+{
+	text_count(t, LABELS("at", "enter"), b->count.runs[0]);
+	text_count(t, LABELS("at", "exit"), b->count.runs[1]);
+}
+
+static void bpf_effects(struct text *t, const struct watch_bpf *b)
+{
+	static const char *const names[WORLD_EFFECTS] = {"override", "arguments", "delay", "kernel"};
+
+	for (unsigned i = 0; i < WORLD_EFFECTS; i++)
+		text_count(t, LABELS("effect", names[i]), b->count.effects[i]);
+}
+
+static void bpf_objects(struct text *t, const struct watch_bpf *b)
+{
+	for (unsigned k = 1; k < OBJECT_KINDS; k++)
+		text_value(t, "", LABELS("kind", world_kind(k)), b->objects[k]);
+}
+
+static void bpf_memory(struct text *t, const struct watch_bpf *b)
+{
+	text_value(t, "", NULL, (double)b->memory);
+}
+
+static void bpf_tasks(struct text *t, const struct watch_bpf *b)
+{
+	text_value(t, "", NULL, b->tasks);
+}
+
+static void bpf_map(struct text *t, const struct watch_map *m, double value)
+{
+	char id[12];
+
+	snprintf(id, sizeof(id), "%u", m->id);
+	text_value(t, "", LABELS("id", id, "name", m->name, "type", world_map_type(m->type)), value);
+}
+
+static void bpf_map_sizes(struct text *t, const struct watch_bpf *b)
+{
+	for (size_t i = 0; i < b->nmaps; i++)
+		bpf_map(t, &b->maps[i], (double)b->maps[i].bytes);
+}
+
+static void bpf_map_entries(struct text *t, const struct watch_bpf *b)
+{
+	for (size_t i = 0; i < b->nmaps; i++)
+		bpf_map(t, &b->maps[i], b->maps[i].max_entries);
+}
+
+struct bpf_family {
+	struct text_family family;
+	void (*write)(struct text *t, const struct watch_bpf *b);
+};
+
+static const struct bpf_family bpf_families[] = {
+    {{"btfuse_bpf_program_runs", TEXT_COUNTER, NULL,
+      "Runs of eBPF programs at system calls, before and after the call."},
+     bpf_runs},
+    {{"btfuse_bpf_affected_calls", TEXT_COUNTER, NULL,
+      "System calls that eBPF programs had a hand in: their result was set, their arguments replaced, they were held "
+      "up, "
+      "or sent to the kernel."},
+     bpf_effects},
+    {{"btfuse_bpf_objects", TEXT_GAUGE, NULL, "eBPF objects that are loaded."}, bpf_objects},
+    {{"btfuse_bpf_memory_bytes", TEXT_GAUGE, "bytes", "Memory behind eBPF programs and maps."}, bpf_memory},
+    {{"btfuse_bpf_tasks", TEXT_GAUGE, NULL, "Threads that load or run eBPF programs."}, bpf_tasks},
+};
+
+/* A sample a map: left out where there is none. */
+static const struct bpf_family map_families[] = {
+    {{"btfuse_bpf_map_size_bytes", TEXT_GAUGE, "bytes", "Size of an eBPF map, with room for all its entries."},
+     bpf_map_sizes},
+    {{"btfuse_bpf_map_max_entries", TEXT_GAUGE, NULL, "Entries that an eBPF map can have."}, bpf_map_entries},
+};
+
+static void write_bpf(struct text *t, const struct watch_bpf *b, const struct bpf_family *f, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		text_begin(t, &f[i].family);
+		f[i].write(t, b);
+	}
+}
+
 void families_write(struct text *t, const struct watch *w)
 {
 	write_own(t, w);
@@ -281,5 +368,7 @@ void families_write(struct text *t, const struct watch *w)
 		for (size_t k = 0; k < w->n; k++)
 			families[i].write(t, w->mount[k]);
 	}
+	write_bpf(t, &w->bpf, bpf_families, array_len(bpf_families));
+	write_bpf(t, &w->bpf, map_families, w->bpf.nmaps ? array_len(map_families) : 0);
 	text_end(t);
 }

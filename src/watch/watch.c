@@ -158,8 +158,10 @@ int watch_take(struct watch *w)
 
 	*w = (struct watch){0};
 	ret = ask_each(add_mount, w);
-	if (ret == 0)
+	if (ret == 0) {
 		pools_each(add_pool, w);
+		ret = watch_bpf(&w->bpf);
+	}
 	return ret;
 }
 
@@ -168,6 +170,7 @@ void watch_free(struct watch *w)
 	for (size_t i = 0; i < w->n; i++)
 		free_mount(w->mount[i]);
 	free(w->mount);
+	free(w->bpf.maps);
 	*w = (struct watch){0};
 }
 

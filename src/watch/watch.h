@@ -13,6 +13,7 @@
 #include "control/control.h"
 #include "fs/fs.h"
 #include "metrics/sum.h"
+#include "world/object.h"
 
 /* A task seat that is taken: who sits there, and what was counted there, also before. */
 struct watch_seat {
@@ -42,15 +43,37 @@ struct watch_mount {
 	size_t nseats;
 };
 
+struct watch_map {
+	uint32_t id, type; /* enum bpf_map_type */
+	char name[16];
+	uint64_t bytes; /* that it may come to have */
+	uint32_t max_entries;
+};
+
+/* This user's eBPF programs and maps (src/world). */
+struct watch_bpf {
+	bool there; /* something was loaded once */
+	struct world_count count;
+	uint32_t objects[OBJECT_KINDS];
+	uint32_t processes, tasks; /* with a seat: loaders, and who ran programs */
+	uint64_t memory;
+	struct watch_map *maps;
+	size_t nmaps;
+};
+
 struct watch {
 	struct watch_mount **mount;
 	size_t n;
 	size_t orphans; /* pools that killed daemons left */
+	struct watch_bpf bpf;
 };
 
 /* Takes a look; to be released with watch_free(), also after an error. 0 or -errno. */
 int watch_take(struct watch *w) must_check;
 void watch_free(struct watch *w);
+
+/* The part of it that is eBPF's. 0 with what there is, perhaps nothing; -errno. */
+int watch_bpf(struct watch_bpf *b) must_check;
 
 /* Calls that concerned the store and the mount's share of them: those that were answered without the kernel, all. */
 struct watch_share {

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 
+#define LOOKS 100 /* at what somebody changes */
 #define MARK_WORDS (WORLD_OBJECTS / 64)
 
 struct marks {
@@ -112,7 +113,7 @@ int object_add(struct world *w, struct task *t, const struct object *o)
 
 /* ---- Looking ------------------------------------------------------------- */
 
-racy_read static bool copy_if(struct world *w, uint32_t i, struct object *out)
+racy_read static bool copy_if(const struct world *w, uint32_t i, struct object *out)
 {
 	mem_copy(out, &w->table->object[i], sizeof *out);
 	return out->id != 0;
@@ -162,6 +163,24 @@ int object_get(struct world *w, struct task *t, uint32_t id, unsigned kind, stru
 int object_next(struct world *w, struct task *t, uint32_t id, unsigned kind, struct object *out)
 {
 	return choose(w, t, is_next, id, kind, out);
+}
+
+/* Whoever holds the lock may have died, and who has no seat can't bury: what may be torn is shown then. */
+bool object_look(const struct world *w, uint32_t *i, struct object *out)
+{
+	uint64_t *lock = (uint64_t *)(uintptr_t)&w->table->lock, seq;
+
+	for (bool found = false; *i < high(w); ++*i) {
+		int tries = LOOKS;
+
+		do {
+			seq = load_acquire(lock);
+			found = copy_if(w, *i, out);
+		} while (((seq & LOCK_OWNER) || !seq_valid(lock, seq)) && --tries > 0);
+		if (found)
+			return ++*i, true;
+	}
+	return false;
 }
 
 int object_at(struct world *w, struct task *t, uint64_t off, struct object *out)

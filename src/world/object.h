@@ -16,6 +16,7 @@ enum object_kind {
 	OBJECT_LINK,
 	OBJECT_BTF,
 	OBJECT_RING, /* of a perf event */
+	OBJECT_KINDS,
 };
 
 #define PROG_IMAGE_MAPS 64u
@@ -52,6 +53,11 @@ int object_add(struct world *w, struct task *t, const struct object *o) must_che
 int object_get(struct world *w, struct task *t, uint32_t id, unsigned kind, struct object *out) must_check;
 /* The object with the lowest id above `id`. -ENOENT. */
 int object_next(struct world *w, struct task *t, uint32_t id, unsigned kind, struct object *out) must_check;
+/*
+ * For who only looks on and has no seat: the next object from entry *i on, in no order; false: there is none.
+ * May miss one that is just being made, or show one that has just gone.
+ */
+bool object_look(const struct world *w, uint32_t *i, struct object *out);
 /* The one whose run is at `off`. */
 int object_at(struct world *w, struct task *t, uint64_t off, struct object *out) must_check;
 

@@ -35,10 +35,10 @@ struct world_path world_path(void)
 	return p;
 }
 
-static int open_there(const char *path)
+static int open_there(const char *path, int mode)
 {
 	struct stat st;
-	autoclose int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	autoclose int fd = open(path, mode | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
 		return errno == ELOOP || errno == EISDIR ? -EPERM : -errno;
@@ -92,7 +92,7 @@ int world_open(void)
 	struct world_path path = world_path();
 
 	for (int i = 0; i < TRIES; i++) {
-		autoclose int fd = open_there(path.s);
+		autoclose int fd = open_there(path.s, O_RDWR);
 		int err;
 
 		if (fd >= 0 && usable(path.s, fd))
@@ -104,6 +104,11 @@ int world_open(void)
 			return err;
 	}
 	return -EBUSY;
+}
+
+int world_open_look(void)
+{
+	return open_there(world_path().s, O_RDONLY);
 }
 
 int world_join(struct world *w, struct task *t)

@@ -35,10 +35,10 @@ int world_format(int fd, const char *wake)
 	return err;
 }
 
-int world_map(int fd, struct world *w)
+static int map_checked(int fd, int (*map)(int fd, struct pool *p), struct world *w)
 {
 	struct pool *p = &w->arena.pool;
-	int err = pool_map(fd, p);
+	int err = map(fd, p);
 
 	if (err)
 		return err;
@@ -46,6 +46,16 @@ int world_map(int fd, struct world *w)
 		return 0;
 	sys_munmap(p->base, p->size);
 	return -EUCLEAN;
+}
+
+int world_map(int fd, struct world *w)
+{
+	return map_checked(fd, pool_map, w);
+}
+
+int world_look(int fd, struct world *w)
+{
+	return map_checked(fd, pool_look, w);
 }
 
 void world_unmap(struct world *w)

@@ -48,12 +48,31 @@ struct pin {
 	char path[WORLD_PIN_PATH];
 };
 
+/* What programs did at calls. */
+enum world_effect {
+	EFFECT_OVERRIDE,  /* its result was set */
+	EFFECT_ARGUMENTS, /* it was made with others */
+	EFFECT_DELAY,
+	EFFECT_KERNEL, /* it was handed to the kernel */
+	WORLD_EFFECTS,
+};
+
+/* Counters of a task seat (count.h). Only its task writes them. */
+struct world_count {
+	uint64_t runs[2]; /* of programs: before calls, after them */
+	uint64_t effects[WORLD_EFFECTS];
+	uint64_t spare[2];
+};
+
+_Static_assert(sizeof(struct world_count) == 64, "a line a task");
+
 /* Lies in REGION_OBJECTS. */
 struct world_table {
 	uint64_t lock; /* lock word: objects, pins */
 	uint32_t next_id;
 	uint32_t high; /* objects from here on were never used */
 	uint32_t pins_high;
+	uint32_t counted; /* a bit a page of `count`: it has memory. Only grows; atomic */
 	/* Counts what is attached; 0 until something was. Written under the lock, read by every hooked call. */
 	uint32_t version cache_aligned;
 	uint32_t asleep[WORLD_SLEEPERS];   /* page of the ring that somebody sleeps on, by page: see wake.h. Atomic */
@@ -62,6 +81,7 @@ struct world_table {
 	char trace[WORLD_TRACE] cache_aligned;
 	struct object object[WORLD_OBJECTS] cache_aligned;
 	struct pin pin[WORLD_PINS];
+	struct world_count count[POOL_TASKS] cache_aligned;
 };
 
 struct world {
@@ -76,6 +96,8 @@ int world_format(int fd, const char *wake) must_check;
  * client_attach(&w->arena.pool) and arena_join() do that at the first need.
  */
 int world_map(int fd, struct world *w) must_check;
+/* The same for who only looks on, by a mapping that cannot be written (pool_look); `fd` open for reading. */
+int world_look(int fd, struct world *w) must_check;
 void world_unmap(struct world *w);
 
 /* Drops what dead processes held, and all that hangs on nothing any more. Takes the world's lock. */
@@ -90,6 +112,8 @@ struct world_path {
 struct world_path world_path(void);
 /* Opens it, makes it where there is none (a file of another version is replaced). Descriptor or -errno. */
 int world_open(void) must_check;
+/* Opens it for reading. -ENOENT: there is none. */
+int world_open_look(void) must_check;
 /* world_open, world_map, and a seat for this process and this thread. */
 int world_join(struct world *w, struct task *t) must_check;
 void world_leave(struct world *w, struct task *t);

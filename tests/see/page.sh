@@ -6,6 +6,7 @@
 
 mount_fs
 start_exporter
+load_programs syscount.bpf.o
 grep -q 'src="http\|href="http\|url(http' <(python3 "$SEE/ask.py" GET "$URL/") && die "the page names another server"
 
 mkdir "$T/browser"

@@ -10,6 +10,7 @@ promtool check rules "$C/prometheus/bt-fuse.rules.yml" >"$T/check" || die "$(cat
 
 mount_fs
 start_exporter
+load_programs syscount.bpf.o
 
 # The configuration as it is, but for the exporter's port and the pace.
 mkdir "$T/prometheus"
@@ -22,8 +23,7 @@ prometheus --config.file="$T/prometheus/prometheus.yml" --storage.tsdb.path="$T/
 	--web.listen-address="127.0.0.1:$port" --log.level=warn >"$T/prometheus/log" 2>&1 &
 prometheus=$!
 put_right() {
-	kill "$prometheus" "$exporter" 2>/dev/null || true
-	wait "$prometheus" 2>/dev/null || true
+	clear_see "$prometheus"
 }
 ready() {
 	python3 "$SEE/ask.py" GET "http://127.0.0.1:$port/-/ready" >/dev/null 2>&1

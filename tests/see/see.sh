@@ -4,11 +4,33 @@ SEE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/mount/lib.sh
 . "$SEE/../mount/lib.sh"
 WORK=${WORK:-$ROOT/build/tests/see/see-work}
+PROGS=${PROGS:-$ROOT/build/progs}
 URL=
 exporter=
+loader=
+# eBPF programs of other tests are not to run here, nor to be seen.
+export BTFUSE_WORLD=$NAME
+
+clear_see() {
+	kill "$exporter" "$loader" "$@" 2>/dev/null || true
+	wait 2>/dev/null || true
+}
 
 put_right() {
-	[ -z "$exporter" ] || kill "$exporter" 2>/dev/null || true
+	clear_see
+}
+
+# load_programs FILE: in the background, until they are attached.
+load_programs() {
+	"$BTFUSE" load --name "$NAME-bpf" "$PROGS/$1" >"$T/load" 2>&1 &
+	loader=$!
+	eventually grep -qs attached "$T/load" || die "$1 is not loaded: $(cat "$T/load")"
+}
+
+unload_programs() {
+	"$BTFUSE" load --stop "$NAME-bpf"
+	wait "$loader" || die "the loader's status is $?"
+	loader=
 }
 
 # Starts an exporter on a port that is free; its address is $URL then, without the last slash.

@@ -23,11 +23,11 @@
 
   // One look, as sums that the charts need.
   function digest(samples, mount) {
-    const d = { t: Date.now() / 1000, ops: {}, path: {}, bytes: {}, invals: {}, handed: {}, errors: {}, hist: {}, paths: {},
+    const d = { t: Date.now() / 1000, ops: {}, path: {}, bytes: {}, invals: {}, handed: {}, errors: {}, hist: {}, paths: {}, runs: 0, affected: {},
                 memory: 0, data: 0, processes: 0, tasks: 0, inodes: 0, open: 0, rollbacks: 0, ended: 0, total: 0 };
     const add = (o, k, v) => { o[k] = (o[k] || 0) + v; };
     for (const { name, labels: l, value: v } of samples) {
-      if (mount && l.mount !== mount) continue;
+      if (mount && l.mount !== mount && !name.startsWith("btfuse_bpf_")) continue;
       switch (name) {
       case "btfuse_operations_total":
         d.total += v;
@@ -50,6 +50,8 @@
       case "btfuse_handed_over_calls_total": add(d.handed, l.reason, v); break;
       case "btfuse_errors_total": add(d.errors, l.errno, v); break;
       case "btfuse_path_cache_lookups_total": add(d.paths, l.result, v); break;
+      case "btfuse_bpf_program_runs_total": d.runs += v; break;
+      case "btfuse_bpf_affected_calls_total": add(d.affected, l.effect, v); break;
       case "btfuse_memory_bytes": d.memory += v; break;
       case "btfuse_blocks": if (l.state === "used") d.data += v * 4096; break;
       case "btfuse_inodes": if (l.state === "used") d.inodes += v; break;
@@ -133,6 +135,9 @@
                ["elsewhere", rateOf((d) => d.handed.elsewhere)]] },
     { title: "Invalidations a second", format: number,
       series: [["names", rateOf((d) => d.invals.name)], ["attributes", rateOf((d) => d.invals.attributes)], ["data", rateOf((d) => d.invals.data)]] },
+    { title: "eBPF, a second", format: number,
+      series: [["runs of programs", rateOf((d) => d.runs)], ["results set", rateOf((d) => d.affected.override)],
+               ["arguments replaced", rateOf((d) => d.affected.arguments)], ["held up", rateOf((d) => d.affected.delay)]] },
     { title: "Faults a second", format: number,
       series: [["errors", rateOf((d) => Object.values(d.errors).reduce((a, b) => a + b, 0))],
                ["rolled back", rateOf((d) => d.rollbacks)], ["processes that ended", rateOf((d) => d.ended)]] },
