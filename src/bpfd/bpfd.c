@@ -15,8 +15,6 @@
 #include "control/rundir.h"
 #include "world/wire.h"
 
-#define PEERS 64
-
 int bpfd_path(const char *name, char *path, size_t size, struct rundir *dir, struct err *err)
 {
 	int ret = rundir_make(dir, err), n;
@@ -41,7 +39,7 @@ static int take_path(struct bpfd *s, struct sockaddr_un *addr, struct err *err)
 			return err_set(err, -EEXIST, "load: a loader of this name is there already");
 		unlink(addr->sun_path);
 	}
-	if (ret == 0 && listen(s->listener, PEERS) < 0)
+	if (ret == 0 && listen(s->listener, BPFD_PEERS) < 0)
 		ret = -errno;
 	return ret ? err_set(err, ret, "%s: %s", addr->sun_path, strerror(-ret)) : 0;
 }
@@ -159,50 +157,57 @@ static bool is_ours(int peer)
 	return getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &cred, &n) == 0 && cred.uid == geteuid();
 }
 
-static void let_in(const struct bpfd *s, struct pollfd *fds, nfds_t *n)
+static void let_in(struct bpfd *s)
 {
 	const struct timeval patience = {.tv_sec = 10};
 	int peer = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
 
 	if (peer < 0)
 		return;
-	if (!is_ours(peer) || *n == PEERS) {
+	if (!is_ours(peer) || s->npeers == BPFD_PEERS) {
 		close(peer);
 		return;
 	}
 	setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	fds[(*n)++] = (struct pollfd){.fd = peer, .events = POLLIN};
+	s->peer[s->npeers++] = peer;
+}
+
+static void drop(struct bpfd *s, uint32_t i)
+{
+	close(s->peer[i]);
+	s->peer[i] = s->peer[--s->npeers];
 }
 
 bool bpfd_run(struct bpfd *s, int pidfd, int stop)
 {
-	struct pollfd fds[PEERS] = {
+	struct pollfd fds[3 + BPFD_PEERS] = {
 	    {.fd = s->listener, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}, {.fd = stop, .events = POLLIN}};
-	bool stopped = false;
-	nfds_t n = 3;
 
 	for (;;) {
-		if (poll(fds, n, -1) < 0 && errno != EINTR)
-			break;
-		stopped = fds[2].revents != 0;
-		if (fds[1].revents || stopped)
-			break;
-		for (nfds_t i = 3; i < n; i++) {
-			if (!fds[i].revents || serve(s, fds[i].fd))
-				continue;
-			close(fds[i].fd);
-			fds[i--] = fds[--n];
+		uint32_t n = s->npeers;
+
+		for (uint32_t i = 0; i < n; i++)
+			fds[3 + i] = (struct pollfd){.fd = s->peer[i], .events = POLLIN};
+		if (poll(fds, 3 + n, -1) < 0) {
+			if (errno != EINTR)
+				return false;
+			continue;
 		}
+		if (fds[1].revents || fds[2].revents)
+			return fds[2].revents != 0;
+		/* From the last on: who goes leaves the place to one that was looked at. */
+		for (uint32_t i = n; i-- > 0;)
+			if (fds[3 + i].revents && !serve(s, s->peer[i]))
+				drop(s, i);
 		if (fds[0].revents)
-			let_in(s, fds, &n);
+			let_in(s);
 	}
-	while (n > 3)
-		close(fds[--n].fd);
-	return stopped;
 }
 
 void bpfd_end(struct bpfd *s)
 {
+	while (s->npeers > 0)
+		drop(s, s->npeers - 1);
 	if (s->listener >= 0) {
 		close(s->listener);
 		if (s->path[0])

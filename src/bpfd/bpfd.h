@@ -8,11 +8,15 @@
 #include "control/rundir.h"
 #include "world/world.h"
 
+#define BPFD_PEERS 60u /* at once: a loader and its children */
+
 struct bpfd {
 	struct world world;
 	struct task task;
 	int listener;
-	char path[160]; /* of the socket */
+	uint32_t npeers;
+	int peer[BPFD_PEERS]; /* they stay connected from one bpfd_run to the next */
+	char path[160];	      /* of the socket */
 };
 
 /* The socket of the loader `name` (NULL: this process's own). 0 or -errno with a text. */

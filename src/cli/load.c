@@ -6,6 +6,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,25 +68,43 @@ static int serve(struct bpfd *s, char **argv, struct err *err)
 	return wait_for(s, pid, &ends);
 }
 
-/* Tells the loader of that name to end, and waits until it has. */
+/* The process that listens there. */
+static int server_of(const struct sockaddr_un *addr)
+{
+	autoclose int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct ucred peer = {.pid = 0};
+	socklen_t n = sizeof(peer);
+
+	if (connect(sock, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ||
+	    getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
+		return -ENOENT;
+	return peer.pid > 0 ? (int)peer.pid : -ESRCH;
+}
+
+/*
+ * Tells the loader of that name to end, and waits for the end of its process: the socket may be closed
+ * while its programs are still attached.
+ */
 static int stop(const char *name, struct err *err)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	autoclose int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct ucred peer;
-	socklen_t n = sizeof(peer);
+	autoclose int pidfd = -1;
+	struct pollfd ended;
 	struct rundir dir;
-	char c;
 	int ret = bpfd_path(name, addr.sun_path, sizeof(addr.sun_path), &dir, err);
 
 	if (ret)
 		return ret;
-	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-	    getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
-		return err_set(err, -ENOENT, "load: no loader is called %s", name);
-	if (kill(peer.pid, SIGTERM) < 0)
+	ret = server_of(&addr);
+	if (ret < 0)
+		return err_set(err, ret, "load: no loader is called %s", name);
+	pidfd = (int)syscall(SYS_pidfd_open, ret, 0);
+	if (pidfd < 0 && errno == ESRCH)
+		return 0; /* it ended in between */
+	if (pidfd < 0 || syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0) < 0)
 		return err_set(err, -errno, "load: %s: %s", name, strerror(errno));
-	while (recv(sock, &c, 1, 0) < 0 && errno == EINTR)
+	ended = (struct pollfd){.fd = pidfd, .events = POLLIN};
+	while (poll(&ended, 1, -1) < 0 && errno == EINTR)
 		;
 	return 0;
 }

@@ -45,6 +45,18 @@ denied || die 'a write passes'
 kill -9 "$LOADER"
 until_true 10 passes 2>/dev/null || die 'bt-fuse load was killed, and its program runs still'
 
+# "load --stop" waits until nothing is attached any more, however long the loader takes.
+load g "$PROGS/error_inject_syscall.bpf.o"
+slow=$(pgrep -P "$LOADER")
+kill -STOP "$slow"
+unload g &
+stopping=$!
+sleep 0.3
+kill -0 "$stopping" 2>/dev/null || die 'load --stop came back before the loader had ended'
+kill -CONT "$slow"
+wait "$stopping"
+passes || die 'load --stop came back, and a write fails still'
+
 # Two at once, in any order; each alone denies.
 load e "$PROGS/error_inject_syscall.bpf.o"
 load f "$PROGS/error_inject_syscall.bpf.o"
