@@ -221,7 +221,8 @@ static const struct {
     {{"btfuse_start_time_seconds", TEXT_GAUGE, "seconds", "When the mount's daemon started, since the epoch."},
      started},
     {{"btfuse_operations", TEXT_COUNTER, NULL,
-      "Operations, by kind, by who answered (the process itself, the daemon over a ring, the daemon through the "
+      "Operations, by kind, by who answered (the process itself; it, after it had asked the daemon over a ring; the "
+      "daemon through the "
       "kernel mount) and by result."},
      operations},
     {{"btfuse_errors", TEXT_COUNTER, NULL, "Operations that ended with an error, by its name."}, errors},

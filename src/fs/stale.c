@@ -137,8 +137,10 @@ void stale_tell(struct task *t)
 	if (s->nheld)
 		return;
 	step(t);
-	if (t->invalidate)
+	if (t->invalidate) {
 		t->invalidate(t->arg, &s->stale, min_of(s->nstale, TASK_STALE));
+		t->told = 1;
+	}
 	store_relaxed(&s->nstale, 0);
 	step(t);
 }

@@ -64,7 +64,7 @@ enum metrics_op {
 /* Who has answered. */
 enum metrics_path {
 	METRICS_PROCESS, /* the program itself, from shared memory */
-	METRICS_RING,	 /* the daemon, asked over a ring */
+	METRICS_RING,	 /* the same, but the daemon had to be asked for something first, over a ring */
 	METRICS_KERNEL,	 /* the daemon, asked by the kernel: the mount */
 	METRICS_PATHS,
 };

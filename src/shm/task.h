@@ -147,6 +147,7 @@ struct task {
 	uint32_t settled; /* a part of the open transaction is final */
 	/* Units at the top of each pocket that the call under way has its eye on: no transaction has taken them yet. */
 	uint8_t drawn[4];
+	uint8_t told;	/* `invalidate` was called since who counts calls has set this to 0 */
 	uint32_t reads; /* see inode_accessed */
 	/* Seconds and nanoseconds of CLOCK_REALTIME_COARSE; NULL: the system call. */
 	int (*clock)(int clock, struct timespec *ts);

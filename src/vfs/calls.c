@@ -212,9 +212,9 @@ long vfs_call(struct vfs_thread *v, const struct vfs_call *c)
 	ret = vfs_knows(c->nr) ? handlers[c->nr](v, c) : VFS_PASS;
 	if (unlikely(ret == -ESTALE || ret == -EREMOTE))
 		ret = again(v, c, ret);
-	count_call(v, c->nr, ret);
 	if (unlikely(timed))
 		count_time(v, c->nr, ret, start);
+	count_call(v, c->nr, ret);
 	return ret;
 }
 

@@ -111,11 +111,21 @@ void count_passed(struct vfs_thread *v)
 		why = HANDED_PASSIVE;
 	if (v->used && v->used->count)
 		metrics_add(&v->used->count->handed[why], 1);
+	if (v->used)
+		v->used->told = 0;
+}
+
+void count_told(struct vfs_thread *v, long nr, long ret)
+{
+	v->used->told = 0;
+	if (v->used->count)
+		metrics_op(v->used->count, METRICS_RING, count_ops[nr], ret);
 }
 
 void count_time(struct vfs_thread *v, long nr, long ret, uint64_t start)
 {
 	metrics_rearm(&v->sampler);
 	if (ret != VFS_PASS && v->used)
-		metrics_sample(v->used, METRICS_PROCESS, count_ops[nr], metrics_ticks() - start);
+		metrics_sample(v->used, v->used->told ? METRICS_RING : METRICS_PROCESS, count_ops[nr],
+			       metrics_ticks() - start);
 }

@@ -295,7 +295,9 @@ extern const uint8_t count_ops[];
 void count_real(struct vfs_thread *v);
 /* A call was passed. */
 void count_passed(struct vfs_thread *v);
-/* The one that was begun `start` ticks of the clock ago is to be timed. */
+/* A call was answered for which the daemon had to have the kernel forget something. */
+void count_told(struct vfs_thread *v, long nr, long ret);
+/* The one that was begun `start` ticks of the clock ago is to be timed. Before it is counted. */
 void count_time(struct vfs_thread *v, long nr, long ret, uint64_t start);
 
 /* A call was answered, or passed. */
@@ -303,7 +305,11 @@ static inline void count_call(struct vfs_thread *v, long nr, long ret)
 {
 	if (unlikely(ret == VFS_PASS))
 		count_passed(v);
-	else if (likely(v->used && v->used->count))
+	else if (unlikely(!v->used))
+		return;
+	else if (unlikely(v->used->told))
+		count_told(v, nr, ret);
+	else if (likely(v->used->count))
 		metrics_op(v->used->count, METRICS_PROCESS, count_ops[nr], ret);
 }
 

@@ -102,7 +102,7 @@ rounds=$(cat "$T"/rounds/* | wc -c)
 killed=$([ -e "$T/killed" ] && wc -l <"$T/killed" || echo 0)
 hooked=$(cat "$T"/rounds/*.hooked | wc -c)
 renames=$(value btfuse_operations_total op=rename)
-in_process=$(value btfuse_operations_total op=rename path=process)
+in_process=$(($(value btfuse_operations_total op=rename path=process) + $(value btfuse_operations_total op=rename path=ring)))
 say "$rounds rounds, $killed kills; $renames renames are counted, $in_process of them in processes ($hooked rounds)"
 [ "$killed" -gt 0 ] || die "nobody was killed"
 # The round in which one was killed may have come to its rename.
