@@ -69,16 +69,18 @@ def new(mode, root, peers):
         "commit": commit_of(root),
         "machine": describe_machine(),
         "peers": [{"id": p.id, "label": p.label, "what": p.what, "fstype": p.fstype} for p in peers],
+        "goals": [],
         "rows": [],
     }
 
 
 def save(result, path):
-    """The file is always a whole one: a new one takes the old one's place. A row a line."""
-    rows = ",\n  ".join(json.dumps(r) for r in result["rows"])
-    head = json.dumps({k: v for k, v in result.items() if k != "rows"}, indent=1)
+    """The file is always a whole one: a new one takes the old one's place. A row or goal a line."""
+    lists = "".join(f',\n "{name}": [\n  ' + ",\n  ".join(json.dumps(r) for r in result[name]) + "\n ]"
+                    for name in ("goals", "rows"))
+    head = json.dumps({k: v for k, v in result.items() if k not in ("goals", "rows")}, indent=1)
     with open(path + ".new", "w") as f:
-        f.write(head[:-2] + ',\n "rows": [\n  ' + rows + "\n ]\n}\n")
+        f.write(head[:-2] + lists + "\n}\n")
     os.replace(path + ".new", path)
 
 
@@ -127,10 +129,16 @@ def check_row(row, peers):
         check_value(value, f"{where}, {peer}")
 
 
+def check_goal(goal):
+    need(isinstance(goal, dict) and isinstance(goal.get("reached"), bool), f"a goal: reached is no truth: {goal}")
+    check_fields({k: v for k, v in goal.items() if k != "reached"},
+                 {"name": str, "unit": str, "value": (int, float), "goal": (int, float)}, "a goal")
+
+
 def check(result):
     """Raises BadResult where the result is not as docs/bench.md says."""
     check_fields(result, {"format": str, "version": int, "mode": str, "started": str, "ended": str, "seconds": (int, float),
-                          "commit": str, "machine": dict, "peers": list, "rows": list}, "the result")
+                          "commit": str, "machine": dict, "peers": list, "goals": list, "rows": list}, "the result")
     need(result["format"] == FORMAT and result["version"] == VERSION, "not this format, or another version")
     check_fields(result["machine"], {"processor": str, "processors": int, "memory_mib": int, "kernel": str, "system": str,
                                      "libc": str, "hypervisor": str}, "machine")
@@ -138,6 +146,8 @@ def check(result):
         need(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", result[time_of]), time_of)
     for peer in result["peers"]:
         check_fields(peer, {"id": str, "label": str, "what": str, "fstype": str}, "a peer")
+    for goal in result["goals"]:
+        check_goal(goal)
     ids = {p["id"] for p in result["peers"]}
     for row in result["rows"]:
         check_row(row, ids)

@@ -42,6 +42,7 @@ result = json.load(open(sys.argv[1]))
 peers = {p["id"] for p in result["peers"]}
 assert len(peers) == 6, peers
 assert {r["suite"] for r in result["rows"]} == {"micro", "applications", "scale"}
+assert result["goals"][0]["name"] == "stat" and result["goals"][0]["value"] > 1, result["goals"]
 assert len(result["rows"]) > 40, len(result["rows"])
 for row in result["rows"]:
     assert set(row["values"]) == peers and all("median" in v for v in row["values"].values()), row

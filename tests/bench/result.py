@@ -40,6 +40,8 @@ def damaged():
         "a negative sample": lambda r: value(r).update(samples=[-1.0]),
         "no samples": lambda r: value(r).update(samples=[]),
         "a number that is a text": lambda r: value(r).update(median="1"),
+        "a goal without a value": lambda r: r["goals"][0].pop("value"),
+        "a goal that is reached a little": lambda r: r["goals"][0].update(reached=0.5),
         "a row twice": lambda r: r["rows"].append(copy.deepcopy(row(r))),
     }
 

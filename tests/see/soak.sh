@@ -117,7 +117,10 @@ is_empty() {
 	[ "$(value btfuse_inodes state=used)" -le 1 ] && [ "$(value btfuse_open_files)" = 0 ] &&
 		[ "$(value btfuse_processes)" -le 1 ]
 }
-eventually is_empty || die "left: $(python3 "$SEE/scrape.py" "$URL/metrics" | grep -E '^btfuse_(inodes|open_files|processes|tasks).*used|^btfuse_(open_files|processes)')"
+eventually is_empty || die "left: $(python3 "$SEE/scrape.py" "$URL/metrics" |
+	grep -E "^btfuse_(inodes|open_files|processes|tasks|ring_[a-z]*)\{mount=\"$NAME\"")
+$("$BTFUSE" top --mount "$M" --once --json)
+$(ps -eo pid,ppid,stat,wchan:20,args | grep -E "[ /]see-work |$NAME")"
 [ "$(value btfuse_blocks state=used)" -le 16 ] || die "$(value btfuse_blocks state=used) blocks are in use"
 kill "$top"
 wait "$top" 2>/dev/null || true
