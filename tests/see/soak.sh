@@ -45,9 +45,9 @@ worker() {
 
 churn() {
 	while [ -e "$T/on" ]; do
-		timeout 60 "$BTFUSE" mount --name "$NAME-2" "$T/other" || echo "mount" >>"$T/failed"
+		timeout 600 "$BTFUSE" mount --name "$NAME-2" "$T/other" || echo "mount" >>"$T/failed"
 		echo x >"$T/other/x" || echo "write" >>"$T/failed"
-		timeout 60 "$BTFUSE" umount "$T/other" || echo "umount" >>"$T/failed"
+		timeout 600 "$BTFUSE" umount "$T/other" || echo "umount" >>"$T/failed"
 	done
 }
 
