@@ -10,10 +10,11 @@
 #include <time.h>
 
 #include "agent/mem.h"
-#include "agent/wake.h"
+#include "world/wake.h"
 #include "agent/world.h"
 #include "base/atomic.h"
 #include "base/sys.h"
+#include "world/object.h"
 #include "world/trace.h"
 
 run_fn agent_helpers[MAPS_HELPERS];
@@ -193,7 +194,17 @@ static uint64_t env_entry(struct maps_run *mr, uint64_t ref)
 
 static void env_wake(struct maps_run *mr, uint64_t ring)
 {
-	agent_wake(of(mr), ring);
+	world_wake(agent_world(), ring);
+}
+
+static uint64_t env_callback_ref(struct maps_run *mr, uint64_t fn)
+{
+	return agent_callback_ref(fn);
+}
+
+static bool env_map_used(struct maps_run *mr, uint64_t map)
+{
+	return object_used(agent_world(), mr->t, map);
 }
 
 const struct maps_host agent_env = {
@@ -211,6 +222,8 @@ const struct maps_host agent_env = {
     .cookie = env_cookie,
     .stack = env_stack,
     .entry = env_entry,
+    .callback_ref = env_callback_ref,
+    .map_used = env_map_used,
 };
 
 /* ---- Calls that change what is remembered -------------------------------------- */

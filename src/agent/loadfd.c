@@ -12,7 +12,7 @@
 
 #include "agent/load.h"
 #include "agent/mem.h"
-#include "agent/wake.h"
+#include "world/wake.h"
 #include "base/atomic.h"
 #include "base/sys.h"
 
@@ -91,7 +91,7 @@ static long fifo_of(uint64_t ring)
 {
 	char path[WAKE_PATH];
 
-	agent_wake_path(agent_world(), ring, path);
+	wake_path(agent_world(), ring, path);
 	return load_fifo(path);
 }
 

@@ -10,7 +10,7 @@
 
 #include "agent/load.h"
 #include "agent/mem.h"
-#include "agent/wake.h"
+#include "world/wake.h"
 #include "base/atomic.h"
 #include "base/sys.h"
 #include "maps/perf.h"
@@ -29,7 +29,7 @@ static long map_world(const struct agent_regs *r, void *at, uint64_t len, uint64
 /* Until there is a ring that gives it its name. */
 static void early_path(uint32_t number, char path[WAKE_PATH])
 {
-	agent_wake_path(agent_world(), (uint64_t)sys_getpid() << 32 | number << 1 | 1, path);
+	wake_path(agent_world(), (uint64_t)sys_getpid() << 32 | number << 1 | 1, path);
 }
 
 long load_ring_open(struct load_fd *f, unsigned long flags)
@@ -68,7 +68,7 @@ static int make_ring(struct task *t, long fd, struct load_fd *f, uint64_t bytes,
 		return id;
 	}
 	early_path(f->event, early);
-	agent_wake_path(agent_world(), o.off, path);
+	wake_path(agent_world(), o.off, path);
 	sys_call3(SYS_rename, (long)early, (long)path, 0);
 	f->id = (uint32_t)id;
 	load_set(fd, f);

@@ -8,7 +8,7 @@
 #include <errno.h>
 
 #include "agent/load.h"
-#include "agent/wake.h"
+#include "world/wake.h"
 #include "base/atomic.h"
 #include "base/sys.h"
 #include "maps/perf.h"

@@ -215,6 +215,22 @@ run_fn agent_code(struct world_thread *w, uint32_t id)
 	return load(w, table, id);
 }
 
+uint64_t agent_callback_ref(uint64_t fn)
+{
+	struct code *table = load_acquire(&codes);
+
+	for (uint32_t i = 0; table && i < WORLD_OBJECTS; i++) {
+		uint32_t id = load_acquire(&table[i].id);
+		uint64_t at = fn - (uint64_t)(uintptr_t)table[i].entry;
+
+		if (!id)
+			break;
+		if (at < table[i].len)
+			return callback_ref(id, at);
+	}
+	return 0;
+}
+
 /* Entries stay in a row from the first: the last takes the place of one that goes. */
 void agent_code_sweep(struct world_thread *w)
 {

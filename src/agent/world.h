@@ -67,6 +67,8 @@ struct world_thread *agent_world_thread(struct agent_thread *t);
 
 /* Machine code of program `id` in this process. NULL: there is no such program any more. */
 run_fn agent_code(struct world_thread *w, uint32_t id);
+/* The callback at address `fn` in code that agent_code() gave, as object.h names it. 0: it is in none. */
+uint64_t agent_callback_ref(uint64_t fn);
 /* Lets go of code of programs that are gone. Nobody of this process runs any of them. */
 void agent_code_sweep(struct world_thread *w);
 

@@ -65,7 +65,8 @@ int bpfd_start(struct bpfd *s, const char *name, struct err *err)
 	if (ret)
 		return err_set(err, ret, "%s: %s", world_path().s, strerror(-ret));
 	world_clear_up(&s->world, &s->task);
-	return 0;
+	ret = timers_start(&s->timers, &s->world);
+	return ret ? err_set(err, ret, "load: a thread for timers: %s", strerror(-ret)) : 0;
 }
 
 static bool read_all(int fd, void *buf, size_t n)
@@ -213,6 +214,7 @@ void bpfd_end(struct bpfd *s)
 		if (s->path[0])
 			unlink(s->path);
 	}
+	timers_stop(&s->timers);
 	if (s->world.table) {
 		world_clear_up(&s->world, &s->task);
 		world_leave(&s->world, &s->task);

@@ -1,10 +1,11 @@
 /*
  * The kernel's side for one loader: answers its requests (world/wire.h) until it
- * has ended. Hosted; one thread.
+ * has ended, and fires timers. Hosted; one thread, and that of the timers.
  */
 #pragma once
 
 #include "control/err.h"
+#include "bpfd/timers.h"
 #include "control/rundir.h"
 #include "world/world.h"
 
@@ -13,6 +14,7 @@
 struct bpfd {
 	struct world world;
 	struct task task;
+	struct timers timers;
 	int listener;
 	uint32_t npeers;
 	int peer[BPFD_PEERS]; /* they stay connected from one bpfd_run to the next */

@@ -54,7 +54,9 @@ struct arena_timer {
 	uint64_t callback;   /* 0: none is set */
 	uint64_t expires;    /* CLOCK_MONOTONIC, ns */
 	uint32_t state, clock;
-	uint64_t pad[2];
+	uint64_t running;    /* lock word: held while the callback runs */
+	uint32_t cancellers; /* who wait in a callback for the end of this one; atomic */
+	uint32_t pad;
 };
 
 _Static_assert(sizeof(struct arena_timer) == 64, "a line each");
@@ -62,8 +64,11 @@ _Static_assert(sizeof(struct arena_timer) == 64, "a line each");
 struct arena_ctl {
 	uint64_t lock;
 	uint32_t nlimbo;
-	uint32_t ncpus;		      /* constant: what libbpf_num_possible_cpus() says here */
-	uint64_t taken;		      /* pages taken or in limbo. Under the lock */
+	uint32_t ncpus;	     /* constant: what libbpf_num_possible_cpus() says here */
+	uint64_t taken;	     /* pages taken or in limbo. Under the lock */
+	uint32_t timer_bell; /* futex: who fires timers sleeps on it. Atomic, like the next */
+	uint32_t spare;
+	uint64_t timer_until;	      /* when the sleeper looks by itself; seldom changed, so it may share the line */
 	uint64_t epoch cache_aligned; /* atomic counter: stamps of limbo and of runs; read by every run */
 	struct {
 		uint64_t word;

@@ -22,7 +22,7 @@
 struct maps_run;
 
 /*
- * What only the process knows in which programs run. Every entry but the last must be
+ * What only the process knows in which programs run. Every entry but the last two must be
  * there; none is called with a lock held but for those of `mr` itself (the CPU,
  * a spin lock of the program is never held in a helper). Errors are -errno.
  */
@@ -52,6 +52,8 @@ struct maps_host {
 	 * (timer_due.callback), not 0. NULL: nobody runs timers (timer.h).
 	 */
 	uint64_t (*callback_ref)(struct maps_run *mr, uint64_t fn);
+	/* Does a loader hold the map at this offset open, or a pin name it? There if callback_ref is. */
+	bool (*map_used)(struct maps_run *mr, uint64_t map);
 };
 
 /*
@@ -81,6 +83,7 @@ struct maps_run {
 	uint64_t spin;	  /* offset of the lock word behind the spin lock that is held; 0: none */
 	struct map *ring; /* the ring that was reserved from last */
 	uint64_t prandom;
+	uint64_t timer; /* timer_due.entry of the callback that runs; 0: it is none */
 };
 
 /* By number; NULL where the kernel has a helper and we do not: a loader refuses such programs, as the verifier does. */

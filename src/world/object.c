@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "maps/timer.h"
 
 #define LOOKS 100 /* at what somebody changes */
 #define MARK_WORDS (WORLD_OBJECTS / 64)
@@ -342,6 +343,21 @@ static bool mark_refs(struct world *w, struct marks *m, const struct object *o)
 	return more;
 }
 
+/* A timer that is set holds its program. */
+static bool mark_timers(struct world *w, struct marks *m, const struct object *o)
+{
+	const struct map *map = map_at(&w->arena.pool, o->off);
+	uint32_t at = 0;
+	uint64_t callback;
+	bool more = false;
+
+	if (!map || map->timer_off < 0)
+		return false;
+	while ((callback = timers_callback(&w->arena.pool, o->off, &at)))
+		more |= mark(w, m, callback_prog(callback), false);
+	return more;
+}
+
 static bool mark_led_to(struct world *w, struct marks *m, const struct object *o)
 {
 	const struct prog_image *img;
@@ -352,7 +368,7 @@ static bool mark_led_to(struct world *w, struct marks *m, const struct object *o
 	if (o->kind == OBJECT_LINK)
 		return mark(w, m, o->prog, false) | more;
 	if (o->kind == OBJECT_MAP)
-		return mark_refs(w, m, o) | more;
+		return mark_refs(w, m, o) | mark_timers(w, m, o) | more;
 	img = object_image(w, o);
 	for (uint32_t i = 0; img && i < img->nmaps; i++)
 		more |= mark(w, m, img->map[i], false);

@@ -74,6 +74,22 @@ void object_drop_client(struct world *w, struct task *t, uint32_t c);
 int object_detach(struct world *w, struct task *t, uint32_t id) must_check;
 int object_set_prog(struct world *w, struct task *t, uint32_t link, uint32_t prog) must_check;
 
+/* Does a process hold the object at `off` open, or a pin name it? (Not: does something lead to it.) */
+bool object_used(struct world *w, struct task *t, uint64_t off);
+/*
+ * A timer's callback, as one number for all processes: where it lies in its
+ * program's code. The program's id is in it.
+ */
+static inline uint64_t callback_ref(uint32_t prog, uint64_t at)
+{
+	return (uint64_t)prog << 32 | at;
+}
+
+static inline uint32_t callback_prog(uint64_t ref)
+{
+	return (uint32_t)(ref >> 32);
+}
+
 /* Takes away what nothing leads to. */
 void object_collect(struct world *w, struct task *t);
 

@@ -95,6 +95,19 @@ int pin_remove(struct world *w, struct task *t, const char *path)
 	return err;
 }
 
+bool object_used(struct world *w, struct task *t, uint64_t off)
+{
+	struct object o;
+	struct pin p;
+	uint64_t held = 0;
+
+	if (object_at(w, t, off, &o) != 0)
+		return false;
+	for (unsigned i = 0; i < array_len(o.holders); i++)
+		held |= o.holders[i];
+	return held || pin_nth(w, t, o.id, 0, &p);
+}
+
 bool pin_nth(struct world *w, struct task *t, uint32_t id, uint32_t i, struct pin *out)
 {
 	bool found = false;

@@ -92,6 +92,11 @@ static uint64_t callback_ref(struct maps_run *mr, uint64_t fn)
 	return fn;
 }
 
+static bool map_used(struct maps_run *mr, uint64_t map)
+{
+	return !of(mr)->unused;
+}
+
 static const struct maps_host table = {
     .pid_tgid = pid_tgid,
     .uid_gid = uid_gid,
@@ -108,6 +113,7 @@ static const struct maps_host table = {
     .stack = stack,
     .entry = entry,
     .callback_ref = callback_ref,
+    .map_used = map_used,
 };
 
 void host_init(struct host *h, struct task *t)

@@ -21,6 +21,7 @@ struct host {
 	int retval;
 	uint64_t ips[4];
 	uint32_t nips;
+	bool unused;   /* every map: no loader holds it */
 	uint64_t tail; /* entry of every program array's slots */
 };
 

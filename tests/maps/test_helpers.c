@@ -454,6 +454,65 @@ static void test_drain(void)
 	rig_unmap(&rig, m);
 }
 
+struct fired {
+	struct timer_due last;
+	uint32_t n;
+	uint64_t timer; /* to cancel from its own callback; 0: none */
+	int64_t cancel, again;
+};
+
+static void note_fired(void *arg, const struct timer_due *due)
+{
+	struct fired *f = arg;
+
+	f->last = *due;
+	f->n++;
+	if (!f->timer)
+		return;
+	host.mr.timer = due->entry;
+	f->cancel = call(timer_cancel, f->timer, 0, 0, 0, 0);
+	f->again = call(timer_start, f->timer, 1000, 0, 0, 0);
+	host.mr.timer = 0;
+}
+
+static bool all_used(void *arg, uint64_t map)
+{
+	return !host.unused;
+}
+
+/* Fires what is due by `now`: how many. */
+static uint32_t fire(struct fired *f, uint64_t now)
+{
+	const struct timer_host h = {.used = all_used, .call = note_fired, .arg = f};
+
+	return timers_fire(&rig.t, now, &h);
+}
+
+#define FOREVER (UINT64_MAX - 1)
+
+static void test_timer_errors(struct map *m, uint64_t *timer)
+{
+	bool ok = call(timer_start, P(timer), 0, 0, 0, 0) == -EINVAL &&
+		  call(timer_cancel, P(timer), 0, 0, 0, 0) == -EINVAL &&
+		  call(timer_set_callback, P(timer), 0x77, 0, 0, 0) == -EINVAL;
+
+	report(ok, "a timer that was not initialised: EINVAL");
+	ok = call(timer_init, P(timer), P(m), 99, 0, 0) == -EINVAL &&
+	     call(timer_init, P(timer), P(m), 2, 0, 0) == -EINVAL;
+	host.unused = true;
+	ok = ok && call(timer_init, P(timer), P(m), 1, 0, 0) == -EPERM;
+	host.unused = false;
+	report(ok, "clocks that are none: EINVAL; a map that no loader holds: EPERM");
+	ok = call(timer_init, P(timer), P(m), 1, 0, 0) == 0 && call(timer_init, P(timer), P(m), 1, 0, 0) == -EBUSY;
+	ok = ok && call(timer_start, P(timer), 1000, 0, 0, 0) == -EINVAL;
+	host.unused = true;
+	ok = ok && call(timer_set_callback, P(timer), 0x77, 0, 0, 0) == -EPERM;
+	host.unused = false;
+	ok = ok && call(timer_set_callback, P(timer), 0x77, 0, 0, 0) == 0 &&
+	     call(timer_start, P(timer), 1000, 4, 0, 0) == -EINVAL && call(timer_start, P(timer), 1000, 0, 0, 0) == 0;
+	report(ok, "twice: EBUSY; without a callback: EINVAL; flags that are none: EINVAL");
+}
+
 static void test_timer(void)
 {
 	const struct map_attr a = {.type = BPF_MAP_TYPE_HASH,
@@ -464,32 +523,35 @@ static void test_timer(void)
 				   .timer_off = 8};
 	struct map *m = rig_map(&rig, &a);
 	uint64_t key = 5, v[3] = {7, 8, 9}, *value;
-	struct timer_due due;
+	struct fired f = {.n = 0};
 	bool ok;
 
 	must(map_update(&rig.t, m, &key, v, 0));
 	value = (uint64_t *)(uintptr_t)call(map_lookup_elem, P(m), P(&key), 0, 0, 0);
-	ok = value && value[1] == 0 && call(timer_start, P(value + 1), 0, 0, 0, 0) == -EINVAL;
-	ok = ok && call(timer_init, P(value + 1), P(m), 99, 0, 0) == -EINVAL &&
-	     call(timer_init, P(value + 1), P(m), 1, 0, 0) == 0 &&
-	     call(timer_init, P(value + 1), P(m), 1, 0, 0) == -EBUSY;
-	ok = ok && call(timer_start, P(value + 1), 1000, 0, 0, 0) == -EINVAL &&
-	     call(timer_set_callback, P(value + 1), 0x77, 0, 0, 0) == 0 &&
-	     call(timer_start, P(value + 1), 1000, 0, 0, 0) == 0;
-	report(ok && map_lookup(&rig.t, m, &key, v, 0) == 0 && v[0] == 7 && v[1] == 0 && v[2] == 0,
+	test_timer_errors(m, value + 1);
+	report(map_lookup(&rig.t, m, &key, v, 0) == 0 && v[0] == 7 && v[1] == 0 && v[2] == 0,
 	       "a timer is set; its bytes are nobody's to read");
-	ok = timers_due(&rig.t, timers_next(&rig.a.pool) - 1, &due) == 0 &&
-	     timers_due(&rig.t, UINT64_MAX - 1, &due) == 1;
-	report(ok && due.value == value && due.callback == 0x77 && *(uint64_t *)due.key == 5 &&
-		   timers_due(&rig.t, UINT64_MAX - 1, &due) == 0 && timers_next(&rig.a.pool) == UINT64_MAX,
+	ok = fire(&f, timers_next(&rig.a.pool) - 1) == 0 && fire(&f, FOREVER) == 1;
+	report(ok && f.last.value == value && f.last.callback == 0x77 && *(uint64_t *)f.last.key == 5 &&
+		   fire(&f, FOREVER) == 0 && timers_next(&rig.a.pool) == UINT64_MAX,
 	       "it is due once, not before its time");
 	ok = call(timer_start, P(value + 1), 0, 0, 0, 0) == 0 && call(timer_cancel, P(value + 1), 0, 0, 0, 0) == 1 &&
 	     call(timer_cancel, P(value + 1), 0, 0, 0, 0) == 0 &&
 	     call(timer_start, P(value + 1), 0, 0, 0, 0) == -EINVAL;
 	ok = ok && call(timer_set_callback, P(value + 1), 0x77, 0, 0, 0) == 0 &&
 	     call(timer_start, P(value + 1), 0, 0, 0, 0) == 0;
+	report(ok && fire(&f, FOREVER) == 1, "cancelled, it has no callback; with one it starts again");
+	f.timer = P(value + 1);
+	ok = call(timer_start, P(value + 1), 0, 0, 0, 0) == 0 && fire(&f, FOREVER) == 1;
+	report(ok && f.cancel == -EDEADLK && f.again == 0 && timers_next(&rig.a.pool) != UINT64_MAX,
+	       "its own callback starts it again, and cannot cancel it: EDEADLK");
+	f.timer = 0;
+	host.unused = true;
+	report(fire(&f, FOREVER) == 0 && timers_next(&rig.a.pool) == UINT64_MAX, "it ends with its map's last holder");
+	host.unused = false;
+	ok = call(timer_start, P(value + 1), 0, 0, 0, 0) == 0;
 	must(map_delete(&rig.t, m, &key));
-	report(ok && timers_due(&rig.t, UINT64_MAX - 1, &due) == 0, "cancelled, and gone with its element");
+	report(ok && fire(&f, FOREVER) == 0, "gone with its element");
 	rig_unmap(&rig, m);
 }
 

@@ -5,14 +5,14 @@
  */
 #pragma once
 
-#include "agent/world.h"
+#include "world/world.h"
 
 #define WAKE_PATH 160u
 
 /* Where the FIFO of the ring at offset `ring` is. */
-void agent_wake_path(const struct world *w, uint64_t ring, char path[WAKE_PATH]);
+void wake_path(const struct world *w, uint64_t ring, char path[WAKE_PATH]);
 /* There is something new in the ring at offset `ring` of the world: wakes who sleeps on it. */
-void agent_wake(struct world_thread *w, uint64_t ring);
+void world_wake(struct world *w, uint64_t ring);
 
 /*
  * The sleeper's word for a ring. It stores the ring's page, looks once more

@@ -1,16 +1,15 @@
 /* Ringing at a loader's door: see wake.h. */
-#include "agent/wake.h"
+#include "world/wake.h"
 
 #include <errno.h>
 #include <fcntl.h>
 
-#include "agent/mem.h"
 #include "base/atomic.h"
 #include "base/sys.h"
 
 #define DIGITS 16
 
-void agent_wake_path(const struct world *w, uint64_t ring, char path[WAKE_PATH])
+void wake_path(const struct world *w, uint64_t ring, char path[WAKE_PATH])
 {
 	size_t n = 0;
 
@@ -24,16 +23,16 @@ void agent_wake_path(const struct world *w, uint64_t ring, char path[WAKE_PATH])
 	path[n] = '\0';
 }
 
-void agent_wake(struct world_thread *w, uint64_t ring)
+void world_wake(struct world *w, uint64_t ring)
 {
-	uint32_t mark = wake_mark(ring), *word = wake_word(agent_world(), ring);
+	uint32_t mark = wake_mark(ring), *word = wake_word(w, ring);
 	char path[WAKE_PATH];
 	long fd;
 
 	fence_full();
 	if (likely(load_relaxed(word) != mark) || !cas(word, &mark, 0))
 		return;
-	agent_wake_path(agent_world(), ring, path);
+	wake_path(w, ring, path);
 	fd = sys_call4(SYS_openat, AT_FDCWD, (long)path, O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0);
 	if (fd < 0)
 		return; /* nobody is there any more, or the program sees other directories */
