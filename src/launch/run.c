@@ -213,6 +213,45 @@ static int spawn_scanner(const char *scanner, const char *table, char **missing,
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
 }
 
+/* What agents met and found without a call (agent/unknown.h): to be remembered, if it still exists. */
+static void add_seen(struct objects *l, const char *table)
+{
+	autofree char *seen = NULL, *mine = NULL, *line = NULL;
+	size_t room = 0;
+	ssize_t n;
+	FILE *in;
+
+	if (asprintf(&seen, "%s.seen", table) < 0 || access(seen, F_OK) != 0 ||
+	    asprintf(&mine, "%s.%d", seen, (int)getpid()) < 0 || rename(seen, mine) != 0)
+		return;
+	in = fopen(mine, "re");
+	while (in && (n = getline(&line, &room, in)) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] == '/')
+			add_object(l, line);
+	}
+	if (in)
+		fclose(in);
+	unlink(mine);
+}
+
+/* Where agents find the scanner: beside the table. */
+static void name_scanner(const char *scanner, const char *table)
+{
+	autofree char *path = absolute(scanner), *link = NULL, *mine = NULL;
+	char there[PATH_MAX];
+	ssize_t n;
+
+	if (!path || asprintf(&link, "%s.scan", table) < 0)
+		return;
+	n = readlink(link, there, sizeof(there));
+	if ((n == (ssize_t)strlen(path) && memcmp(there, path, (size_t)n) == 0) ||
+	    asprintf(&mine, "%s.%d", link, (int)getpid()) < 0)
+		return;
+	if (symlink(path, mine) == 0 && rename(mine, link) != 0)
+		unlink(mine);
+}
+
 /* The objects that run here, or are named, and that the table does not know: the list is the caller's. */
 static void find_missing(const struct run_options *o, const char *table, struct objects *l)
 {
@@ -248,13 +287,15 @@ static void free_objects(struct objects *l)
 
 static int prepare(const struct run_options *o, const char *table)
 {
+	autofree char *scanner = locate_scanner(o);
 	struct objects l = {0};
 	int rc = 0;
 
+	if (scanner != NULL)
+		name_scanner(scanner, table);
+	add_seen(&l, table);
 	find_missing(o, table, &l);
 	if (l.n != 0) {
-		autofree char *scanner = locate_scanner(o);
-
 		rc = scanner == NULL ? -ENOENT : spawn_scanner(scanner, table, l.path, l.n);
 	}
 	free_objects(&l);

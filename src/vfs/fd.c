@@ -143,6 +143,10 @@ long fd_take(struct vfs_thread *v)
 		fd = -EMFILE;
 	}
 	local_unlock(&p->fd_lock);
+	if (fd >= 0 && unlikely(fd_store(p, fd) >= 0)) { /* the program closed it where no hook saw it */
+		fs_close(seat(v, (unsigned)fd_store(p, fd)), (uint32_t)fd);
+		store_release(&p->fd[fd], 0);
+	}
 	return fd;
 }
 
