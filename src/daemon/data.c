@@ -47,10 +47,10 @@ static bool reads_atime(const struct session *s, int flags)
 	return !(s->flags & SESSION_NOATIME) && !(flags & O_NOATIME) && (flags & O_ACCMODE) != O_WRONLY;
 }
 
-static int truncate_at_open(struct session *s, struct worker *w, fs_ino ino)
+static int truncate_at_open(fuse_req_t req, struct worker *w, fs_ino ino)
 {
 	struct fs_attr a = {.size = 0};
-	int ret = wire_kill_suidgid() ? ops_kill_suidgid(s, w, ino) : 0;
+	int ret = wire_kill_suidgid() ? ops_kill_suidgid(req, w, ino) : 0;
 
 	return ret < 0 ? ret : fs_setattr(&w->task, NULL, ino, FS_SET_SIZE | FS_SET_OPEN, &a, &a);
 }
@@ -79,7 +79,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (s->zero_open)
 		ret = -ENOSYS;
 	else if (fi->flags & O_TRUNC)
-		ret = truncate_at_open(s, w, (fs_ino)ino);
+		ret = truncate_at_open(req, w, (fs_ino)ino);
 	if (ret < 0) {
 		fuse_reply_err(req, -ret);
 		return;
@@ -126,7 +126,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 
 	if (!w)
 		return;
-	n = unlikely(wire_kill_suidgid()) ? ops_kill_suidgid(ops_session(req), w, (fs_ino)ino) : 0;
+	n = unlikely(wire_kill_suidgid()) ? ops_kill_suidgid(req, w, (fs_ino)ino) : 0;
 	if (n == 0)
 		n = fs_mark_data(&w->task, (fs_ino)ino);
 	if (n == 0)

@@ -1,5 +1,6 @@
 /* Operations on inodes: attributes, extended attributes, links, the file system's figures. */
 #include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -62,23 +63,19 @@ static unsigned what_to_set(int fuse)
  * another request for which there is no flag (fallocate, a copy), or at
  * chown(2) to nobody in particular. ctime changes with it.
  */
-static int set_nothing(struct session *s, struct worker *w, fs_ino ino, struct fs_attr *a)
+static int set_attr(fuse_req_t req, struct worker *w, fs_ino ino, unsigned set, struct fs_attr *a)
 {
-	int ret = ops_kill_suidgid(s, w, ino);
+	struct fs_attr had;
+	int ret;
 
-	clock_gettime(CLOCK_REALTIME_COARSE, &a->ctime);
-	return ret < 0 ? ret : fs_setattr(&w->task, NULL, ino, FS_SET_CTIME, a, a);
-}
-
-static int set_attr(struct session *s, struct worker *w, fs_ino ino, unsigned set, struct fs_attr *a)
-{
-	int ret = 0;
-
-	if (!set)
-		return set_nothing(s, w, ino, a);
-	if ((set & FS_SET_SIZE) && wire_kill_suidgid())
-		ret = ops_kill_suidgid(s, w, ino);
-	return ret < 0 ? ret : fs_setattr(&w->task, NULL, ino, set, a, a);
+	if (!set) {
+		set = FS_SET_CTIME;
+		clock_gettime(CLOCK_REALTIME_COARSE, &a->ctime);
+	} else if (!wire_kill_suidgid()) {
+		return fs_setattr(&w->task, NULL, ino, set, a, a);
+	}
+	ret = fs_getattr(&w->task, ino, &had);
+	return ret < 0 ? ret : fs_setattr(&w->task, NULL, ino, set | ops_setid(req, &had), a, a);
 }
 
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, struct fuse_file_info *fi)
@@ -97,7 +94,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_s
 	if (fi && (set & FS_SET_SIZE))
 		set |= FS_SET_OPEN;
 	if (w)
-		reply_attr(req, set_attr(ops_session(req), w, (fs_ino)ino, set, &a), &a);
+		reply_attr(req, set_attr(req, w, (fs_ino)ino, set, &a), &a);
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
@@ -142,12 +139,34 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 	fuse_reply_statfs(req, &st);
 }
 
+static bool is_access_acl(const char *name)
+{
+	return strcmp(name, "system.posix_acl_access") == 0;
+}
+
+/* An access ACL, or its end, takes the setgid bit that is not the caller's to keep; of its end the kernel says nothing.
+ */
+static int set_access_acl(fuse_req_t req, struct worker *w, fs_ino ino, const char *name, const void *value,
+			  size_t size)
+{
+	struct fs_attr a;
+	int flags = 0, ret = fs_getattr(&w->task, ino, &a);
+
+	if (ret < 0)
+		return ret;
+	if ((a.mode & S_ISGID) && ops_is_stranger(req, a.gid))
+		flags = FS_XATTR_STRANGER;
+	return fs_setxattr(&w->task, NULL, ino, name, value, size, flags);
+}
+
 static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
 {
 	struct worker *w = ops_worker(req);
 
 	if (w)
-		ops_reply(req, fs_setxattr(&w->task, NULL, (fs_ino)ino, name, value, size, flags));
+		ops_reply(req, is_access_acl(name)
+				   ? set_access_acl(req, w, (fs_ino)ino, name, value, size)
+				   : fs_setxattr(&w->task, NULL, (fs_ino)ino, name, value, size, flags));
 }
 
 /* With size 0 the kernel asks for the size only. */
@@ -188,7 +207,8 @@ static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 	struct worker *w = ops_worker(req);
 
 	if (w)
-		ops_reply(req, fs_removexattr(&w->task, NULL, (fs_ino)ino, name));
+		ops_reply(req, is_access_acl(name) ? set_access_acl(req, w, (fs_ino)ino, name, "", 0)
+						   : fs_removexattr(&w->task, NULL, (fs_ino)ino, name));
 }
 
 void inodes_fill(struct fuse_lowlevel_ops *ops)

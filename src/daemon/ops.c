@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/scope.h"
+#include "daemon/caller.h"
 #include "daemon/ops.h"
 #include "daemon/teller.h"
 #include "metrics/count.h"
@@ -166,21 +167,40 @@ void ops_reply_bytes(fuse_req_t req, struct worker *w, int64_t n)
 		fuse_reply_buf(req, w->buf, (size_t)n);
 }
 
-int ops_kill_suidgid(struct session *s, struct worker *w, fs_ino ino)
+bool ops_is_stranger(fuse_req_t req, gid_t gid)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	return caller_is_stranger(&(struct caller){ctx->pid, ctx->uid, ctx->gid}, gid);
+}
+
+unsigned ops_setid(fuse_req_t req, const struct fs_attr *a)
+{
+	if (likely(!(a->mode & (S_ISUID | S_ISGID))))
+		return 0;
+	/* Only without group execution it matters who asks. */
+	if ((a->mode & (S_ISGID | S_IXGRP)) == S_ISGID && ops_is_stranger(req, a->gid))
+		return FS_SET_NO_SETID | FS_SET_STRANGER;
+	return FS_SET_NO_SETID;
+}
+
+int ops_kill_suidgid(fuse_req_t req, struct worker *w, fs_ino ino)
 {
 	struct fs_attr a;
-	uint32_t drop;
+	uint32_t had;
+	unsigned set;
 	int ret;
 
 	ret = fs_getattr(&w->task, ino, &a);
 	if (ret < 0)
 		return ret;
-	drop = (a.mode & S_ISUID) | ((a.mode & S_IXGRP) ? (a.mode & S_ISGID) : 0);
-	if (likely(!drop) || !S_ISREG(a.mode))
+	had = a.mode;
+	set = ops_setid(req, &a);
+	if (likely(!set) || !S_ISREG(a.mode))
 		return 0;
-	a.mode &= ~drop;
-	ret = fs_setattr(&w->task, NULL, ino, FS_SET_MODE, &a, &a);
+	ret = fs_setattr(&w->task, NULL, ino, set, &a, &a);
 	/* A negative offset: attributes only, for which the kernel takes no lock that this request may hold. */
-	fuse_lowlevel_notify_inval_inode(s->fuse, ino, -1, 0);
+	if (ret == 0 && a.mode != had)
+		fuse_lowlevel_notify_inval_inode(ops_session(req)->fuse, ino, -1, 0);
 	return ret;
 }

@@ -64,12 +64,19 @@ void ops_reply_entry(fuse_req_t req, struct worker *w, int ret, const struct fs_
 /* Answers with n bytes of w->buf, or with -n as error. */
 void ops_reply_bytes(fuse_req_t req, struct worker *w, int64_t n);
 
+/* Is the caller neither in the group nor has CAP_FSETID? Some 20 us where it matters: see caller.h. */
+bool ops_is_stranger(fuse_req_t req, gid_t gid);
 /*
- * Drops the set-id bits of a regular file: S_ISUID, and S_ISGID where the group
- * may execute. Has the kernel forget the mode: its answer to a write or an
- * opening carries none.
+ * What fs_setattr() is to be told where the request takes set-id bits of a file
+ * with these attributes: 0 (there are none) or FS_SET_NO_SETID, and
+ * FS_SET_STRANGER if the caller is one and it matters.
  */
-int ops_kill_suidgid(struct session *s, struct worker *w, fs_ino ino);
+unsigned ops_setid(fuse_req_t req, const struct fs_attr *a);
+/*
+ * Drops the set-id bits of a regular file that its caller's change takes. Has
+ * the kernel forget the mode: its answer to a write or an opening carries none.
+ */
+int ops_kill_suidgid(fuse_req_t req, struct worker *w, fs_ino ino);
 
 /* Each file fills in its operations. */
 void names_fill(struct fuse_lowlevel_ops *ops);

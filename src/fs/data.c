@@ -515,7 +515,8 @@ int data_trim(struct task *t, struct inode *i)
 }
 
 /* Under the data lock. */
-static int resize_locked(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t size, bool always)
+static int resize_locked(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t size, bool always,
+			 const struct setattr *also)
 {
 	bool trim;
 	int err = regular(i);
@@ -531,12 +532,16 @@ static int resize_locked(struct task *t, const struct fs_cred *cred, struct inod
 	trim = size <= i->size && !(i->flags & INODE_INLINE);
 	txn_begin(t);
 	err = txn_lock(t, &i->meta);
+	if (!err && also)
+		err = setattr_check(t, i, also);
 	if (err)
 		return txn_abort(t, err);
 	drop_setid(t, cred, i);
 	if (size != i->size || always)
 		modify(t, i, time_now(t));
 	txn_set(t, &i->size, size);
+	if (also)
+		setattr_apply(t, i, also);
 	if (trim) {
 		txn_set(t, &i->flags, i->flags | INODE_TRIM);
 		hand_push(t, hand_item(HAND_TRIM, 0, inode_number(fs_of(t), i)));
@@ -545,13 +550,14 @@ static int resize_locked(struct task *t, const struct fs_cred *cred, struct inod
 	return err || !trim ? err : data_trim(t, i);
 }
 
-int data_resize(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t size, bool always)
+int data_resize(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t size, bool always,
+		const struct setattr *also)
 {
 	int err = lock_data(t, i);
 
 	if (err)
 		return err;
-	err = resize_locked(t, cred, i, size, always);
+	err = resize_locked(t, cred, i, size, always, also);
 	unlock_data(t, true);
 	hand_settle(t);
 	return err;

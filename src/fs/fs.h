@@ -95,8 +95,12 @@ enum fs_set {
 	FS_SET_MTIME = 1 << 5,
 	FS_SET_ATIME_NOW = 1 << 6,
 	FS_SET_MTIME_NOW = 1 << 7,
-	FS_SET_CTIME = 1 << 8, /* attr->ctime instead of now (the kernel's own, writeback) */
-	FS_SET_OPEN = 1 << 9,  /* FS_SET_SIZE through a descriptor open for writing: no W check */
+	FS_SET_CTIME = 1 << 8,	 /* attr->ctime instead of now (the kernel's own, writeback) */
+	FS_SET_OPEN = 1 << 9,	 /* FS_SET_SIZE through a descriptor open for writing: no W check */
+	FS_SET_NOBODY = 1 << 12, /* chown(2) to nobody in particular: what else it does */
+	/* What is said of a caller that has been checked already (cred == NULL): */
+	FS_SET_NO_SETID = 1 << 10, /* set-id bits go as a write takes them from who lacks CAP_FSETID */
+	FS_SET_STRANGER = 1 << 11, /* it is not in the file's group and lacks CAP_FSETID */
 };
 
 /* What a new inode is to be. */
@@ -459,6 +463,11 @@ int64_t fs_copy_range(struct task *t, const struct fs_cred *cred, fs_ino in, int
  * buffer is too small). Access ACLs and mode bits are kept in step.
  */
 int fs_getxattr(struct task *t, const struct fs_cred *cred, fs_ino ino, const char *name, void *value, size_t size);
+/*
+ * flags: XATTR_CREATE, XATTR_REPLACE; FS_XATTR_STRANGER where cred is NULL, as
+ * FS_SET_STRANGER. An ACL of no bytes is its removal.
+ */
+#define FS_XATTR_STRANGER (1 << 16)
 int fs_setxattr(struct task *t, const struct fs_cred *cred, fs_ino ino, const char *name, const void *value,
 		size_t size, int flags);
 int fs_listxattr(struct task *t, const struct fs_cred *cred, fs_ino ino, char *list, size_t size);

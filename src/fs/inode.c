@@ -346,8 +346,18 @@ static int may_set(const struct fs *fs, const struct fs_cred *cred, const struct
 	return err;
 }
 
+/* Do the set-id bits go? chown takes them, whoever does it; but a mode from a kernel (no cred) has been through that.
+ */
+static bool loses_setid(const struct fs_cred *cred, unsigned set, uint32_t mode)
+{
+	if (S_ISREG(mode) && (set & FS_SET_NO_SETID))
+		return true;
+	return (set & (FS_SET_UID | FS_SET_GID | FS_SET_NOBODY)) && !is_dir(mode) && (cred || !(set & FS_SET_MODE));
+}
+
 static uint32_t new_mode(const struct fs_cred *cred, const struct inode *i, unsigned set, const struct fs_attr *in)
 {
+	bool stranger = cred ? !cred_in_group(cred, i->gid) && !cred_can(cred, FS_CAP_FSETID) : set & FS_SET_STRANGER;
 	uint32_t mode = i->mode;
 
 	if (set & FS_SET_MODE) {
@@ -357,17 +367,7 @@ static uint32_t new_mode(const struct fs_cred *cred, const struct inode *i, unsi
 		if (cred && !cred_in_group(cred, gid) && !(cred->caps & FS_CAP_FSETID))
 			mode &= ~(uint32_t)S_ISGID;
 	}
-	/*
-	 * chown takes the set-id bits, whoever does it; as to setgid without group
-	 * execution see kill_setid(). A mode from a kernel (no cred) that comes with
-	 * it has been through that.
-	 */
-	if ((cred || !(set & FS_SET_MODE)) && (set & (FS_SET_UID | FS_SET_GID)) && !is_dir(mode)) {
-		mode &= ~(uint32_t)S_ISUID;
-		if ((mode & S_IXGRP) || (cred && !cred_in_group(cred, i->gid) && !cred_can(cred, FS_CAP_FSETID)))
-			mode &= ~(uint32_t)S_ISGID;
-	}
-	return mode;
+	return loses_setid(cred, set, mode) ? without_setid(mode, stranger) : mode;
 }
 
 /* An access ACL follows the mode: a new one is built before the transaction, see setattr_acl. */
@@ -377,6 +377,8 @@ static void set_fields(struct task *t, const struct fs_cred *cred, struct inode 
 	struct fs_time now = time_now(t);
 	uint32_t mode = new_mode(cred, i, set, in);
 
+	if (mode == i->mode && !(set & ~(unsigned)(FS_SET_NO_SETID | FS_SET_STRANGER)))
+		return;
 	if (mode != i->mode)
 		txn_set(t, &i->mode, mode);
 	if (set & (FS_SET_MODE | FS_SET_UID | FS_SET_GID))
@@ -429,33 +431,54 @@ static int build_acl(struct task *t, struct inode *i, uint32_t mode, uint64_t *s
 	return xattr_build(t, ACL_ACCESS, sizeof ACL_ACCESS - 1, value, acl_print(&acl, value), cell);
 }
 
-static int setattr_once(struct task *t, const struct fs_cred *cred, struct inode *i, unsigned set,
-			const struct fs_attr *in, struct fs_attr *out)
+int setattr_check(struct task *t, const struct inode *i, const struct setattr *s)
 {
-	uint64_t seq = 0;
-	uint32_t cell = 0;
-	int err = set & FS_SET_MODE ? build_acl(t, i, in->mode, &seq, &cell) : 0;
+	int err = inode_alive(i);
 
-	if (err)
-		return err;
+	/* To take the bits is a chmod. */
+	if (!err && (s->set & FS_SET_NOBODY) && !is_owner(s->cred, i) && new_mode(s->cred, i, s->set, s->in) != i->mode)
+		err = -EPERM;
+	if ((s->set & FS_SET_MODE) && (load_relaxed(&i->meta) ^ s->seq) / LOCK_VERSION)
+		return -EAGAIN;
+	return err ? err : may_set(fs_of(t), s->cred, i, s->set, s->in);
+}
+
+void setattr_apply(struct task *t, struct inode *i, const struct setattr *s)
+{
+	if (s->cell) {
+		xattr_unlink(t, i, ACL_ACCESS, sizeof ACL_ACCESS - 1);
+		xattr_link(t, i, s->cell);
+	}
+	set_fields(t, s->cred, i, s->set, s->in);
+}
+
+static int set_attributes(struct task *t, struct inode *i, const struct setattr *s, struct fs_attr *out)
+{
+	int err;
+
 	txn_begin(t);
 	err = txn_lock(t, &i->meta);
-	if (!err && (set & FS_SET_MODE) && (load_relaxed(&i->meta) ^ seq) / LOCK_VERSION)
-		err = -EAGAIN;
 	if (!err)
-		err = inode_alive(i);
-	if (!err)
-		err = may_set(fs_of(t), cred, i, set, in);
+		err = setattr_check(t, i, s);
 	if (err)
 		return txn_abort(t, err);
-	if (cell) {
-		xattr_unlink(t, i, ACL_ACCESS, sizeof ACL_ACCESS - 1);
-		xattr_link(t, i, cell);
-	}
-	set_fields(t, cred, i, set, in);
+	setattr_apply(t, i, s);
 	if (out)
 		fill_attr(fs_of(t), i, out);
 	return txn_commit(t);
+}
+
+/* `set` also says whether there is a size. -EAGAIN: the list has changed meanwhile. */
+static int setattr_once(struct task *t, struct inode *i, unsigned set, struct setattr *s, struct fs_attr *out)
+{
+	int err = s->set & FS_SET_MODE ? build_acl(t, i, s->in->mode, &s->seq, &s->cell) : 0;
+
+	if (err)
+		return err;
+	if (!(set & FS_SET_SIZE))
+		return set_attributes(t, i, s, out);
+	err = data_resize(t, s->cred, i, s->in->size, set & FS_SET_OPEN, s->set ? s : NULL);
+	return err || !out ? err : fs_getattr(t, inode_number(fs_of(t), i), out);
 }
 
 /* What it is comes before who may (vfs_truncate); data_resize() looks again. */
@@ -471,21 +494,20 @@ static int may_truncate(struct task *t, const struct fs_cred *cred, const struct
 int fs_setattr(struct task *t, const struct fs_cred *cred, fs_ino ino, unsigned set, const struct fs_attr *in,
 	       struct fs_attr *out)
 {
+	struct setattr s = {.cred = cred, .set = set & ~(unsigned)(FS_SET_SIZE | FS_SET_OPEN), .in = in};
 	struct inode *i = inode_at(fs_of(t), ino);
 	int err = i ? 0 : -ESTALE;
 
-	if (!err && (set & FS_SET_SIZE)) {
-		err = set & FS_SET_OPEN ? 0 : may_truncate(t, cred, i);
-		if (!err)
-			err = data_resize(t, cred, i, in->size, set & FS_SET_OPEN);
-	}
-	set &= ~(unsigned)(FS_SET_SIZE | FS_SET_OPEN);
-	if (err || !set)
-		return err || !out ? err : fs_getattr(t, ino, out);
+	if (!err && (set & FS_SET_SIZE) && !(set & FS_SET_OPEN))
+		err = may_truncate(t, cred, i);
+	if (err)
+		return err;
+	if (!s.set && !(set & FS_SET_SIZE))
+		return out ? fs_getattr(t, ino, out) : 0;
 	if (t->flags & TASK_KERNEL)
 		mark(i, FS_MARK_ATTR); /* before the look, as in fs_getattr() */
 	do {
-		err = setattr_once(t, cred, i, set, in, out);
+		err = setattr_once(t, i, set, &s, out);
 		hand_settle(t);
 	} while (err == -EAGAIN);
 	return err;

@@ -178,6 +178,8 @@ static inline bool is_owner(const struct fs_cred *cred, const struct inode *i)
 {
 	return !cred || cred->uid == i->uid || (cred->caps & FS_CAP_FOWNER);
 }
+/* mode without set-id bits; stranger: who has no right to those of its group */
+uint32_t without_setid(uint32_t mode, bool stranger);
 /* mode without the set-id bits that a write by `cred` takes away */
 uint32_t kill_setid(const struct fs_cred *cred, const struct inode *i, uint32_t mode);
 
@@ -286,12 +288,30 @@ int map_reap(struct task *t);
 uint32_t map_span(const struct inode *i, uint32_t b);
 #define MAP_STEP 256u
 
+/* ---- inode.c: attributes in the transaction of another change -------------------- */
+
+struct setattr {
+	const struct fs_cred *cred;
+	unsigned set; /* enum fs_set, without the size */
+	const struct fs_attr *in;
+	uint64_t seq;  /* the inode's version that `cell` was built from */
+	uint32_t cell; /* a new access ACL, in the hand; 0: none */
+};
+/* Under the meta lock, before the first change. -EAGAIN: the ACL has to be built anew. */
+int setattr_check(struct task *t, const struct inode *i, const struct setattr *s);
+/* In the open transaction, after setattr_check(). */
+void setattr_apply(struct task *t, struct inode *i, const struct setattr *s);
+
 /* ---- data.c ------------------------------------------------------------------ */
 
 /* Drops the mapping beyond the end of an inode with INODE_TRIM. Under the data lock. */
 int data_trim(struct task *t, struct inode *i);
-/* New size of a regular file. In no transaction. `always`: the times change even if the size does not. */
-int data_resize(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t size, bool always);
+/*
+ * New size of a regular file. In no transaction. `always`: the times change even if the size does not. `also`: what
+ * changes in the same transaction, or NULL; may give setattr_check()'s -EAGAIN then.
+ */
+int data_resize(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t size, bool always,
+		const struct setattr *also);
 
 /* ---- stale.c: what the kernel is to be told ------------------------------------ */
 

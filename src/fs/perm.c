@@ -90,13 +90,16 @@ int perm_delete(const struct fs *fs, const struct fs_cred *cred, const struct in
 	return -EPERM;
 }
 
+/* Without group execution S_ISGID once meant mandatory locking: it stays for members of the group (Linux 6.2). */
+uint32_t without_setid(uint32_t mode, bool stranger)
+{
+	mode &= ~(uint32_t)S_ISUID;
+	return (mode & S_IXGRP) || stranger ? mode & ~(uint32_t)S_ISGID : mode;
+}
+
 uint32_t kill_setid(const struct fs_cred *cred, const struct inode *i, uint32_t mode)
 {
 	if (!cred || (cred->caps & FS_CAP_FSETID) || !S_ISREG(mode))
 		return mode;
-	mode &= ~(uint32_t)S_ISUID;
-	/* Without group execution the bit means mandatory locking, and stays for members of the group. */
-	if ((mode & S_IXGRP) || !cred_in_group(cred, load_relaxed(&i->gid)))
-		mode &= ~(uint32_t)S_ISGID;
-	return mode;
+	return without_setid(mode, !cred_in_group(cred, load_relaxed(&i->gid)));
 }

@@ -419,8 +419,9 @@ struct change {
 	int flags; /* XATTR_CREATE, XATTR_REPLACE */
 	bool sets_mode;
 	uint32_t perms;
-	bool acl;     /* that nothing was there to remove is no error */
-	bool invalid; /* an ACL that is none: judged after the permission, as Linux does */
+	bool stranger; /* where cred is NULL */
+	bool acl;      /* that nothing was there to remove is no error */
+	bool invalid;  /* an ACL that is none: judged after the permission, as Linux does */
 };
 
 /*
@@ -441,9 +442,10 @@ static int acl_allowed(const struct fs_cred *cred, const struct inode *i, const 
 /* What setting or removing an access ACL does to the mode. Under the lock. */
 static void follow_mode(struct task *t, const struct fs_cred *cred, struct inode *i, const struct change *c)
 {
+	bool stranger = cred ? !cred_in_group(cred, i->gid) && !(cred->caps & FS_CAP_FSETID) : c->stranger;
 	uint32_t mode = c->sets_mode ? (i->mode & ~0777u) | c->perms : i->mode;
 
-	if (cred && !cred_in_group(cred, i->gid) && !(cred->caps & FS_CAP_FSETID))
+	if (stranger)
 		mode &= ~(uint32_t)S_ISGID;
 	if (mode != i->mode)
 		txn_set(t, &i->mode, mode);
@@ -513,7 +515,11 @@ static int build_acl(struct task *t, struct change *c, const void *value, size_t
 int fs_setxattr(struct task *t, const struct fs_cred *cred, fs_ino ino, const char *name, const void *value,
 		size_t size, int flags)
 {
-	struct change c = {.name = name, .len = name_len(name), .flags = flags, .acl = space_of(name) == SPACE_ACL};
+	struct change c = {.name = name,
+			   .len = name_len(name),
+			   .flags = flags & ~FS_XATTR_STRANGER,
+			   .stranger = flags & FS_XATTR_STRANGER,
+			   .acl = space_of(name) == SPACE_ACL};
 	int err = check_name(name);
 
 	if (!inode_at(fs_of(t), ino))
@@ -522,7 +528,7 @@ int fs_setxattr(struct task *t, const struct fs_cred *cred, fs_ino ino, const ch
 		return err;
 	if (size > FS_XATTR_SIZE_MAX)
 		return -E2BIG;
-	if (flags & ~(XATTR_CREATE | XATTR_REPLACE))
+	if (c.flags & ~(XATTR_CREATE | XATTR_REPLACE) || (cred && c.stranger))
 		return -EINVAL;
 	err = c.acl ? build_acl(t, &c, value, size) : xattr_build(t, name, c.len, value, size, &c.cell);
 	if (err) {

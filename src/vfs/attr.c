@@ -261,6 +261,8 @@ HANDLER(call_fchmodat)
 static unsigned owner_set(long uid, long gid, struct fs_attr *a)
 {
 	*a = (struct fs_attr){.uid = (uid_t)uid, .gid = (gid_t)gid};
+	if ((uid_t)uid == (uid_t)-1 && (gid_t)gid == (gid_t)-1)
+		return FS_SET_NOBODY;
 	return ((uid_t)uid != (uid_t)-1 ? FS_SET_UID : 0) | ((gid_t)gid != (gid_t)-1 ? FS_SET_GID : 0);
 }
 

@@ -64,8 +64,7 @@ struct watch_bpf {
 struct watch {
 	struct watch_mount **mount;
 	size_t n;
-	size_t orphans;	 /* pools that killed daemons left */
-	unsigned silent; /* daemons that did not answer in time */
+	size_t orphans; /* pools that killed daemons left */
 	struct watch_bpf bpf;
 };
 

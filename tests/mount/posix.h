@@ -29,6 +29,7 @@ struct check {
 extern const struct check names_checks[];
 extern const struct check rename_checks[];
 extern const struct check perm_checks[];
+extern const struct check setid_checks[];
 extern const struct check time_checks[];
 extern const struct check data_checks[];
 extern const struct check hole_checks[];
