@@ -161,8 +161,7 @@ int prog_load(struct rig *r, const struct bpf_insn *insns, uint32_t len, struct 
 	if (!err)
 		err = verify_prog(&p->prog, &opts, NULL);
 	if (err) {
-		for (char *rest = text, *line; (line = strsep(&rest, "\n"));)
-			printf("# %s\n", line);
+		printf("# %s", text);
 		prog_free(&p->prog);
 		return err;
 	}

@@ -35,6 +35,7 @@ static void setup_gen(const struct episode *p, int thread, char *prefix, size_t 
 	g->far = p->far;
 	g->zero_range = p->zero_range;
 	g->truncate = p->truncate;
+	g->tmpfile = p->tmpfile;
 	if (p->mode == EPISODE_SHARED)
 		g->prefix = thread_name(thread, prefix, size);
 	*n = p->ops / 10 + prng_below(&g->r, p->ops);

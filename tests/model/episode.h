@@ -21,7 +21,7 @@ struct episode {
 	int threads, users;
 	size_t ops; /* operations a thread at most */
 	int64_t far;
-	bool zero_range, truncate;
+	bool zero_range, truncate, tmpfile;
 	uint64_t seed;
 };
 

@@ -31,7 +31,8 @@ static const unsigned char weight[OP_KINDS][4] = {
 
 void gen_init(struct gen *g, uint64_t seed)
 {
-	*g = (struct gen){.prefix = "", .users = 1, .far = (int64_t)1 << 43, .zero_range = true, .truncate = true};
+	*g = (struct gen){
+	    .prefix = "", .users = 1, .far = (int64_t)1 << 43, .zero_range = true, .truncate = true, .tmpfile = true};
 	prng_seed(&g->r, seed);
 	g->flavour = (unsigned)prng_below(&g->r, 4);
 	/* Large files cost time; most sequences do without. */
@@ -309,6 +310,8 @@ struct op gen_next(struct gen *g)
 	struct op o = op_make(pick_kind(g));
 
 	if (o.kind == OP_TRUNCATE && !g->truncate)
+		o.kind = OP_STAT;
+	if (o.kind == OP_TMPFILE && !g->tmpfile)
 		o.kind = OP_STAT;
 	o.umask = (uint32_t[]){022, 0, 077, 027}[prng_below(&g->r, 4)];
 	if (g->users > 1 && prng_chance(&g->r, 70))

@@ -16,6 +16,7 @@ struct gen {
 	int64_t far;	    /* offsets reach to here and a little beyond */
 	int64_t near;	    /* and mostly stay below this */
 	bool zero_range;    /* FALLOC_FL_ZERO_RANGE too */
+	bool tmpfile;	    /* both sides have it: libfuse before 3.17 has not */
 	bool truncate;	    /* by path: its rule for the times is the same on both sides */
 	unsigned flavour;   /* what the sequence prefers: drawn from the seed */
 };

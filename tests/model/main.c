@@ -5,6 +5,8 @@
  */
 #include "episode.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +164,15 @@ static void limits_of(const struct exec_kind *k, const char *dir, struct exec_pa
 	}
 }
 
+static bool has_tmpfile(const struct exec_kind *k, const char *dir)
+{
+	int fd = on_system(k) ? open(dir, O_TMPFILE | O_WRONLY, 0600) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || !on_system(k) || errno != EOPNOTSUPP;
+}
+
 static void settle(struct options *o)
 {
 	struct lane_setup *s = &o->e.setup;
@@ -171,9 +182,11 @@ static void settle(struct options *o)
 	bool modelled;
 
 	s->traits = TRAIT_ALL;
+	o->e.tmpfile = true;
 	for (int i = 0; i < o->sides; i++) {
 		limits_of(s->kind[i], s->params[i].dir, &limit[i], &traits);
 		s->traits &= traits;
+		o->e.tmpfile &= has_tmpfile(s->kind[i], s->params[i].dir);
 	}
 	/* The kernel lets only root act for others; where there is no kernel in between, credentials are just data. */
 	if ((on_system(s->kind[0]) || on_system(s->kind[1])) && !cred_multiuser())
