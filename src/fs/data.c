@@ -823,14 +823,14 @@ int64_t fs_copy_range(struct task *t, const struct fs_cred *cred, fs_ino in, int
 		/* To the next block boundary of the target: then every piece is one block there. */
 		uint64_t want = min_of((uint64_t)(room - done), BLOCK_SIZE - (uint64_t)(out_off + done) % BLOCK_SIZE);
 
-		n = fs_read(t, in, piece, want, in_off + done, FS_IO_NOATIME);
+		n = fs_read(t, in, piece, want, in_off + done, done ? FS_IO_NOATIME : 0);
 		if (n > 0)
 			n = fs_write(t, cred, out, piece, (size_t)n, out_off + done, 0, NULL);
 		if (n <= 0)
 			break;
 		done += n;
 	}
-	if (done) /* last, as in Linux: within one file it is later than mtime */
+	if (done) /* and last, as in Linux: within one file it is later than mtime */
 		inode_accessed(t, from);
 	return room < 0 ? room : done ? done : n;
 }

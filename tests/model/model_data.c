@@ -264,9 +264,10 @@ int64_t model_copy_range(void *s, const struct fs_cred *c, fs_ino ino_in, int64_
 		return -EINVAL;
 	if (len == 0)
 		return 0;
+	m_touch_atime(in); /* at the read, and last: splice_direct_to_actor() */
 	m_drop_privileges(c, out);
 	m_touch(out);
-	m_touch_atime(in); /* last: splice_direct_to_actor() */
+	m_touch_atime(in);
 	copy_bytes(in, in_off, out, out_off, len);
 	return len;
 }
