@@ -1,10 +1,11 @@
 /*
- * Operations on open files. There is no file handle: a kernel reference holds
- * the inode, and each request carries what else matters.
+ * Operations on open files. A kernel reference holds the inode, and each request
+ * carries what else matters: the file handle says only whether it is counted
+ * among those that may be written through.
  *
  * Left out on purpose, since libfuse answers as it should be:
  *	flush, fsync, fsyncdir	ENOSYS, whereupon the kernel succeeds without asking again
- *	release, releasedir	success
+ *	releasedir		success
  *	getlk, setlk, flock	not offered: locks stay in the kernel, for all users of the mount
  *	ioctl			ENOTTY
  *	access			never asked, by default_permissions
@@ -19,9 +20,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "daemon/ops.h"
+#include "daemon/teller.h"
 
 #define DAY 86400
 
@@ -68,6 +72,98 @@ static void access_at_open(struct session *s, struct worker *w, fs_ino ino)
 	fuse_lowlevel_notify_inval_inode(s->fuse, ino, -1, 0); /* its attributes, no page */
 }
 
+/* ---- Who may write ---------------------------------------------------------------------- */
+
+enum { WRITES = 1, APPENDS = 2 }; /* fh of what is counted */
+
+static bool writes(const struct fuse_file_info *fi)
+{
+	return (fi->flags & O_ACCMODE) != O_RDONLY;
+}
+
+void data_opened(struct session *s, struct task *t, fs_ino ino, struct fuse_file_info *fi)
+{
+	if (!writes(fi))
+		return;
+	fi->fh = fi->flags & O_APPEND ? APPENDS : WRITES;
+	writers_add(&s->writers, ino);
+	if (fi->fh != APPENDS)
+		return;
+	pthread_mutex_lock(&s->appending);
+	writers_add(&s->appenders, ino);
+	(void)!fs_mark_appended(t, ino, FS_MARK_APPENDED);
+	pthread_mutex_unlock(&s->appending);
+}
+
+void data_closed(struct session *s, struct task *t, fs_ino ino, const struct fuse_file_info *fi)
+{
+	if (!fi->fh)
+		return;
+	writers_drop(&s->writers, ino);
+	if (fi->fh != APPENDS)
+		return;
+	pthread_mutex_lock(&s->appending);
+	writers_drop(&s->appenders, ino);
+	if (!writers_any(&s->appenders, ino))
+		fs_unmark_appended(t, ino);
+	pthread_mutex_unlock(&s->appending);
+}
+
+static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct worker *w = ops_worker(req);
+
+	if (!w)
+		return;
+	data_closed(ops_session(req), &w->task, (fs_ino)ino, fi);
+	fuse_reply_err(req, 0);
+}
+
+/* An opening that the teller answers. */
+struct opening {
+	struct telling telling; /* first */
+	struct session *session;
+	fuse_req_t req;
+	struct fuse_file_info fi;
+};
+
+static void reply_open(struct session *s, fuse_req_t req, fs_ino ino, const struct fuse_file_info *fi)
+{
+	struct task *t;
+
+	if (fuse_reply_open(req, fi) < 0 && (t = ops_task(s)))
+		data_closed(s, t, ino, fi);
+}
+
+static void is_settled(struct telling *t)
+{
+	struct opening *o = (struct opening *)t;
+
+	reply_open(o->session, o->req, o->telling.list.item[0].ino, &o->fi);
+	free(o);
+}
+
+/*
+ * The kernel appends at the end that it knows of. If its attributes are not marked
+ * somebody may just have had it forget them, and have seen no writer.
+ */
+static void open_to_write(fuse_req_t req, struct worker *w, fs_ino ino, struct fuse_file_info *fi)
+{
+	struct session *s = ops_session(req);
+	struct opening *o;
+
+	data_opened(s, &w->task, ino, fi);
+	if (fs_marks(&w->task, ino) & FS_MARK_ATTR || !(o = calloc(1, sizeof(*o)))) {
+		reply_open(s, req, ino, fi);
+		return;
+	}
+	*o = (struct opening){.telling = {.n = 1, .done = is_settled}, .session = s, .req = req, .fi = *fi};
+	o->telling.list.item[0] = (struct stale_item){.ino = ino, .marks = FS_MARK_OWNER};
+	teller_tell(s->teller, &o->telling);
+}
+
+/* ---- */
+
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct session *s = ops_session(req);
@@ -87,7 +183,10 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if ((fi->flags & O_ACCMODE) == O_RDONLY && reads_atime(s, fi->flags) && atime_due(w, (fs_ino)ino))
 		access_at_open(s, w, (fs_ino)ino);
 	fi->keep_cache = 1;
-	fuse_reply_open(req, fi);
+	if (writes(fi))
+		open_to_write(req, w, (fs_ino)ino, fi);
+	else
+		fuse_reply_open(req, fi);
 }
 
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
@@ -129,6 +228,8 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 	n = unlikely(wire_kill_suidgid()) ? ops_kill_suidgid(req, w, (fs_ino)ino) : 0;
 	if (n == 0)
 		n = fs_mark_data(&w->task, (fs_ino)ino);
+	if (n == 0 && flags && fi->fh != APPENDS) /* since a while: fcntl(2) */
+		n = fs_mark_appended(&w->task, (fs_ino)ino, FS_MARK_APPENDER);
 	if (n == 0)
 		n = fs_write(&w->task, NULL, (fs_ino)ino, buf, size, off, flags, NULL);
 	reply_count(req, n);
@@ -149,6 +250,8 @@ static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, stru
 
 	if (!w)
 		return;
+	if (whence == SEEK_DATA && unlikely(herald_is(&ops_session(req)->looker, fuse_req_ctx(req)->pid)))
+		session_settle(ops_session(req), &w->task, (fs_ino)ino);
 	at = fs_seek(&w->task, (fs_ino)ino, off, whence);
 	if (at < 0)
 		fuse_reply_err(req, (int)-at);
@@ -168,6 +271,7 @@ static void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off, stru
 void data_fill(struct fuse_lowlevel_ops *ops)
 {
 	ops->open = op_open;
+	ops->release = op_release;
 	ops->read = op_read;
 	ops->write = op_write;
 	ops->fallocate = op_fallocate;

@@ -9,14 +9,42 @@
  * An inode without entries the kernel keeps in its cache until memory is short,
  * unless it knows that there are no links. So an inode that has ended behind its
  * back is looked up once more, by number: it reads of no links, and lets go.
+ *
+ * What is open for writing through the kernel needs more. The kernel copies a
+ * write(2) into its page, lets go of the page, and sends the request: a page that
+ * is dropped and read anew in between lacks those bytes, and stays so. And it
+ * appends where it believes the end to be, without asking: in its pages, the bytes
+ * are then where the store has others. Both go on under the inode's lock. So the
+ * looker takes that lock, by asking where the file ends, which has the kernel learn
+ * the size, and then where its data begins: while that is being answered no write
+ * is under way, and the pages are dropped (session_settle). Until then the mark
+ * stays, and the call of who has changed the file does not return.
+ *
+ * A writer may come while somebody has just seen that there is none. So opening
+ * counts first and then looks whether the kernel's attributes are still marked, and
+ * telling takes the mark away first and then looks whether there are writers: one of
+ * the two sees the other, and settles.
  */
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "daemon/ops.h"
 #include "daemon/tally.h"
 #include "metrics/layout.h"
+
+#define NUMBER_NAME (sizeof(FS_BY_NUMBER) + 10)
+
+static size_t number_name(char *to, fs_ino ino)
+{
+	return (size_t)snprintf(to, NUMBER_NAME, FS_BY_NUMBER "%u", ino);
+}
+
+static void number_path(const struct session *s, char *to, size_t size, fs_ino ino)
+{
+	snprintf(to, size, "%s/" FS_BY_NUMBER "%u", s->mountpoint, ino);
+}
 
 struct names {
 	struct absent *absent;
@@ -53,17 +81,25 @@ static void forget_name(struct session *s, struct task *t, fs_ino dir, fs_ino go
 	fs_names_end(t, dir, seen);
 }
 
-void session_forget(struct session *s, struct task *t, const struct stale_item *item)
+static void drop(struct session *s, struct task *t, fs_ino ino, unsigned which)
 {
-	uint32_t seen = fs_marks(t, item->ino);
-	unsigned marks = seen & item->marks & (FS_MARK_ATTR | FS_MARK_DATA);
+	uint32_t seen = fs_marks(t, ino);
+	unsigned marks = seen & which & (FS_MARK_ATTR | FS_MARK_DATA);
 
 	if (!marks)
 		return; /* told by somebody else meanwhile, and not asked for since */
 	tally_forget(s->pool, marks & FS_MARK_DATA ? INVAL_DATA : INVAL_ATTR);
 	/* Attributes alone: an offset below 0. */
-	fuse_lowlevel_notify_inval_inode(s->fuse, item->ino, marks & FS_MARK_DATA ? 0 : -1, 0);
-	fs_marks_drop(t, item->ino, seen, marks);
+	fuse_lowlevel_notify_inval_inode(s->fuse, ino, marks & FS_MARK_DATA ? 0 : -1, 0);
+	fs_marks_drop(t, ino, seen, marks);
+}
+
+bool session_forget_attr(struct session *s, struct task *t, const struct stale_item *item)
+{
+	if (session_may_be_written(s, t, item->ino))
+		return false;
+	drop(s, t, item->ino, FS_MARK_ATTR);
+	return !session_may_be_written(s, t, item->ino);
 }
 
 void session_set_teller(struct session *s, struct teller *t)
@@ -71,14 +107,80 @@ void session_set_teller(struct session *s, struct teller *t)
 	s->teller = t;
 }
 
-/* ---- By number ------------------------------------------------------------------------- */
+/* ---- What is open for writing ------------------------------------------------------------ */
 
-#define NUMBER_NAME (sizeof(FS_BY_NUMBER) + 10)
-
-static size_t number_name(char *to, fs_ino ino)
+bool session_may_be_written(struct session *s, struct task *t, fs_ino ino)
 {
-	return (size_t)snprintf(to, NUMBER_NAME, FS_BY_NUMBER "%u", ino);
+	return S_ISREG(fs_mode(t, ino)) && (s->zero_open || writers_any(&s->writers, ino));
 }
+
+void session_settle(struct session *s, struct task *t, fs_ino ino)
+{
+	drop(s, t, ino, FS_MARK_DATA);
+}
+
+/* False: it could not be opened. */
+static bool settle(struct session *s, struct task *t, fs_ino ino)
+{
+	char path[PATH_MAX + NUMBER_NAME];
+
+	if (!fs_is_held(t, ino))
+		return true;
+	number_path(s, path, sizeof(path), ino);
+	return herald_settle(&s->looker, path) == 0;
+}
+
+/* A directory has one entry in the kernel, and is looked up by that. */
+static bool path_of(struct session *s, struct task *t, fs_ino ino, char *path, size_t size)
+{
+	char *at = path + size - 1;
+	struct fs_dirent self;
+	fs_ino parent;
+
+	if (!S_ISDIR(fs_mode(t, ino))) {
+		number_path(s, path, size, ino);
+		return true;
+	}
+	for (*at = 0; ino != FS_ROOT; ino = parent) {
+		if (fs_dirname(t, ino, &parent, &self) != 0 ||
+		    (size_t)(at - path) < strlen(s->mountpoint) + self.len + 2u)
+			return false;
+		at -= self.len;
+		memcpy(at, self.name, self.len);
+		*--at = '/';
+	}
+	memmove(path + strlen(s->mountpoint), at, (size_t)(path + size - at));
+	memcpy(path, s->mountpoint, strlen(s->mountpoint));
+	return true;
+}
+
+static void ask_again(struct session *s, struct task *t, fs_ino ino)
+{
+	char path[2 * PATH_MAX];
+
+	drop(s, t, ino, FS_MARK_ATTR);
+	if (fs_is_held(t, ino) && path_of(s, t, ino, path, sizeof(path)))
+		(void)herald_look(&s->looker, path);
+}
+
+static void forget_inode(struct session *s, struct task *t, const struct stale_item *item)
+{
+	const unsigned mine = FS_MARK_ATTR | FS_MARK_DATA | FS_MARK_OWNER;
+	bool settled;
+
+	if (!(item->marks & mine))
+		return;
+	settled = session_may_be_written(s, t, item->ino) && settle(s, t, item->ino);
+	if (!settled) {
+		drop(s, t, item->ino, item->marks);
+		if (session_may_be_written(s, t, item->ino))
+			settled = settle(s, t, item->ino);
+	}
+	if ((item->marks & FS_MARK_OWNER) && !settled)
+		ask_again(s, t, item->ino);
+}
+
+/* ---- By number ------------------------------------------------------------------------- */
 
 static void drop_number(struct session *s, fs_ino ino)
 {
@@ -96,8 +198,8 @@ void session_let_go(struct session *s, struct task *t, fs_ino ino)
 
 	if (!fs_is_held(t, ino) || fs_getattr(t, ino, &a) != 0 || a.nlink || S_ISDIR(a.mode))
 		return;
-	snprintf(path, sizeof(path), "%s/" FS_BY_NUMBER "%u", s->mountpoint, ino);
-	(void)herald_look(&s->herald, path);
+	number_path(s, path, sizeof(path), ino);
+	(void)herald_look(&s->looker, path);
 	drop_number(s, ino);
 }
 
@@ -138,6 +240,6 @@ void session_forget_all(struct session *s, struct task *t, const struct stale_li
 		if (item->marks & FS_MARK_NAMES)
 			forget_name(s, t, item->ino, gone, l->name[item->name % TASK_STALE_NAMES], item->len);
 		else
-			session_forget(s, t, item);
+			forget_inode(s, t, item);
 	}
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,7 +27,7 @@
 #define REQUEST_ROOM ((1u << 20) + 65536u) /* what the kernel may send: its writes, and some */
 #define GRACE_MS 20
 
-enum kind { WRITE = 1, LOOK = 2 };
+enum kind { WRITE = 1, LOOK = 2, SETTLE = 3 };
 
 struct message {
 	uint32_t kind;
@@ -102,15 +103,30 @@ ssize_t herald_writev(struct herald *h, const struct iovec *iov, int count)
 	return ask(h, &m, MESSAGE(n));
 }
 
-int herald_look(struct herald *h, const char *path)
+static int ask_path(struct herald *h, enum kind kind, const char *path)
 {
-	struct message m = {.kind = LOOK};
+	struct message m = {.kind = kind};
 	size_t n = strlen(path) + 1;
 
 	if (n > sizeof(m.data))
 		return -ENAMETOOLONG;
 	memcpy(m.data, path, n);
 	return ask(h, &m, MESSAGE(n));
+}
+
+int herald_look(struct herald *h, const char *path)
+{
+	return ask_path(h, LOOK, path);
+}
+
+int herald_settle(struct herald *h, const char *path)
+{
+	return ask_path(h, SETTLE, path);
+}
+
+bool herald_is(const struct herald *h, pid_t pid)
+{
+	return h->sock >= 0 && pid == h->pid;
 }
 
 void herald_stop(struct herald *h)
@@ -130,17 +146,36 @@ static struct {
 	uint32_t busy; /* atomic */
 } me;
 
-static int do_one(const struct message *m, size_t len)
+/* O_NOATIME, or opening it would count as reading; it may be a stranger's. */
+static int open_quietly(const char *path)
 {
-	int fd;
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOATIME);
 
-	if (m->kind == WRITE)
-		return write(me.fuse, m->data, len - MESSAGE(0)) < 0 ? -errno : (int)(len - MESSAGE(0));
-	fd = open(m->data, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 && errno == EPERM ? open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : fd;
+}
+
+static int look(const struct message *m)
+{
+	int fd = m->kind == LOOK ? open(m->data, O_PATH | O_NOFOLLOW | O_CLOEXEC) : open_quietly(m->data);
+	struct stat st;
+
 	if (fd < 0)
 		return -errno;
+	if (m->kind == LOOK)
+		fstat(fd, &st);
+	if (m->kind == SETTLE) {
+		lseek(fd, 0, SEEK_END);
+		lseek(fd, 0, SEEK_DATA); /* ENXIO where there is none */
+	}
 	close(fd);
 	return 0;
+}
+
+static int do_one(const struct message *m, size_t len)
+{
+	if (m->kind != WRITE)
+		return look(m);
+	return write(me.fuse, m->data, len - MESSAGE(0)) < 0 ? -errno : (int)(len - MESSAGE(0));
 }
 
 static void refuse(const struct fuse_in_header *in)

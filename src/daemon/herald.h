@@ -12,6 +12,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -27,8 +28,15 @@ struct herald {
 int herald_start(struct herald *h, int fuse);
 /* Writes a message to the kernel, as writev does: bytes or -errno of the kernel's. -EPIPE: there is no herald. */
 ssize_t herald_writev(struct herald *h, const struct iovec *iov, int count);
-/* Looks a path up, and what it leads to. -EPIPE as above, or the kernel's answer. */
+/* Looks a path up, and the attributes of what it leads to. -EPIPE as above, or the kernel's answer. */
 int herald_look(struct herald *h, const char *path);
+/*
+ * Opens a regular file, asks where it ends, and then where its data begins: both under the kernel's lock of the inode,
+ * which writers hold. -EPIPE as above, or what opening it said.
+ */
+int herald_settle(struct herald *h, const char *path);
+/* Is that the herald's pid? */
+bool herald_is(const struct herald *h, pid_t pid);
 /* Waits for its end. No call is under way. */
 void herald_stop(struct herald *h);
 

@@ -172,8 +172,11 @@ static void reply_create(fuse_req_t req, struct worker *w, const struct fs_attr 
 
 	ops_entry(a, &e);
 	fi->keep_cache = 1;
-	if (fuse_reply_create(req, &e, fi) < 0)
+	data_opened(w->session, &w->task, a->ino, fi);
+	if (fuse_reply_create(req, &e, fi) < 0) {
+		data_closed(w->session, &w->task, a->ino, fi);
 		fs_forget(&w->task, a->ino, 1);
+	}
 }
 
 /*

@@ -10,6 +10,7 @@
 #include "daemon/numbers.h"
 #include "daemon/session.h"
 #include "daemon/wire.h"
+#include "daemon/writers.h"
 
 /* Timeout of what the kernel may keep until it is told otherwise: seconds, ten years. */
 #define OPS_FOREVER (10.0 * 365 * 86400)
@@ -23,7 +24,11 @@ struct session {
 	struct numbers *numbers; /* what it was given by number */
 	struct teller *teller;
 	struct wire wire;
-	struct herald herald;
+	struct herald herald; /* tells the kernel */
+	struct herald looker; /* looks, and causes requests by it during which the other one may have to tell */
+	struct writers writers;
+	struct writers appenders; /* the mark of which is set and taken away under `appending` */
+	pthread_mutex_t appending;
 	unsigned flags;	  /* enum session_flags */
 	bool zero_open;	  /* the kernel opens files without asking */
 	pthread_t runner; /* thread in session_run */
@@ -77,6 +82,10 @@ unsigned ops_setid(fuse_req_t req, const struct fs_attr *a);
  * the kernel forget the mode: its answer to a write or an opening carries none.
  */
 int ops_kill_suidgid(fuse_req_t req, struct worker *w, fs_ino ino);
+
+/* An open file of the kernel's begins, and ends: is it one that is written through? The first sets fi->fh. */
+void data_opened(struct session *s, struct task *t, fs_ino ino, struct fuse_file_info *fi);
+void data_closed(struct session *s, struct task *t, fs_ino ino, const struct fuse_file_info *fi);
 
 /* Each file fills in its operations. */
 void names_fill(struct fuse_lowlevel_ops *ops);

@@ -134,10 +134,15 @@ static void answer_pending(struct telling *t)
 	free(p);
 }
 
-static bool quick(const struct telling *t)
+/* Is all of it told without a lock of the kernel's? Then it is. */
+static bool told_at_once(struct rings *r, const struct telling *t)
 {
 	for (uint32_t i = 0; i < t->n; i++) {
 		if (t->list.item[i].marks & ~FS_MARK_ATTR)
+			return false;
+	}
+	for (uint32_t i = 0; i < t->n; i++) {
+		if (!session_forget_attr(r->config.session, r->config.task, &t->list.item[i]))
 			return false;
 	}
 	return true;
@@ -164,13 +169,10 @@ static int stale(struct rings *r, const struct served *q)
 	p->rings = r;
 	p->q = *q;
 	p->telling.done = answer_pending;
-	if (!quick(&p->telling)) {
+	if (told_at_once(r, &p->telling))
+		answer_pending(&steal(&p)->telling);
+	else
 		teller_tell(r->config.teller, &steal(&p)->telling);
-		return 0;
-	}
-	for (uint32_t i = 0; i < p->telling.n; i++)
-		session_forget(r->config.session, r->config.task, &p->telling.list.item[i]);
-	answer_pending(&steal(&p)->telling);
 	return 0;
 }
 

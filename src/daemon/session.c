@@ -131,6 +131,7 @@ static int do_mount(struct session *s, struct err *err)
 	/* Without one, all works but for a daemon that is killed at a bad moment. */
 	if (herald_start(&s->herald, fuse_session_fd(s->fuse)) == 0)
 		s->wire.herald = &s->herald;
+	(void)!herald_start(&s->looker, fuse_session_fd(s->fuse));
 	return 0;
 }
 
@@ -148,7 +149,8 @@ int session_open(const struct session_config *c, struct session **out, struct er
 	if (!s)
 		return err_set(err, -ENOMEM, "out of memory");
 	memcpy(s->mountpoint, c->mountpoint, len);
-	s->herald.sock = -1;
+	pthread_mutex_init(&s->appending, NULL);
+	s->herald.sock = s->looker.sock = -1;
 	s->pool = c->pool;
 	s->flags = c->flags;
 	ret = absent_open(&s->absent);
@@ -218,6 +220,7 @@ void session_close(struct session *s)
 
 	if (!s)
 		return;
+	herald_stop(&s->looker);
 	herald_stop(&s->herald);
 	if (s->fuse) {
 		fuse_session_unmount(s->fuse);

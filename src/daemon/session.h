@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/compiler.h"
 #include "control/err.h"
 #include "fs/fs.h"
@@ -46,10 +48,15 @@ bool session_mounted(const struct session *s);
 uint64_t session_dev(const struct session *s);
 
 /*
- * Has the kernel forget what `item` says, and takes the mark away: enum fs_mark,
- * FS_MARK_ATTR only. `t`: the calling thread's.
+ * Has the kernel forget the attributes of an item, and takes the mark away. `t`: the
+ * calling thread's. False: it may be open for writing, which is a matter for
+ * session_forget_all.
  */
-void session_forget(struct session *s, struct task *t, const struct stale_item *item);
+bool session_forget_attr(struct session *s, struct task *t, const struct stale_item *item);
+/* May the kernel have it open for writing? It is a regular file then. */
+bool session_may_be_written(struct session *s, struct task *t, fs_ino ino);
+/* Drops pages: from the answer to a request that holds the kernel's lock of the inode. */
+void session_settle(struct session *s, struct task *t, fs_ino ino);
 
 /*
  * The same for all of a list, of every mark. It can wait for locks that the kernel

@@ -492,6 +492,10 @@ enum fs_mark {
 	FS_MARK_GONE = 1 << 4,	  /* in a struct stale_item: the inode has no name any more, and the kernel keeps it */
 	FS_MARK_SIZED = 1 << 5,	  /* may be mapped in another way: the kernel has to know its size */
 	FS_MARK_WATCHED = 1 << 6, /* somebody waits for events, which the kernel makes of what it does itself */
+	FS_MARK_OWNER = 1 << 7,	  /* in a struct stale_item: the kernel judges by the owner it knows, without asking */
+	/* The kernel appends where it believes the end to be: what changes the size has to go through it. */
+	FS_MARK_APPENDED = 1 << 8, /* it has it open for appending */
+	FS_MARK_APPENDER = 1 << 9, /* the same, and nobody hears of the end of that: until it forgets the inode */
 };
 
 /*
@@ -519,6 +523,9 @@ bool fs_is_held(struct task *t, fs_ino ino);
 int fs_mark_mapped(struct task *t, fs_ino ino);
 /* The same for a mapping that nothing is written to: what changes the size has to go through the kernel. */
 int fs_mark_sized(struct task *t, fs_ino ino);
+/* FS_MARK_APPENDED or _APPENDER, before the kernel appends; and taking the first one away. */
+int fs_mark_appended(struct task *t, fs_ino ino, unsigned mark);
+void fs_unmark_appended(struct task *t, fs_ino ino);
 /*
  * Somebody watches the inode (inotify): all that is done to it has to go through
  * the kernel, and of a directory, all that is done to what has a name in it. The
@@ -526,7 +533,7 @@ int fs_mark_sized(struct task *t, fs_ino ino);
  * watches; that of a file with the next fs_is_watched() after that.
  */
 int fs_watch(struct task *t, fs_ino ino);
-/* Marks FS_MARK_MAPPED, _SIZED and _WATCHED of the inode. */
+/* Marks FS_MARK_MAPPED, _SIZED, _WATCHED, _APPENDED and _APPENDER of the inode. */
 unsigned fs_kernel_marks(struct task *t, fs_ino ino);
 /* `dir`: where a name of it was found, 0: not known. */
 bool fs_is_watched(struct task *t, fs_ino dir, fs_ino ino);

@@ -379,6 +379,8 @@ static void set_fields(struct task *t, const struct fs_cred *cred, struct inode 
 
 	if (mode == i->mode && !(set & ~(unsigned)(FS_SET_NO_SETID | FS_SET_STRANGER)))
 		return;
+	if ((set & (FS_SET_UID | FS_SET_GID)) || ((mode ^ i->mode) & (S_ISUID | S_ISGID)))
+		stale_owner(t, i);
 	if (mode != i->mode)
 		txn_set(t, &i->mode, mode);
 	if (set & (FS_SET_MODE | FS_SET_UID | FS_SET_GID))
@@ -581,6 +583,25 @@ int fs_mark_sized(struct task *t, fs_ino ino)
 	return 0;
 }
 
+int fs_mark_appended(struct task *t, fs_ino ino, unsigned which)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+
+	if (!i)
+		return -ESTALE;
+	if (!(load_relaxed(&i->marks) & which))
+		mark(i, which);
+	return 0;
+}
+
+void fs_unmark_appended(struct task *t, fs_ino ino)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+
+	if (i)
+		fetch_and(&i->marks, ~(uint32_t)FS_MARK_APPENDED);
+}
+
 int fs_watch(struct task *t, fs_ino ino)
 {
 	struct inode *i = inode_at(fs_of(t), ino), *child;
@@ -606,7 +627,9 @@ unsigned fs_kernel_marks(struct task *t, fs_ino ino)
 {
 	const struct inode *i = inode_at(fs_of(t), ino);
 
-	return i ? load_relaxed(&i->marks) & (FS_MARK_MAPPED | FS_MARK_SIZED | FS_MARK_WATCHED) : 0;
+	return i ? load_relaxed(&i->marks) &
+		       (FS_MARK_MAPPED | FS_MARK_SIZED | FS_MARK_WATCHED | FS_MARK_APPENDED | FS_MARK_APPENDER)
+		 : 0;
 }
 
 bool fs_is_watched(struct task *t, fs_ino dir, fs_ino ino)

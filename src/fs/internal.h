@@ -328,9 +328,11 @@ void stale_name_marked(struct task *t, struct inode *dir, struct fs_name name, b
 /* The same for an inode that may have lost its last name: the kernel would keep it, and with it its space, for nothing.
  */
 void stale_gone(struct task *t, const struct inode *i);
+/* Owner, group or set-id bits are going to change: what the kernel refers to it judges by what it knows. */
+void stale_owner(struct task *t, const struct inode *i);
 /* Tells what is noted. Without locks. */
 void stale_tell(struct task *t);
-#define MARK_COUNT 0x100u /* in `marks`: one setting; below it the marks */
+#define MARK_COUNT 0x1000u /* in `marks`: one setting; below it the marks */
 /* The kernel may hold the marked things from now on: before they are read for it. */
 void mark(struct inode *i, unsigned marks);
 /* The kernel holds nothing of the inode any more, nor a name in it. Under its lock. */

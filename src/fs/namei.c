@@ -183,7 +183,7 @@ static void inode_fill(struct inode *i, const struct fs_cred *cred, const struct
 	store_relaxed(&i->flags, S_ISREG(h->mode) || S_ISLNK(h->mode) ? INODE_INLINE : 0);
 	store_relaxed(&i->xattr, 0);
 	store_relaxed(&i->nopen, 0);
-	store_relaxed(&i->marks, (uint32_t)i->gen << 8); /* no count that the number had in another life */
+	store_relaxed(&i->marks, (uint32_t)i->gen * MARK_COUNT); /* no count that the number had in another life */
 	store_relaxed(&i->kref, 0);
 	for (int k = 0; k < TIMES; k++) {
 		store_relaxed(&i->sec[k], now.sec);

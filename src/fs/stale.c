@@ -110,6 +110,12 @@ void stale_gone(struct task *t, const struct inode *i)
 		note(t, inode_number(fs_of(t), i), FS_MARK_GONE);
 }
 
+void stale_owner(struct task *t, const struct inode *i)
+{
+	if (unlikely(i->kref) && !(t->flags & TASK_KERNEL) && t->invalidate)
+		note(t, inode_number(fs_of(t), i), FS_MARK_OWNER);
+}
+
 cold void stale_name_marked(struct task *t, struct inode *dir, struct fs_name name, bool known)
 {
 	struct stale_item item = {.ino = inode_number(fs_of(t), dir), .marks = FS_MARK_NAMES, .len = (uint8_t)name.len};

@@ -109,7 +109,8 @@ static long open_real(struct vfs_thread *v, long fd)
 		return err;
 	if ((flags & O_TMPFILE) == O_TMPFILE) /* which opens a directory */
 		flags &= ~(uint32_t)O_TMPFILE;
-	flags = (flags & ~(uint32_t)O_NOFOLLOW) | O_CLOEXEC;
+	/* O_APPEND is for who writes through it, and makes all others slow: see fd_materialise(). */
+	flags = (flags & ~(uint32_t)(O_NOFOLLOW | O_APPEND)) | O_CLOEXEC;
 	real = kernel_call(v, SYS_openat, AT_FDCWD, (long)v->real, (long)flags, 0);
 	return real == -EACCES ? open_as_before(v->real, (long)flags) : real;
 }
@@ -227,7 +228,7 @@ int fd_materialise(struct vfs_thread *v, long fd)
 	bool fresh = store >= 0 && !(load_relaxed(&p->fd[fd]) & FD_REAL), late;
 	struct task *t;
 	uint32_t flags = 0;
-	int64_t pos;
+	int64_t ino, pos;
 
 	if (store < 0)
 		return 0;
@@ -236,7 +237,10 @@ int fd_materialise(struct vfs_thread *v, long fd)
 		return err;
 	t = seat(v, (unsigned)store);
 	late = fs_offset_given(t, (uint32_t)fd);
-	if (fs_handle(t, (uint32_t)fd, &flags) >= 0)
+	ino = fs_handle(t, (uint32_t)fd, &flags);
+	if (ino >= 0 && (flags & O_APPEND) && (flags & O_ACCMODE) != O_RDONLY)
+		(void)!fs_mark_appended(t, (fs_ino)ino, FS_MARK_APPENDER);
+	if (ino >= 0)
 		sys_fcntl((int)fd, F_SETFL, (long)(flags & (O_APPEND | O_NONBLOCK | O_NOATIME)));
 	pos = fs_give_offset(t, (uint32_t)fd, (int)fd);
 	if (fresh && late && pos >= 0) /* not the descriptor that the others share: it starts where they began */

@@ -2,7 +2,12 @@
 # A hooked and an unhooked process side by side: each sees at its next call what the other has changed (I5).
 . "$(dirname "$0")/../mount/lib.sh"
 
-mount_fs
+if is_root; then
+	mount_fs -o allow_other
+	chmod 1777 "$M"
+else
+	mount_fs
+fi
 cd "$M"
 # The hooked one: does what it is told on descriptor 0 and answers, a line each.
 # What is between the quotes is for the shell below.
@@ -54,6 +59,49 @@ for i in $(seq 20); do
 	rm -r "d$i"
 	tell "test ! -e $M/d$i" || die "the hooked one sees a removed directory"
 done
+# Appended by both, through descriptors that stay open: the kernel appends where it believes the end to be.
+for how in ">>$M/log" "<>$M/log"; do
+	echo first >log
+	exec 5>>log
+	tell "exec 6$how" || die "the hooked one can't open the log"
+	for i in $(seq 20); do
+		cat log >/dev/null
+		tell "echo hooked $i >>$M/log"
+		same "$(head -c 5 log)" first "the beginning, while the end has moved"
+		echo "unhooked $i" >&5
+		same "$(tail -n 2 log)" "hooked $i"$'\n'"unhooked $i" "the log, unhooked"
+		same "$(tell "tail -n 2 $M/log")" "hooked $i"$'\n'"unhooked $i" "the log, hooked"
+	done
+	tell ": >$M/log; echo short >>$M/log"
+	echo after >&5
+	same "$(tr '\n' ' ' <log)" "short after " "the log after the hooked one began it anew"
+	tell "exec 6>&-"
+	exec 5>&-
+done
+# Owners, by which the kernel judges without asking, and set-id bits.
+if is_root; then
+	mkdir sticky dir
+	chmod 1777 sticky
+	touch file sticky/file
+	for i in 1 2; do
+		stat file dir sticky/file >/dev/null
+		! as_other chmod 750 file 2>/dev/null || die "a stranger may chmod"
+		! as_other rm -f sticky/file 2>/dev/null || die "a stranger may remove from a sticky directory"
+		tell "chown $OTHER $M/file $M/dir $M/sticky/file"
+		as_other chmod 750 file dir || die "the owner whom the hooked one has set may not chmod"
+		as_other mv sticky/file sticky/moved || die "the new owner may not rename in a sticky directory"
+		mv sticky/moved sticky/file
+		tell "chown 0 $M/file $M/dir $M/sticky/file"
+		! as_other chmod 700 file 2>/dev/null || die "who was the owner may still chmod a file"
+		! as_other chmod 700 dir 2>/dev/null || die "who was the owner may still chmod a directory"
+		! as_other mv sticky/file sticky/moved 2>/dev/null || die "who was the owner may still rename"
+	done
+	chmod 666 file
+	as_other bash -c 'echo >>file'
+	tell "chmod 6777 $M/file"
+	as_other bash -c 'echo >>file'
+	same "$(stat -c %a file)" 777 "set-id bits that the hooked one has set, after a write"
+fi
 eval "exec ${hooked[1]}>&-"
 wait
 cd /
