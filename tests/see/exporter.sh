@@ -84,7 +84,8 @@ grep -q /dev/shm/ "/proc/$exporter/maps" && die "it maps a pool"
 
 say "a pool that cannot be written"
 # Its mappings are made without the right to write: by a descriptor that has none.
-if command -v strace >/dev/null && strace -f -qq -e trace=mmap,openat -o "$T/trace" -p "$exporter" & then
+if command -v strace >/dev/null; then
+	strace -f -qq -e trace=mmap,openat -o "$T/trace" -p "$exporter" &
 	tracer=$!
 	sleep 1
 	get GET /metrics

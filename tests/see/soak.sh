@@ -22,23 +22,26 @@ put_right() {
 
 # worker N: rounds in a directory of its own, in the process or through the mount, to the end or to a death.
 worker() {
-	local run=0 dir pid
+	local run=0 dir pid status
 	RANDOM=$((BASHPID + $1))
 	while [ -e "$T/on" ]; do
 		run=$((run + 1))
 		dir=$M/work-$1-$run
 		mkdir "$dir"
 		if [ $((RANDOM % 4)) = 0 ]; then
-			"$WORK" "$dir" 60 count >"$T/rounds/$1-$run.mount" &
+			"$WORK" "$dir" 60 count >"$T/rounds/$1-$run.mount" 2>"$T/words-$1" &
 		else
-			"$BTFUSE" run --mount "$M" -- "$WORK" "$dir" 1500 count >"$T/rounds/$1-$run.hooked" &
+			"$BTFUSE" run --mount "$M" -- "$WORK" "$dir" 1500 count >"$T/rounds/$1-$run.hooked" 2>"$T/words-$1" &
 		fi
 		pid=$!
 		if [ $((RANDOM % 3)) = 0 ]; then
 			sleep "0.$((RANDOM % 5))"
 			kill -9 "$pid" 2>/dev/null && echo >>"$T/killed"
 		fi
-		wait "$pid" 2>/dev/null || [ $? = 137 ] || echo "worker $1, run $run" >>"$T/failed"
+		status=0
+		wait "$pid" 2>/dev/null || status=$?
+		[ "$status" = 0 ] || [ "$status" = 137 ] ||
+			echo "worker $1, run $run: status $status, $(ls "$T/rounds/$1-$run".*): $(cat "$T/words-$1")" >>"$T/failed"
 		rm -rf "$dir"
 	done
 }
