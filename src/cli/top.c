@@ -22,6 +22,7 @@
 #include "watch/watch.h"
 
 #define INTERVAL_MS 2000
+#define INTERVAL_LEAST_MS 10
 #define PROCESSES 512
 
 struct process {
@@ -470,7 +471,10 @@ static int read_options(int argc, char **argv, struct options *o, char **dir, st
 		} else if (c != 'i' || args_number("interval in ms", optarg, 10, 3600000, &ms, err) < 0)
 			return -EINVAL;
 	}
-	o->ms = (int)max_of(ms, 10);
+	if (ms < INTERVAL_LEAST_MS)
+		return err_set(err, -EINVAL, "top: an interval of %llu ms is too short; %d is the least",
+			       (unsigned long long)ms, INTERVAL_LEAST_MS);
+	o->ms = (int)ms;
 	if (optind != argc)
 		return err_set(err, -EINVAL, "top: %s: takes no argument; see --mount", argv[optind]);
 	return 0;

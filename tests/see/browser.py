@@ -154,8 +154,8 @@ def look(page):
     for c in charts:
         print("chart: %(title)s: %(n)d values, up to %(max)g" % c)
         assert c["n"] > 0 and c["colours"] > 2, c
-        assert c["max"] > 0 or c["title"].startswith(("Faults", "Invalidations", "Handed")), c
-    assert len(charts) >= 11
+        assert c["max"] > 0 or c["title"].startswith(("Faults", "Invalidations", "Handed", "Rings")), c
+    assert len(charts) >= 12
     throughput = page.value("Math.max(...btfuse.charts[1].data[1].filter(v => v != null))")
     assert throughput > 1000, throughput
     rows = page.value("document.querySelector('#ops').tBodies[0].rows.length")

@@ -63,6 +63,7 @@ assert b"see-work" in seen and b"rename" in seen
 END
 
 say "mistakes"
+"$BTFUSE" top --interval 0 >"$T/out" 2>&1 && die "an interval of nothing"
 "$BTFUSE" top --interval soon >"$T/out" 2>&1 && die "an interval that is none"
 "$BTFUSE" top more >"$T/out" 2>&1 && die "an argument"
 

@@ -23,7 +23,7 @@
 
   // One look, as sums that the charts need.
   function digest(samples, mount) {
-    const d = { t: Date.now() / 1000, ops: {}, path: {}, bytes: {}, invals: {}, handed: {}, errors: {}, hist: {}, paths: {}, runs: 0, affected: {},
+    const d = { t: Date.now() / 1000, ops: {}, path: {}, bytes: {}, invals: {}, handed: {}, errors: {}, hist: {}, paths: {}, runs: 0, affected: {}, requests: 0, rings: {},
                 memory: 0, data: 0, processes: 0, tasks: 0, inodes: 0, open: 0, rollbacks: 0, ended: 0, total: 0 };
     const add = (o, k, v) => { o[k] = (o[k] || 0) + v; };
     for (const { name, labels: l, value: v } of samples) {
@@ -50,6 +50,8 @@
       case "btfuse_handed_over_calls_total": add(d.handed, l.reason, v); break;
       case "btfuse_errors_total": add(d.errors, l.errno, v); break;
       case "btfuse_path_cache_lookups_total": add(d.paths, l.result, v); break;
+      case "btfuse_ring_requests_total": d.requests += v; break;
+      case "btfuse_ring_depth": add(d.rings, l.state, v); break;
       case "btfuse_bpf_program_runs_total": d.runs += v; break;
       case "btfuse_bpf_affected_calls_total": add(d.affected, l.effect, v); break;
       case "btfuse_memory_bytes": d.memory += v; break;
@@ -135,6 +137,9 @@
                ["elsewhere", rateOf((d) => d.handed.elsewhere)]] },
     { title: "Invalidations a second", format: number,
       series: [["names", rateOf((d) => d.invals.name)], ["attributes", rateOf((d) => d.invals.attributes)], ["data", rateOf((d) => d.invals.data)]] },
+    { title: "Rings to the daemon", format: number,
+      series: [["requests a second", rateOf((d) => d.requests)], ["waiting", (a, b) => b.rings.waiting],
+               ["under way", (a, b) => b.rings.taken]] },
     { title: "eBPF, a second", format: number,
       series: [["runs of programs", rateOf((d) => d.runs)], ["results set", rateOf((d) => d.affected.override)],
                ["arguments replaced", rateOf((d) => d.affected.arguments)], ["held up", rateOf((d) => d.affected.delay)]] },
