@@ -76,6 +76,16 @@ bool fd_is_placeholder(const struct vfs_proc *p, int fd)
 	       mine.st_dev == there.st_dev;
 }
 
+#define NAP_NS 1000000u
+
+cold void numbers_wait(struct vfs_proc *p, uint32_t seen)
+{
+	if (seen == NUMBERS_HELD)
+		futex_wait(&p->fd_lock, NUMBERS_HELD, NAP_NS);
+	else
+		cpu_relax();
+}
+
 /* ---- Parked numbers. Under fd_lock. ---------------------------------------------- */
 
 static bool park(struct vfs_proc *p, long fd)
@@ -136,13 +146,13 @@ long fd_take(struct vfs_thread *v)
 	struct vfs_proc *p = v->proc;
 	long fd;
 
-	local_lock(&p->fd_lock);
+	numbers_lock(p);
 	fd = p->nparked && !p->hole ? take_parked(p) : take_fresh(p);
 	if (fd >= (long)FS_HANDLES) {
 		sys_close((int)fd);
 		fd = -EMFILE;
 	}
-	local_unlock(&p->fd_lock);
+	numbers_unlock(p);
 	return fd;
 }
 
@@ -154,11 +164,16 @@ void fd_own(struct vfs_proc *p, long fd, fs_ino ino, unsigned store, bool exec)
 
 void fd_give_back(struct vfs_proc *p, long fd)
 {
-	local_lock(&p->fd_lock);
+	bool real; /* since the caller looked: another thread forks */
+
+	numbers_lock(p);
+	real = load_relaxed(&p->fd[fd]) & FD_REAL;
 	store_release(&p->fd[fd], 0);
-	if (!park(p, fd))
+	if (unlikely(real))
+		p->hole = true;
+	if (real || !park(p, fd))
 		sys_close((int)fd);
-	local_unlock(&p->fd_lock);
+	numbers_unlock(p);
 }
 
 void fd_lose(struct vfs_proc *p, long fd)
@@ -174,10 +189,10 @@ void fd_unpark(struct vfs_proc *p)
 {
 	if (!load_relaxed(&p->nparked))
 		return;
-	local_lock(&p->fd_lock);
+	numbers_lock(p);
 	while (p->nparked)
 		sys_close((int)take_parked(p));
-	local_unlock(&p->fd_lock);
+	numbers_unlock(p);
 }
 
 /* A number that the program does not have, though the kernel has something there. */
@@ -286,9 +301,9 @@ static long dup_to(struct vfs_thread *v, long from, long to, bool exec)
 		return -EBADF;
 	if (there >= 0 && !is_real(p, to) && unlikely(fd_locked(p, to)))
 		drop_locks(v, to);
-	local_lock(&p->fd_lock);
+	numbers_lock(p);
 	parked = unpark_one(p, to);
-	local_unlock(&p->fd_lock);
+	numbers_unlock(p);
 	held = parked || (there >= 0 && !is_real(p, to)); /* by a placeholder */
 	if (!held || is_real(p, from)) {
 		err = sys_call3(SYS_dup3, is_real(p, from) ? from : p->placeholder, to, exec ? O_CLOEXEC : 0);
@@ -313,9 +328,9 @@ static long dup_any(struct vfs_thread *v, const struct vfs_call *c, bool exec)
 	if (is_hidden(p, from))
 		return -EBADF;
 	/* The kernel replaces what is there, a placeholder too. */
-	local_lock(&p->fd_lock);
+	numbers_lock(p);
 	unpark_one(p, to);
-	local_unlock(&p->fd_lock);
+	numbers_unlock(p);
 	if (there >= 0) {
 		long ret = kernel_call(v, c->nr, from, to, c->a[2], 0);
 
@@ -351,13 +366,13 @@ HANDLER(call_dup3)
 #endif
 static void note_lock(struct vfs_proc *p, long fd)
 {
-	local_lock(&p->fd_lock);
+	numbers_lock(p);
 	if (!fd_locked(p, fd)) {
 		if (p->nlocked < LOCKED)
 			store_relaxed(&p->locked[p->nlocked], p->ino[fd]);
 		store_release(&p->nlocked, p->nlocked + 1);
 	}
-	local_unlock(&p->fd_lock);
+	numbers_unlock(p);
 }
 
 #define STATUS_FLAGS (O_APPEND | O_NONBLOCK | O_NOATIME)

@@ -62,7 +62,7 @@ static int make_states(struct vfs_thread *v)
 	mem_copy(b->proc, v->proc, offsetof(struct vfs_proc, fd));
 	mem_copy(b->proc->fd, v->proc->fd, n * sizeof b->proc->fd[0]);
 	mem_copy(b->proc->ino, v->proc->ino, n * sizeof b->proc->ino[0]);
-	b->proc->fd_lock = 0;
+	b->proc->fd_lock = NUMBERS_FREE;
 	b->proc->place = *v->place;
 	b->thread->proc = b->proc;
 	b->thread->place = &b->proc->place;
@@ -86,6 +86,26 @@ static bool has_in_common(struct vfs_thread *v, long fd)
 				  (flags & O_ACCMODE) != O_RDONLY);
 }
 
+/*
+ * Between these two other threads neither get nor give back numbers: the child's three
+ * copies (what the kernel has, what we say of it, the handles) are made one after the other.
+ */
+static void numbers_hold(struct vfs_thread *v)
+{
+	numbers_lock(v->proc);
+	store_relaxed(&v->proc->fd_lock, NUMBERS_HELD);
+	v->brood.holds = 1;
+}
+
+/* By a child that shares our memory, or by us. */
+static void numbers_let_go(struct vfs_thread *v)
+{
+	if (!swap(&v->brood.holds, 0))
+		return;
+	numbers_unlock(v->proc);
+	futex_wake(&v->proc->fd_lock, 1 << 30);
+}
+
 int vfs_fork_prepare(struct vfs_thread *v, bool vm)
 {
 	int err;
@@ -94,6 +114,7 @@ int vfs_fork_prepare(struct vfs_thread *v, bool vm)
 	for (long fd = 0; fd < fd_end(v->proc); fd++)
 		if (has_in_common(v, fd))
 			fd_make_real(v, fd);
+	numbers_hold(v);
 	err = make_seats(v);
 	if (!err && vm) {
 		err = make_states(v);
@@ -101,6 +122,8 @@ int vfs_fork_prepare(struct vfs_thread *v, bool vm)
 			abandon(v, v->proc->nmounts);
 	}
 	v->brood.pending = !err;
+	if (err)
+		numbers_let_go(v);
 	return err;
 }
 
@@ -109,6 +132,8 @@ void vfs_fork_done(struct vfs_thread *v, long pid, bool gone)
 	if (!v->brood.pending)
 		return;
 	v->brood.pending = false;
+	if (!v->brood.proc || gone || pid < 0)
+		numbers_let_go(v);
 	if (pid < 0)
 		abandon(v, v->proc->nmounts);
 	for (uint32_t i = 0; pid > 0 && i < v->proc->nmounts; i++)
@@ -119,9 +144,9 @@ void vfs_fork_done(struct vfs_thread *v, long pid, bool gone)
 }
 
 /*
- * Other threads may have opened and closed while the seat was made: then table
- * and memory, which were copied one after the other, differ. What is not in both
- * the child does not have; its number would not be usable again.
+ * Other threads may have been in the middle of opening and closing: then table and
+ * memory differ. What is not in both the child does not have; its number would not be
+ * usable again.
  */
 static void reconcile(struct vfs_thread *v, unsigned store, long parents)
 {
@@ -130,11 +155,13 @@ static void reconcile(struct vfs_thread *v, unsigned store, long parents)
 	uint32_t end = max_of((uint32_t)parents, fs_handles(&p->mount[store].fs));
 
 	for (uint32_t h = 0; t && h < end; h++) {
-		bool owned = fd_store(p, h) == (int)store, open = fs_handle(t, h, NULL) >= 0;
+		bool owned = fd_store(p, h) == (int)store;
+		int64_t ino = fs_handle(t, h, NULL);
+		bool same = owned && ino == p->ino[h];
 
-		if (open && !owned)
+		if (ino >= 0 && !same)
 			fs_close(t, h);
-		if (owned && !open)
+		if (owned && !same)
 			fd_lose(p, h);
 	}
 }
@@ -147,6 +174,8 @@ struct vfs_thread *vfs_fork_child(struct vfs_thread *parent)
 
 	v->brood = (struct vfs_brood){0};
 	v->seated = 0; /* the parent's seats */
+	if (b.proc)    /* the parent's is another; it goes on */
+		numbers_let_go(parent);
 	v->proc->fd_lock = v->proc->place.lock = v->place->lock = 0;
 	v->used = NULL;
 	for (uint32_t i = 0; i < v->proc->nmounts; i++)
@@ -200,6 +229,7 @@ void vfs_exec_failed(struct vfs_thread *v)
 {
 	struct vfs_proc *p = v->proc;
 
+	fd_unpark(p); /* one that was closed meanwhile is to be closed at exec as well */
 	set_hidden(p, false);
 	for (long fd = 0; fd < fd_end(p); fd++)
 		if ((load_relaxed(&p->fd[fd]) & (FD_OWNED | FD_EXEC)) == (FD_OWNED | FD_EXEC))

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
+#include "base/futex.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "base/user.h"
@@ -62,7 +63,7 @@ struct vfs_proc {
 	fs_ino locked[LOCKED];
 
 	/* Descriptors. `fd` is read without the lock. */
-	uint32_t fd_lock;
+	uint32_t fd_lock; /* enum numbers */
 	int hidden;	  /* of the layer above: no number of the program's; -1: none */
 	int placeholder;  /* a hidden descriptor to make others of */
 	uint32_t nparked; /* placeholders that are free to be used, in order of their numbers */
@@ -78,6 +79,7 @@ struct vfs_brood {
 	struct vfs_proc *proc; /* the child's own state, where it shares memory; NULL: it gets a copy of ours */
 	struct vfs_thread *thread;
 	bool pending;
+	uint32_t holds; /* 1: the numbers of this thread's process, until the child has its copies. Atomic */
 	uint32_t seat[VFS_MOUNTS];
 };
 
@@ -153,6 +155,32 @@ static inline void local_lock(uint32_t *word)
 static inline void local_unlock(uint32_t *word)
 {
 	store_release(word, 0);
+}
+
+/* ---- Numbers ------------------------------------------------------------------- */
+
+/* Values of fd_lock. */
+enum numbers {
+	NUMBERS_FREE,
+	NUMBERS_LOCKED,
+	NUMBERS_HELD, /* a thread forks: they stand still until the child has its copies. A futex then */
+};
+
+void numbers_wait(struct vfs_proc *p, uint32_t seen);
+
+/* What numbers are ours, parked, real: only under this does it change together with what the kernel has there. */
+static inline void numbers_lock(struct vfs_proc *p)
+{
+	uint32_t seen = NUMBERS_FREE;
+
+	while (unlikely(!cas(&p->fd_lock, &seen, NUMBERS_LOCKED))) {
+		numbers_wait(p, seen);
+		seen = NUMBERS_FREE;
+	}
+}
+static inline void numbers_unlock(struct vfs_proc *p)
+{
+	store_release(&p->fd_lock, NUMBERS_FREE);
 }
 
 /* ---- path.c ----------------------------------------------------------------- */

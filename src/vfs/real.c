@@ -141,16 +141,6 @@ static void fill_below(const struct vfs_proc *p, long fd, struct filler *f)
 	sys_close((int)fd); /* a placeholder, which locks nothing */
 }
 
-static void put_in_place(long real, long fd, bool exec)
-{
-	if (real == fd) {
-		sys_fcntl((int)fd, F_SETFD, exec ? FD_CLOEXEC : 0);
-		return;
-	}
-	sys_call3(SYS_dup3, real, fd, exec ? O_CLOEXEC : 0);
-	sys_close((int)real);
-}
-
 void drop_locks(struct vfs_thread *v, long fd)
 {
 	long real = open_real(v, fd);
@@ -159,7 +149,7 @@ void drop_locks(struct vfs_thread *v, long fd)
 		sys_close((int)real);
 }
 
-/* The kernel holds number `fd` with a real descriptor now. */
+/* The kernel holds number `fd` with a real descriptor now. Under the lock of numbers. */
 static void is_real(struct vfs_proc *p, long fd)
 {
 	store_release(&p->fd[fd], load_relaxed(&p->fd[fd]) | FD_REAL);
@@ -187,29 +177,71 @@ static void share_real(struct vfs_thread *v, long fd, long other)
 		is_real(p, other);
 }
 
+/* What a number of ours leads to. */
+struct lead {
+	uint32_t file, flags;
+	int64_t ino;
+	int store;
+};
+
+static struct lead lead_of(struct vfs_thread *v, long fd)
+{
+	struct lead l = {.store = fd_store(v->proc, fd)};
+	struct task *t = l.store < 0 ? NULL : seat(v, (unsigned)l.store);
+
+	l.ino = t ? fs_handle(t, (uint32_t)fd, &l.flags) : -EMFILE;
+	l.file = t ? fs_handle_file(t, (uint32_t)fd) : 0;
+	return l;
+}
+
+/*
+ * The kernel gets `real` at number `fd`, unless another thread has closed that since,
+ * and perhaps got it again for another file: in a fork all threads' files are made real.
+ */
+static void put_in_place(struct vfs_thread *v, long real, long fd, const struct lead *was)
+{
+	struct vfs_proc *p = v->proc;
+	struct lead now;
+	bool exec, same;
+
+	numbers_lock(p);
+	now = lead_of(v, fd);
+	exec = load_relaxed(&p->fd[fd]) & FD_EXEC;
+	same = now.store == was->store && now.file == was->file && now.ino == was->ino && now.flags == was->flags &&
+	       !(load_relaxed(&p->fd[fd]) & FD_REAL);
+	if (same && real == fd)
+		sys_fcntl((int)fd, F_SETFD, exec ? FD_CLOEXEC : 0);
+	else if (same)
+		sys_call3(SYS_dup3, real, fd, exec ? O_CLOEXEC : 0);
+	if (same) {
+		is_real(p, fd);
+		each_of_file(v, fd, share_real);
+	}
+	numbers_unlock(p);
+	if (!same || real != fd)
+		sys_close((int)real);
+}
+
 int fd_make_real(struct vfs_thread *v, long fd)
 {
 	struct vfs_proc *p = v->proc;
+	const struct lead was = lead_of(v, fd);
 	struct filler f = {.n = 0};
 	long real;
 
-	if (fd_store(p, fd) < 0 || (load_relaxed(&p->fd[fd]) & FD_REAL))
+	if (was.store < 0 || (load_relaxed(&p->fd[fd]) & FD_REAL))
 		return 0;
 	fd_unpark(p);
 	if (unlikely(fd_locked(p, fd)))
 		fill_below(p, fd, &f);
 	real = open_real(v, fd);
 	if (real >= 0)
-		put_in_place(real, fd, load_relaxed(&p->fd[fd]) & FD_EXEC);
+		put_in_place(v, real, fd, &was);
 	else if (fd_locked(p, fd))
 		sys_call3(SYS_dup3, p->placeholder, fd, 0);
 	while (f.n)
 		sys_close(f.fd[--f.n]);
-	if (real < 0)
-		return (int)real;
-	is_real(p, fd);
-	each_of_file(v, fd, share_real);
-	return 0;
+	return (int)min_of(real, 0);
 }
 
 /* It is the kernel's alone from now on. */
