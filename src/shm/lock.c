@@ -68,29 +68,65 @@ static int owner_look(struct task *t, uint64_t *word, uint64_t w)
 	return -EUCLEAN;
 }
 
-static uint64_t now_us(void)
+/* Unless the owner in `w` is known to be dead. */
+static bool may_live(struct task *t, const uint64_t *word, uint64_t w)
+{
+	int c = owner_client(t, task_slot(t->pool, (uint32_t)(w & LOCK_OWNER) - 1), word);
+
+	return c < 0 || (uint32_t)c == t->pool->client || client_alive(t->pool, (uint32_t)c);
+}
+
+static uint64_t clock_us(int clock)
 {
 	struct timespec ts = {0};
 
-	sys_clock_gettime(CLOCK_MONOTONIC, &ts);
+	sys_clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* For who looks at how long the dead hold up the living: from the first look at the word to the burial. */
-cold static void waited_for_dead(struct task *t, uint64_t since)
+/* For who looks at how long the dead hold up the living. */
+cold static void waited_for_dead(struct task *t, uint64_t us)
 {
 	uint32_t *longest = &pool_header(t->pool)->longest_wait;
-	uint32_t old = load_relaxed(longest), us = (uint32_t)min_of(now_us() - since, UINT32_MAX);
+	uint32_t old = load_relaxed(longest), now = (uint32_t)min_of(us, UINT32_MAX);
 
-	while (old < us && !cas(longest, &old, us))
+	while (old < now && !cas(longest, &old, now))
 		;
+}
+
+/*
+ * Sleeps until the word is not `seen` any more, whoever sees to that. What is noted of
+ * a dead owner is ours: the sleeps since it was last found alive, each as long as it
+ * was to be, and the processor time of burying. That a killed process waits for its
+ * turn to die, or this thread for its own to wake up, is the scheduler's.
+ */
+cold static int sleep_while(struct task *t, uint64_t *word, uint64_t seen)
+{
+	uint64_t slept = 0, cpu;
+	int err;
+
+	do {
+		uint64_t since = clock_us(CLOCK_MONOTONIC);
+
+		err = futex_wait(futex_half(word), (uint32_t)seen, LOCK_PATIENCE_NS);
+		/* A program whose timer interrupts every wait must find the dead as well. */
+		if (err != -ETIMEDOUT && err != -EINTR) {
+			err = 0;
+			continue;
+		}
+		slept += min_of(clock_us(CLOCK_MONOTONIC) - since, LOCK_PATIENCE_NS / 1000);
+		cpu = clock_us(CLOCK_THREAD_CPUTIME_ID);
+		err = owner_look(t, word, seen);
+		if (err > 0)
+			waited_for_dead(t, slept + clock_us(CLOCK_THREAD_CPUTIME_ID) - cpu);
+		else if (may_live(t, word, seen))
+			slept = 0;
+	} while (!err && load_acquire(word) == seen);
+	return min_of(err, 0);
 }
 
 cold int lock_wait(struct task *t, uint64_t *word, uint64_t seen)
 {
-	uint64_t since;
-	int err;
-
 	for (int i = 0; i < SPINS; i++) {
 		cpu_relax();
 		if (load_relaxed(word) != seen)
@@ -101,15 +137,7 @@ cold int lock_wait(struct task *t, uint64_t *word, uint64_t seen)
 			return 0;
 		seen |= LOCK_WAITERS;
 	}
-	since = now_us();
-	do {
-		err = futex_wait(futex_half(word), (uint32_t)seen, LOCK_PATIENCE_NS);
-		/* A program whose timer interrupts every wait must find the dead as well. */
-		err = err == -ETIMEDOUT || err == -EINTR ? owner_look(t, word, seen) : 0;
-	} while (!err && load_acquire(word) == seen);
-	if (err > 0)
-		waited_for_dead(t, since);
-	return min_of(err, 0);
+	return sleep_while(t, word, seen);
 }
 
 static int take(struct task *t, uint64_t *word)

@@ -53,7 +53,7 @@ struct pool_header {
 	uint64_t epoch;			      /* atomic counter: first sequence numbers of new lock words */
 	uint64_t rollbacks;		      /* atomic counter */
 	uint32_t tasks_high;		      /* slots from here on were never used; only grows. Atomic. */
-	uint32_t longest_wait;		      /* for a lock whose owner turned out to be dead, us. Atomic. */
+	uint32_t longest_wait;		      /* for a lock of a dead owner, us: see sleep_while. Atomic. */
 };
 
 /* A process's mapping of the pool. Opaque but for these, constant while attached. */
