@@ -149,6 +149,8 @@ struct agent_hooks {
 	void (*exec_failed)(struct agent_thread *t);
 	/* The thread ends (exit), or with `whole` the process does (exit_group). */
 	void (*before_exit)(struct agent_thread *t, int whole);
+	/* Why call `nr`, which was just handed on, was not answered: enum stats_why. `user` is not NULL. */
+	unsigned (*why)(const void *user, unsigned nr);
 };
 
 extern struct agent_hooks agent_hooks;

@@ -5,6 +5,7 @@
  */
 #include "agent/dispatch.h"
 
+#include "agent/stats.h"
 #include "base/atomic.h"
 #include "base/sys.h"
 #include "sites/table.h"
@@ -69,6 +70,11 @@ static long ask(struct agent_thread *t, struct agent_regs *r, unsigned long nr)
 	return h ? h(t, r) : AGENT_HAND_ON;
 }
 
+cold static void count_handed(struct agent_thread *t, unsigned nr)
+{
+	stats_handed(nr, t->user && agent_hooks.why ? agent_hooks.why(t->user, nr) : STATS_WHY_AGENT);
+}
+
 void agent_dispatch(struct agent_thread *t, struct agent_regs *r)
 {
 	unsigned long nr = (unsigned long)r->rax;
@@ -85,6 +91,8 @@ void agent_dispatch(struct agent_thread *t, struct agent_regs *r)
 	ret = f && t->user ? f(t->user, r) : ask(t, r, nr);
 	if (ret == AGENT_HAND_ON) {
 		r->resume = r->site;
+		if (unlikely(stats_file))
+			count_handed(t, (unsigned)nr);
 	} else if (likely(ret != AGENT_ELSEWHERE)) {
 		t->answered[nr]++;
 		r->rax = ret;

@@ -20,6 +20,8 @@
 #include "agent/world.h"
 #include "base/sys.h"
 #include "base/user.h"
+#include "launch/stats_file.h"
+#include "metrics/layout.h"
 #include "vfs/vfs.h"
 
 _Static_assert(VFS_PASS == AGENT_HAND_ON, "the VFS passes what the agent hands on");
@@ -161,6 +163,16 @@ static void before_exit(struct agent_thread *t, int whole)
 	t->user = NULL;
 }
 
+static unsigned why(const void *user, unsigned nr)
+{
+	_Static_assert((int)STATS_WHY_ELSEWHERE == HANDED_ELSEWHERE + 1 && (int)STATS_WHY_REAL == HANDED_REAL + 1 &&
+			   (int)STATS_WHY_OUTSIDE == HANDED_OUTSIDE + 1 &&
+			   (int)STATS_WHY_PASSIVE == HANDED_PASSIVE + 1 &&
+			   (int)STATS_WHY_NO_SEAT == HANDED_NO_SEAT + 1 && (int)STATS_WHYS == HANDED_USED + 1,
+		       "one list of reasons");
+	return vfs_knows(nr) ? STATS_WHY_ELSEWHERE + vfs_why(user) : STATS_WHY_AGENT;
+}
+
 /* ---- Start --------------------------------------------------------------------------------- */
 
 /* "<placeholder>,<pool>[,<pool>]...", then ";<world>" where there is one, then ",<socket>,<btf>" in a loader. */
@@ -275,6 +287,6 @@ void agent_setup(const char *config)
 	set_up_stores(config);
 	world = set_up_world(config);
 	if (first || world)
-		agent_hooks = (struct agent_hooks){before_clone, parent_cloned, child_cloned,
-						   before_exec,	 exec_failed,	before_exit};
+		agent_hooks = (struct agent_hooks){before_clone, parent_cloned, child_cloned, before_exec,
+						   exec_failed,	 before_exit,	why};
 }

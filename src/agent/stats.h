@@ -8,8 +8,12 @@
 #include "agent/agent.h"
 #include "launch/stats_file.h"
 
+extern struct stats_file *stats_file;
+
 /* Maps `path`. */
 void stats_start(const char *path);
+/* A call is handed to the kernel, for this reason. */
+void stats_handed(unsigned nr, enum stats_why why);
 /* Adds the thread's counters and clears them. */
 void stats_thread(struct agent_thread *t);
 /* Those of all threads: before exit_group and exec. */

@@ -25,7 +25,7 @@ static const struct verb verbs[] = {
     {"umount", "DIR", "unmount it and wait for its daemon's end", cmd_umount, 1},
     {"status", "[--json]", "show what is mounted, and what killed daemons left", cmd_status, 1},
     {"fsck", "DIR | --name NAME", "check every invariant of a pool; 0: clean, 1: errors, 2: not checked", cmd_fsck, 2},
-    {"run", "[--mount DIR]... [--stats] [-v] [--] COMMAND [ARGUMENT]...",
+    {"run", "[--mount DIR]... [--stats[=process]] [-v] [--] COMMAND [ARGUMENT]...",
      "run a program whose calls are answered in itself", cmd_run, 126},
     {"top", "[--mount DIR] [--once] [--json] [--interval MS]", "show what goes on in the mounts", cmd_top, 1},
     {"trace", "[--mount DIR]... [-o FILE] [--] COMMAND [ARGUMENT]...", "run a program and log its file calls",

@@ -125,7 +125,7 @@ static int add_dir(const char *arg, char **dirs, int n, struct err *err)
 int cmd_run(int argc, char **argv, struct err *err)
 {
 	static const struct option longs[] = {{"mount", required_argument, NULL, 'm'},
-					      {"stats", no_argument, NULL, 's'},
+					      {"stats", optional_argument, NULL, 's'},
 					      {"trace-to", required_argument, NULL, 't'}, /* of bt-fuse trace */
 					      {0}};
 	char *dirs[VFS_MOUNTS];
@@ -135,8 +135,8 @@ int cmd_run(int argc, char **argv, struct err *err)
 	int c, ret = 0;
 
 	while ((c = getopt_long(argc, argv, "+v", longs, NULL)) != -1 && ret == 0) {
-		if (c == 's')
-			o.stats = true;
+		if (c == 's' && (!optarg || strcmp(optarg, "process") == 0))
+			o.stats = true, o.processes |= optarg != NULL;
 		else if (c == 'v')
 			o.verbose = true;
 		else if (c == 't')

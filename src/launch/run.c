@@ -467,6 +467,8 @@ static int run_counted(const struct run_options *o, const char *program, char **
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	getrusage(RUSAGE_CHILDREN, &used);
 	stats_print(stats, o->verbose, o->out != NULL ? o->out : stderr);
+	if (o->processes)
+		stats_print_processes(stats, o->out != NULL ? o->out : stderr);
 	fprintf(o->out != NULL ? o->out : stderr,
 		"bt-fuse: %.3f s in all; %.3f s of processor in the program, %.3f in the kernel\n",
 		(double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9,

@@ -14,6 +14,7 @@ struct run_options {
 	const char *table;	    /* the table file. NULL: ~/.cache/bt-fuse/sites */
 	const char *const *objects; /* ELF files whose sites should be known too; NULL-terminated, or NULL */
 	bool stats;		    /* print what was counted when the program has ended */
+	bool processes;		    /* with stats: each process */
 	bool verbose;		    /* with stats: each call, and programs that took no agent */
 	FILE *out;		    /* where to. NULL: stderr */
 	const char *handlers;	    /* what the agent's handlers are told: see agent/host.c. NULL: nothing */

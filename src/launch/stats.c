@@ -40,15 +40,84 @@ static uint64_t event(const struct stats_file *s, enum stats_event e)
 	return load_relaxed(&s->events[e]);
 }
 
+static const char *const whys[STATS_WHYS] = {"agent", "elsewhere", "descriptor", "outside", "passive", "no-seat"};
+
+static uint64_t handed(const struct stats_file *s, unsigned why)
+{
+	uint64_t n = 0;
+
+	for (unsigned nr = 0; nr < STATS_NR; nr++)
+		n += s->handed[why][nr];
+	return n;
+}
+
+/* Only the reasons that there were. */
+static void print_whys(const struct stats_file *s, FILE *out)
+{
+	const char *before = "";
+
+	fputs("bt-fuse: handed over: ", out);
+	for (unsigned why = 0; why < STATS_WHYS; why++) {
+		uint64_t n = handed(s, why);
+
+		if (n == 0)
+			continue;
+		fprintf(out, "%s%s %llu", before, whys[why], (unsigned long long)n);
+		before = ", ";
+	}
+	fputs(*before ? "\n" : "nothing\n", out);
+}
+
+static void print_call(const struct stats_file *s, unsigned nr, FILE *out)
+{
+	const char *before = "  ";
+
+	fprintf(out, "%-20s %12llu %12llu", call_name(nr), (unsigned long long)s->calls[nr],
+		(unsigned long long)s->answered[nr]);
+	for (unsigned why = 0; why < STATS_WHYS; why++) {
+		if (s->handed[why][nr] == 0)
+			continue;
+		fprintf(out, "%s%s %llu", before, whys[why], (unsigned long long)s->handed[why][nr]);
+		before = ", ";
+	}
+	fputc('\n', out);
+}
+
 static void print_calls(const struct stats_file *s, FILE *out)
 {
-	fprintf(out, "%-20s %12s %12s\n", "call", "seen", "answered");
+	fprintf(out, "%-20s %12s %12s  %s\n", "call", "seen", "answered", "handed to the kernel, by reason");
 	for (unsigned nr = 0; nr < STATS_NR; nr++) {
-		if (s->calls[nr] == 0)
-			continue;
-		fprintf(out, "%-20s %12llu %12llu\n", call_name(nr), (unsigned long long)s->calls[nr],
-			(unsigned long long)s->answered[nr]);
+		uint64_t n = s->calls[nr];
+
+		for (unsigned why = 0; why < STATS_WHYS; why++)
+			n |= s->handed[why][nr];
+		if (n != 0)
+			print_call(s, nr, out);
 	}
+}
+
+/* One that was killed has not told what it did; its calls that were handed over are in the sums. */
+static void print_process(const struct stats_process *p, FILE *out)
+{
+	fprintf(out, "%-10u %-16.16s %12llu %12llu %12llu", p->pid, p->name, (unsigned long long)p->seen,
+		(unsigned long long)p->answered, (unsigned long long)(p->seen - p->answered));
+	if (p->end != 0)
+		fprintf(out, " %10.3f\n", (double)(p->end - p->start) / 1e9);
+	else
+		fprintf(out, " %10s\n", "killed");
+}
+
+void stats_print_processes(const struct stats_file *s, FILE *out)
+{
+	uint64_t n = s->processes < STATS_PROCESSES ? s->processes : STATS_PROCESSES;
+
+	fprintf(out, "%-10s %-16s %12s %12s %12s %10s\n", "process", "program", "seen", "answered", "handed over",
+		"seconds");
+	for (uint64_t i = 0; i < n; i++)
+		if (s->process[i].pid != 0)
+			print_process(&s->process[i], out);
+	if (s->processes > n)
+		fprintf(out, "bt-fuse: and %llu more\n", (unsigned long long)(s->processes - n));
 }
 
 void stats_print(const struct stats_file *s, bool calls, FILE *out)
@@ -61,6 +130,7 @@ void stats_print(const struct stats_file *s, bool calls, FILE *out)
 	}
 	fprintf(out, "bt-fuse: %llu calls seen, %llu answered, %llu handed to the kernel\n", (unsigned long long)seen,
 		(unsigned long long)answered, (unsigned long long)(seen - answered));
+	print_whys(s, out);
 	fprintf(out, "bt-fuse: agent started %llu times, %llu us each on average; %llu processes forked\n",
 		(unsigned long long)started,
 		(unsigned long long)(event(s, STATS_START_NS) / (started != 0 ? started : 1) / 1000),

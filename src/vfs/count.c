@@ -103,12 +103,15 @@ void count_real(struct vfs_thread *v)
 		metrics_add(&v->used->count->real_fds, 1);
 }
 
+unsigned vfs_why(const struct vfs_thread *v)
+{
+	return v->proc->passive ? HANDED_PASSIVE : v->why;
+}
+
 void count_passed(struct vfs_thread *v)
 {
-	unsigned why = v->why;
+	unsigned why = vfs_why(v);
 
-	if (v->proc->passive)
-		why = HANDED_PASSIVE;
 	if (v->used && v->used->count)
 		metrics_add(&v->used->count->handed[why], 1);
 	if (v->used)

@@ -97,6 +97,9 @@ void vfs_pass_all(struct vfs_thread *v);
 /* Answers the call, -errno or a value as the kernel would, or VFS_PASS. */
 long vfs_call(struct vfs_thread *v, const struct vfs_call *c);
 
+/* Why the thread's last call that was passed was: enum metrics_handed. */
+unsigned vfs_why(const struct vfs_thread *v);
+
 /* Has number `nr` a handler? */
 bool vfs_knows(long nr);
 
