@@ -229,7 +229,10 @@ int fd_make_real(struct vfs_thread *v, long fd)
 	struct filler f = {.n = 0};
 	long real;
 
-	if (was.store < 0 || (load_relaxed(&p->fd[fd]) & FD_REAL))
+	if (was.store < 0)
+		return 0;
+	v->why = HANDED_REAL;
+	if (load_relaxed(&p->fd[fd]) & FD_REAL)
 		return 0;
 	fd_unpark(p);
 	if (unlikely(fd_locked(p, fd)))
