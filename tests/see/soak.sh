@@ -101,9 +101,13 @@ wait "${pids[@]}" || true
 [ ! -e "$T/failed" ] || die "$(cat "$T/failed")"
 
 say "the counters"
-rounds=$(cat "$T"/rounds/* | wc -c)
+# bytes [PATTERN]: of the files of progress, which are too many for one command.
+bytes() {
+	find "$T/rounds" -type f -name "${1:-*}" -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }'
+}
+rounds=$(bytes)
 killed=$([ -e "$T/killed" ] && wc -l <"$T/killed" || echo 0)
-hooked=$(cat "$T"/rounds/*.hooked | wc -c)
+hooked=$(bytes '*.hooked')
 renames=$(value btfuse_operations_total op=rename)
 in_process=$(($(value btfuse_operations_total op=rename path=process) + $(value btfuse_operations_total op=rename path=ring)))
 say "$rounds rounds, $killed kills; $renames renames are counted, $in_process of them in processes ($hooked rounds)"
