@@ -365,10 +365,15 @@ static bool mark_led_to(struct world *w, struct marks *m, const struct object *o
 
 	if (o->btf)
 		more |= mark(w, m, o->btf, false);
-	if (o->kind == OBJECT_LINK)
-		return mark(w, m, o->prog, false) | more;
-	if (o->kind == OBJECT_MAP)
-		return mark_refs(w, m, o) | mark_timers(w, m, o) | more;
+	if (o->kind == OBJECT_LINK) {
+		more |= mark(w, m, o->prog, false);
+		return more;
+	}
+	if (o->kind == OBJECT_MAP) {
+		more |= mark_refs(w, m, o);
+		more |= mark_timers(w, m, o);
+		return more;
+	}
 	img = object_image(w, o);
 	for (uint32_t i = 0; img && i < img->nmaps; i++)
 		more |= mark(w, m, img->map[i], false);
