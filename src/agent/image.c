@@ -69,25 +69,6 @@ static char *put_hex(char *to, const uint8_t *from, size_t n)
 	return to;
 }
 
-#define PATH (sizeof(dir) + 64)
-
-/* "<directory>/<build>-<set>" and `end`. */
-static bool path_of(const struct image_of *of, uint64_t set, const char *end, char *path)
-{
-	size_t n = mem_length(dir);
-	char *p = path + n;
-
-	if (n == 0 || of->id_len < 8)
-		return false;
-	memcpy(path, dir, n);
-	*p++ = '/';
-	p = put_hex(p, of->id, 8);
-	*p++ = '-';
-	p = put_hex(p, (const uint8_t *)&set, sizeof(set));
-	memcpy(p, end, mem_length(end) + 1);
-	return true;
-}
-
 extern const char agent_image[] __asm__("__ehdr_start") __attribute__((visibility("hidden")));
 
 /* The agent's own build. */
@@ -105,6 +86,28 @@ static bool agent_id(uint8_t *out)
 		}
 	}
 	return false;
+}
+
+#define PATH (sizeof(dir) + 64)
+
+/* "<directory>/<agent>-<build>-<set>" and `end`: agents do not get in each other's way. */
+static bool path_of(const struct image_of *of, uint64_t set, const char *end, char *path)
+{
+	size_t n = mem_length(dir);
+	uint8_t agent[TABLE_ID_MAX];
+	char *p = path + n;
+
+	if (n == 0 || of->id_len < 8 || !agent_id(agent))
+		return false;
+	memcpy(path, dir, n);
+	*p++ = '/';
+	p = put_hex(p, agent, 8);
+	*p++ = '-';
+	p = put_hex(p, of->id, 8);
+	*p++ = '-';
+	p = put_hex(p, (const uint8_t *)&set, sizeof(set));
+	memcpy(p, end, mem_length(end) + 1);
+	return true;
 }
 
 static bool whole_pages(uint64_t a, uint64_t b, uint64_t c)

@@ -4,10 +4,12 @@
  * is a descriptor and what it reads an id.
  */
 #include <errno.h>
+#include <fcntl.h>
 
 #include "agent/load.h"
 #include "agent/mem.h"
 #include "agent/user.h"
+#include "base/sys.h"
 #include "world/btf.h"
 
 static int find(struct task *t, long fd, struct object *o, struct map **m)
@@ -78,6 +80,9 @@ long load_map_create(struct task *t, union bpf_attr *attr, void *uattr)
 		err = find(t, (int)attr->inner_map_fd, &inner, &m);
 		a.inner = inner.off;
 	}
+	/* The kernel wants to know what a task's storage holds. */
+	if (!err && a.type == BPF_MAP_TYPE_TASK_STORAGE && (!attr->btf_key_type_id || !attr->btf_value_type_id))
+		err = -EINVAL;
 	if (err)
 		return err;
 	if (cgroups)
@@ -169,6 +174,71 @@ static long get_reference(struct task *t, struct map *m, const union bpf_attr *a
 	return copy_to_user((void *)(uintptr_t)attr->value, &id, sizeof(id));
 }
 
+/* ---- Task storage ---------------------------------------------------------------------- */
+
+/* The number behind "Pid:" in the descriptor's entry in /proc. -EBADF: it is no pidfd. -ENOENT: its task is gone. */
+static int task_of_pidfd(int fd)
+{
+	char text[512], path[48] = "/proc/thread-self/fdinfo/", digits[12];
+	int n = 0, at = 25;
+	long len, info;
+
+	if (fd < 0)
+		return -EBADF;
+	do
+		digits[n++] = (char)('0' + fd % 10);
+	while ((fd /= 10) > 0);
+	while (n > 0)
+		path[at++] = digits[--n];
+	path[at] = '\0';
+	info = sys_call4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0);
+	if (info < 0)
+		return -EBADF;
+	len = sys_call3(SYS_read, info, (long)text, sizeof(text) - 1);
+	sys_close((int)info);
+	text[max_of(len, 0)] = '\0';
+	for (const char *s = text; *s; s++) {
+		int pid = 0;
+
+		if ((s > text && s[-1] != '\n') || !mem_prefix(s, "Pid:\t"))
+			continue;
+		for (s += 5; *s >= '0' && *s <= '9'; s++)
+			pid = pid * 10 + (*s - '0');
+		return pid > 0 ? pid : -ENOENT;
+	}
+	return -EBADF;
+}
+
+/* The kernel reads a value before it looks at the descriptor. */
+static bool readable(const char *value, uint32_t n)
+{
+	char part[256];
+
+	for (uint32_t at = 0; at < n; at += sizeof(part))
+		if (copy_from_user(part, value + at, min_of(n - at, (uint32_t)sizeof(part))) != 0)
+			return false;
+	return true;
+}
+
+/* A loader's key is a pidfd; here it is the number of the thread, into *tid. */
+static int task_key(const struct map *m, const union bpf_attr *attr, bool has_value, uint32_t *tid)
+{
+	int fd, pid;
+
+	if (copy_from_user(&fd, (const void *)(uintptr_t)attr->key, sizeof(fd)) != 0)
+		return -EFAULT;
+	if (has_value && !readable((const char *)(uintptr_t)attr->value, m->value_size))
+		return -EFAULT;
+	pid = task_of_pidfd(fd);
+	*tid = (uint32_t)pid;
+	return pid < 0 ? pid : 0;
+}
+
+static bool is_storage(const struct map *m)
+{
+	return m->type == BPF_MAP_TYPE_TASK_STORAGE;
+}
+
 /* ---- Elements ------------------------------------------------------------------------- */
 
 #define KEY(attr) ((void *)(uintptr_t)(attr)->key)
@@ -178,8 +248,15 @@ long load_map_lookup(struct task *t, union bpf_attr *attr, void *uattr)
 {
 	struct object o;
 	struct map *m;
+	uint32_t tid;
 	int err = find(t, (int)attr->map_fd, &o, &m);
 
+	if (!err && is_storage(m)) {
+		if (attr->flags & ~(uint64_t)BPF_F_LOCK)
+			return -EINVAL;
+		err = task_key(m, attr, false, &tid);
+		return err ? err : map_lookup(t, m, &tid, VALUE(attr), attr->flags);
+	}
 	if (err)
 		return err;
 	return map_holds_refs(m) ? get_reference(t, m, attr) : map_lookup(t, m, KEY(attr), VALUE(attr), attr->flags);
@@ -189,8 +266,13 @@ long load_map_update(struct task *t, union bpf_attr *attr, void *uattr)
 {
 	struct object o;
 	struct map *m;
+	uint32_t tid;
 	int err = find(t, (int)attr->map_fd, &o, &m);
 
+	if (!err && is_storage(m)) {
+		err = task_key(m, attr, true, &tid);
+		return err ? err : map_update(t, m, &tid, VALUE(attr), attr->flags);
+	}
 	if (err)
 		return err;
 	return map_holds_refs(m) ? put_reference(t, m, &o, attr)
@@ -202,8 +284,13 @@ long load_map_delete(struct task *t, union bpf_attr *attr, void *uattr)
 	struct object o;
 	struct map *m;
 	uint64_t old = 0;
+	uint32_t tid;
 	int err = find(t, (int)attr->map_fd, &o, &m);
 
+	if (!err && is_storage(m)) {
+		err = task_key(m, attr, false, &tid);
+		return err ? err : map_delete(t, m, &tid);
+	}
 	if (err)
 		return err;
 	if (!map_holds_refs(m))

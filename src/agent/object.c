@@ -16,6 +16,7 @@
 #include "agent/image.h"
 #include "agent/mem.h"
 #include "agent/stats.h"
+#include "agent/unknown.h"
 #include "base/atomic.h"
 #include "base/sys.h"
 
@@ -39,8 +40,10 @@ void object_table(const char *path)
 {
 	size_t n = mem_length(path);
 
-	if (n < sizeof(table_path))
-		memcpy(table_path, path, n + 1);
+	if (n >= sizeof(table_path))
+		return;
+	memcpy(table_path, path, n + 1);
+	unknown_start(path);
 }
 
 /* The table, mapped. Unmap `len` bytes at t->header. */
@@ -147,21 +150,29 @@ static uint32_t image_id(const struct image *im, const uint8_t **id)
 	return len;
 }
 
+/* The i-th segment, from its page on, if it is code. */
+static bool code_of(const struct image *im, unsigned i, struct segment *seg)
+{
+	const Elf64_Phdr *ph = &im->ph[i];
+	uint64_t slack = (im->bias + ph->p_vaddr) & (PAGE - 1);
+
+	if (ph->p_type != PT_LOAD || !(ph->p_flags & PF_X) || slack != (ph->p_offset & (PAGE - 1)))
+		return false;
+	*seg =
+	    (struct segment){(uint8_t *)(im->bias + ph->p_vaddr - slack), ph->p_offset - slack, ph->p_filesz + slack};
+	return true;
+}
+
 static int patch_object(const struct table *t, const struct image *im, patch_choice choice, const char *file)
 {
 	const uint8_t *id = NULL;
 	uint32_t id_len = image_id(im, &id);
+	struct segment seg;
 	int done = 0;
 
 	for (unsigned i = 0; i < im->phnum && id_len != 0; i++) {
-		const Elf64_Phdr *ph = &im->ph[i];
-		struct segment seg = {(uint8_t *)(im->bias + ph->p_vaddr), ph->p_offset, ph->p_filesz};
-		uint64_t slack = (uint64_t)seg.base & (PAGE - 1);
-
-		if (ph->p_type != PT_LOAD || !(ph->p_flags & PF_X) || slack != (seg.off & (PAGE - 1)))
-			continue;
-		seg.base -= slack, seg.off -= slack, seg.len += slack;
-		done += patch_segment(t, &seg, id, id_len, choice, file);
+		if (code_of(im, i, &seg))
+			done += patch_segment(t, &seg, id, id_len, choice, file);
 	}
 	return done;
 }
@@ -255,9 +266,68 @@ static int patch_objects(const struct table *t, const struct image *program, uin
 	return done;
 }
 
+static void look_at(const struct table *t, const struct image *im, const char *path, struct unknown *u)
+{
+	const struct site *sites;
+	const uint8_t *id = NULL;
+	uint32_t id_len = image_id(im, &id);
+	struct segment seg;
+
+	if (id_len == 0 || table_find(t, id, id_len, &sites) >= 0)
+		return;
+	for (unsigned i = 0; i < im->phnum; i++) {
+		if (code_of(im, i, &seg))
+			unknown_add(u, &seg, path);
+	}
+}
+
+static char *decimal(char *to, int number)
+{
+	char digit[12];
+	uint32_t n = 0;
+
+	do
+		digit[n++] = (char)('0' + number % 10);
+	while ((number /= 10) != 0);
+	while (n > 0)
+		*to++ = digit[--n];
+	*to = '\0';
+	return to;
+}
+
+/* "/proc/<pid>/<of>": for another process what we have under this name. */
+static void proc_path(char *to, const char *of)
+{
+	memcpy(to, "/proc/", 6);
+	to = decimal(to + 6, sys_getpid());
+	*to++ = '/';
+	memcpy(to, of, mem_length(of) + 1);
+}
+
+/* The objects that the table does not know are looked through. True: the table is to be looked at again. */
+static bool learn(const struct table *t, const struct image *program, uint64_t vdso)
+{
+	const struct link_map *m = link_map_of(program);
+	struct unknown u = {0};
+	char exe[32];
+
+	proc_path(exe, "exe");
+	look_at(t, program, exe, &u);
+	for (m = m != NULL ? m->l_next : NULL; m != NULL; m = m->l_next) {
+		struct image im;
+
+		if (!has_image(m, vdso))
+			continue;
+		im = image_at(m->l_addr);
+		look_at(t, &im, m->l_name, &u);
+	}
+	return unknown_scan(&u);
+}
+
 int object_patch_all(const unsigned long *auxv)
 {
 	struct image program = {.ph = (const Elf64_Phdr *)aux(auxv, AT_PHDR), .phnum = (unsigned)aux(auxv, AT_PHNUM)};
+	uint64_t vdso = aux(auxv, AT_SYSINFO_EHDR);
 	struct table t;
 	size_t len;
 	int done;
@@ -265,7 +335,12 @@ int object_patch_all(const unsigned long *auxv)
 	if (program.ph == NULL || table_map(&t, &len) != 0)
 		return 0;
 	program.bias = bias_of(program.ph, program.phnum);
-	done = patch_objects(&t, &program, aux(auxv, AT_SYSINFO_EHDR), aux(auxv, AT_BASE));
+	if (learn(&t, &program, vdso)) {
+		sys_munmap((void *)(uintptr_t)t.header, len);
+		if (table_map(&t, &len) != 0)
+			return 0;
+	}
+	done = patch_objects(&t, &program, vdso, aux(auxv, AT_BASE));
 	sys_munmap((void *)(uintptr_t)t.header, len);
 	return done;
 }
@@ -297,6 +372,20 @@ static uint32_t file_build_id(int fd, uint8_t *id)
 	return 0;
 }
 
+static bool learn_mapped(const struct table *t, const uint8_t *id, uint32_t id_len, const struct segment *seg, int fd)
+{
+	const struct site *sites;
+	struct unknown u = {0};
+	char path[40], number[16] = "fd/";
+
+	if (table_find(t, id, id_len, &sites) >= 0)
+		return false;
+	decimal(number + 3, fd);
+	proc_path(path, number);
+	unknown_add(&u, seg, path);
+	return unknown_scan(&u);
+}
+
 void object_mapped(void *at, size_t len, int fd, uint64_t off)
 {
 	struct segment seg = {at, off, len};
@@ -307,6 +396,11 @@ void object_mapped(void *at, size_t len, int fd, uint64_t off)
 
 	if (id_len == 0 || table_map(&t, &table_len) != 0)
 		return;
+	if (learn_mapped(&t, id, id_len, &seg, fd)) {
+		sys_munmap((void *)(uintptr_t)t.header, table_len);
+		if (table_map(&t, &table_len) != 0)
+			return;
+	}
 	lock_known();
 	patch_segment(&t, &seg, id, id_len, wanted, NULL);
 	unlock_known();

@@ -319,6 +319,8 @@ void agent_world_exit(struct agent_thread *t, int whole)
 {
 	struct world_thread *w = t->world;
 
+	if (w)
+		world_thread_ended(&world, &w->task, (uint32_t)(t->tid ? t->tid : sys_gettid()));
 	if (w && whole && process.seated && is_alone(t)) {
 		object_drop_client(&world, &w->task, world.arena.pool.client);
 		object_collect(&world, &w->task);

@@ -269,6 +269,12 @@ static int check_arg(struct machine *m, const struct proto *p, unsigned n, const
 		return memory(m, v, 16, true);
 	case ARG_RECORD:
 		return memory(m, v, 1, true);
+	case ARG_DYNPTR: /* a callback's lies in the helper's own memory */
+		return on_stack(m, v, 16) ? memory(m, v, 16, false) : 0;
+	case ARG_DYNPTR_RING:
+		return memory(m, v, 16, false);
+	case ARG_DYNPTR_NEW:
+		return memory(m, v, 16, true);
 	default:
 		return 0;
 	}
@@ -277,7 +283,7 @@ static int check_arg(struct machine *m, const struct proto *p, unsigned n, const
 static bool is_out(unsigned type)
 {
 	type &= ~(unsigned)ARG_OR_NULL;
-	return type == ARG_MEM_OUT || type == ARG_VALUE_OUT || type == ARG_LONG_OUT;
+	return type == ARG_MEM_OUT || type == ARG_VALUE_OUT || type == ARG_LONG_OUT || type == ARG_DYNPTR_NEW;
 }
 
 /* Reads before writes, as a helper does. */

@@ -31,7 +31,9 @@ enum arg_type {
 	ARG_STACK_OR_NULL, /* an address on the program's stack, or 0 */
 	ARG_ZERO,	   /* the constant 0 */
 	ARG_TASK,	   /* what get_current_task_btf returned, or a task that hangs on it */
-	ARG_DYNPTR,	   /* the dynptr that a callback got */
+	ARG_DYNPTR,	   /* a dynptr: on the stack, or what a callback got */
+	ARG_DYNPTR_NEW,	   /* 16 bytes of stack, which will be one */
+	ARG_DYNPTR_RING,   /* one of ringbuf_reserve_dynptr, given up here */
 };
 #define ARG_OR_NULL 0x80 /* with a pointer kind: 0 is allowed too */
 
@@ -40,6 +42,7 @@ enum ret_type {
 	RET_VOID,
 	RET_VALUE_OR_NULL,  /* a value of the map of argument 1 */
 	RET_RECORD_OR_NULL, /* memory of argument 2 (ARG_CONST_SIZE) bytes, to be given up */
+	RET_MEM_OR_NULL,    /* memory of argument 3 (ARG_CONST_SIZE) bytes behind the dynptr of argument 1 */
 	RET_TASK,	    /* the image of a task: prog.h */
 };
 
@@ -48,10 +51,12 @@ enum proto_flags {
 	PROTO_LOCK = 1 << 1,
 	PROTO_UNLOCK = 1 << 2,
 	PROTO_TAIL_CALL = 1 << 3,
-	PROTO_LOOP = 1 << 4,  /* calls argument 2, a function of (index, argument 3) */
-	PROTO_EACH = 1 << 5,  /* calls argument 2, a function of (map, key, value, argument 3) */
-	PROTO_TIMER = 1 << 6, /* calls argument 2 later, a function of (map, key, value) */
-	PROTO_DRAIN = 1 << 7, /* calls argument 2, a function of (dynptr, argument 3) */
+	PROTO_LOOP = 1 << 4,	  /* calls argument 2, a function of (index, argument 3) */
+	PROTO_EACH = 1 << 5,	  /* calls argument 2, a function of (map, key, value, argument 3) */
+	PROTO_TIMER = 1 << 6,	  /* calls argument 2 later, a function of (map, key, value) */
+	PROTO_DRAIN = 1 << 7,	  /* calls argument 2, a function of (dynptr, argument 3) */
+	PROTO_DYN_LOCAL = 1 << 8, /* makes a dynptr of argument 1, memory in a map's value */
+	PROTO_DYN_RING = 1 << 9,  /* makes one that must be given up */
 };
 
 #define PROTO_ARGS 5

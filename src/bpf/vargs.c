@@ -158,10 +158,6 @@ static int arg_pointer(struct verifier *v, unsigned reg, unsigned type, struct v
 		if (r->kind != V_TASK || r->off || !bounds_is_const(&r->b))
 			return mismatch(v, reg, "trusted_ptr_, ptr_");
 		return 0;
-	case ARG_DYNPTR:
-		if (r->kind != V_DYNPTR || r->off || !bounds_is_const(&r->b))
-			return mismatch(v, reg, "dynptr_ptr");
-		return 0;
 	case ARG_CALLBACK:
 		if (r->kind != V_FUNC)
 			return mismatch(v, reg, "func");
@@ -221,7 +217,14 @@ static int check_arg(struct verifier *v, unsigned n, struct vhelper *c)
 	case ARG_MEM:
 		return arg_mem(v, reg, c, false);
 	case ARG_MEM_OUT:
+		if ((c->proto->flags & PROTO_DYN_LOCAL) && vregs(v)[reg].kind != V_VALUE)
+			return vfail(v, -EACCES, "Unsupported reg type %s for bpf_dynptr_from_mem data\n",
+				     vkind_name(&vregs(v)[reg]));
 		return arg_mem(v, reg, c, true);
+	case ARG_DYNPTR:
+	case ARG_DYNPTR_NEW:
+	case ARG_DYNPTR_RING:
+		return vdynptr_arg(v, reg, type, c);
 	case ARG_SIZE:
 	case ARG_SIZE_OR_ZERO: /* with the argument before, where that was not 0 */
 		return vregs(v)[reg].kind == V_SCALAR ? 0 : mismatch(v, reg, "scalar");
@@ -245,7 +248,7 @@ static int check_arg(struct verifier *v, unsigned n, struct vhelper *c)
 static bool is_out(unsigned type)
 {
 	type &= ~(unsigned)ARG_OR_NULL;
-	return type == ARG_MEM_OUT || type == ARG_VALUE_OUT || type == ARG_LONG_OUT;
+	return type == ARG_MEM_OUT || type == ARG_VALUE_OUT || type == ARG_LONG_OUT || type == ARG_DYNPTR_NEW;
 }
 
 /* What is read first, then what is written: a helper reads before it writes. */

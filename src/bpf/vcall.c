@@ -57,13 +57,30 @@ static int release(struct verifier *v, uint32_t ref)
 	return vfail(v, -EINVAL, "release of a reference that is not held\n");
 }
 
-static int acquire(struct verifier *v, struct vreg *r)
+static int acquire(struct verifier *v, uint32_t id)
 {
 	if (v->st.nrefs == VREFS)
 		return vfail(v, -EINVAL, "too many references at once\n");
-	r->ref = r->id;
-	v->st.ref[v->st.nrefs++] = (struct vref){r->id, v->pc};
+	v->st.ref[v->st.nrefs++] = (struct vref){id, v->pc};
 	return 0;
+}
+
+/* A dynptr that the helper made, or gave up. */
+static int dynptrs(struct verifier *v, const struct vhelper *c)
+{
+	uint32_t id;
+	int err = 0;
+
+	if (c->given_up.kind != V_NONE)
+		vdynptr_give_up(v, c);
+	if (c->made.kind == V_NONE)
+		return 0;
+	id = ++v->ids;
+	if (c->proto->flags & PROTO_DYN_RING)
+		err = acquire(v, id);
+	if (err == 0)
+		vdynptr_make(v, c, id, c->proto->flags & PROTO_DYN_RING ? id : 0);
+	return err;
 }
 
 static int result(struct verifier *v, const struct vhelper *c)
@@ -86,8 +103,15 @@ static int result(struct verifier *v, const struct vhelper *c)
 		*r0 = vreg_pointer(V_RECORD);
 		r0->size = c->const_size;
 		r0->maybe_null = 1;
+		r0->id = r0->ref = ++v->ids;
+		return acquire(v, r0->id);
+	case RET_MEM_OR_NULL:
+		*r0 = vreg_pointer(V_MEM);
+		r0->size = c->const_size;
+		r0->maybe_null = 1;
 		r0->id = ++v->ids;
-		return acquire(v, r0);
+		r0->dyn = c->dyn;
+		return 0;
 	default:
 		*r0 = vreg_scalar(bounds_unknown());
 		if (c->proto->flags & PROTO_RANGE)
@@ -257,6 +281,9 @@ int vcall_helper(struct verifier *v, const struct bpf_insn *i)
 	if (c.map)
 		note_map(v, c.map);
 	forget_caller_saved(v);
+	err = dynptrs(v, &c);
+	if (err < 0)
+		return err;
 	v->st.again = 0;
 	return result(v, &c);
 }

@@ -45,7 +45,8 @@ static bool reg_covered(struct cover *c, const struct vreg *old, const struct vr
 	}
 	return old->maybe_null == now->maybe_null && old->frame == now->frame && old->off == now->off &&
 	       old->size == now->size && old->map == now->map && bounds_contain(&old->b, &now->b) &&
-	       same_id(&c->ids, old->id, now->id) && same_id(&c->ids, old->ref, now->ref);
+	       same_id(&c->ids, old->id, now->id) && same_id(&c->ids, old->ref, now->ref) &&
+	       same_id(&c->ids, old->dyn, now->dyn);
 }
 
 static unsigned spilled_bytes(const struct vslot *s)
@@ -59,7 +60,7 @@ static unsigned spilled_bytes(const struct vslot *s)
 
 static bool holds_pointer(const struct vslot *s)
 {
-	return s->byte[0] == BYTE_SPILL && s->reg.kind != V_SCALAR;
+	return (s->byte[0] == BYTE_SPILL && s->reg.kind != V_SCALAR) || s->byte[0] == BYTE_DYNPTR;
 }
 
 /* What a load of the slot's lowest n bytes yields; false: it is no number. */
@@ -103,6 +104,8 @@ static bool slot_covered(struct cover *c, const struct vslot *old, const struct 
 	unsigned n = spilled_bytes(old);
 	struct vreg number;
 
+	if (old->byte[0] == BYTE_DYNPTR)
+		return now->byte[0] == BYTE_DYNPTR && reg_covered(c, &old->reg, &now->reg, true);
 	if (n && holds_pointer(old))
 		return now->byte[7] == BYTE_SPILL && reg_covered(c, &old->reg, &now->reg, true);
 	if (holds_pointer(now))

@@ -65,6 +65,7 @@ static uint32_t object_size(struct verifier *v, const struct vreg *r)
 	case V_KEY:
 		return r->map->key_size;
 	case V_RECORD:
+	case V_MEM:
 		return r->size;
 	case V_TASK:
 		return TASK_BYTES;
@@ -118,6 +119,7 @@ static bool is_memory(const struct vreg *r)
 	case V_VALUE:
 	case V_KEY:
 	case V_RECORD:
+	case V_MEM:
 	case V_TASK:
 		return !r->maybe_null;
 	default:

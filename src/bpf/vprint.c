@@ -27,6 +27,8 @@ const char *vkind_name(const struct vreg *r)
 		return "func";
 	case V_TASK:
 		return "trusted_ptr_task_struct";
+	case V_MEM:
+		return r->maybe_null ? "mem_or_null" : "mem";
 	case V_DYNPTR:
 		return "dynptr_ptr";
 	default:
@@ -88,7 +90,7 @@ static void print_pointer(struct items *it, const struct vreg *r)
 			   r->map->value_size);
 		it->sep = ",";
 	}
-	if (r->kind == V_RECORD)
+	if (r->kind == V_RECORD || r->kind == V_MEM)
 		item(it, "sz", r->size, false);
 	if (r->off)
 		item(it, "off", r->off, false);
@@ -127,7 +129,7 @@ void vprint_reg(struct verifier *v, const struct vreg *r)
 
 static void print_slot(struct verifier *v, uint32_t k, const struct vslot *s)
 {
-	static const char letter[] = {'?', 'm', '0', 'r'};
+	static const char letter[] = {'?', 'm', '0', 'r', 'd'};
 	char text[9] = {0};
 	bool any = false;
 

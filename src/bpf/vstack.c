@@ -53,11 +53,11 @@ static enum vbyte byte_at(const struct vframe *f, int64_t off)
 	return k < f->nslots ? f->slot[k].byte[byte_of(off)] : BYTE_NONE;
 }
 
-/* All bytes were written? Else the log says which was not. */
+/* All bytes were written, and are the program's to read? Else the log says which was not. */
 static int stack_init(struct verifier *v, const struct vframe *f, unsigned reg, int64_t lo, int64_t hi)
 {
 	for (int64_t off = lo; off < hi; off++) {
-		if (byte_at(f, off) != BYTE_NONE)
+		if (byte_at(f, off) != BYTE_NONE && byte_at(f, off) != BYTE_DYNPTR)
 			continue;
 		return vfail(v, -EACCES, "invalid read from stack R%u off %lld+%lld size %lld\n", reg, (long long)lo,
 			     (long long)(off - lo), (long long)(hi - lo));
@@ -175,6 +175,9 @@ int vstack_store(struct verifier *v, unsigned reg, const struct vreg *r, int64_t
 		return err;
 	if (value->kind == V_STACK && value->frame > r->frame)
 		return vfail(v, -EINVAL, "cannot spill pointers to stack into stack frame of the caller\n");
+	err = vdynptr_overwrite(v, f, lo, hi);
+	if (err < 0)
+		return err;
 	if (!known && value->ref)
 		return vfail(v, -EACCES, "reference may not be spilled at a variable offset\n");
 	vflow_write(v, r->frame, slot_mask(lo, hi), known && size == 8 ? slot_mask(lo, hi) : 0);
@@ -188,6 +191,8 @@ int vstack_helper(struct verifier *v, unsigned reg, const struct vreg *r, int64_
 	bool known = bounds_is_const(&r->b);
 	int err = check_stack(v, reg, r, lo, hi);
 
+	if (err == 0 && (access & ACCESS_WRITE))
+		err = vdynptr_untouched(v, f, lo, hi);
 	if (err == 0 && (must_be_init || !known))
 		err = stack_init(v, f, reg, lo, hi);
 	if (err < 0)

@@ -24,7 +24,8 @@ enum vkind {
 	V_RECORD, /* memory of a reserving helper */
 	V_FUNC,	  /* a function of the program */
 	V_TASK,	  /* the image of a task: readable */
-	V_DYNPTR, /* a dynptr that a callback got: for helpers only */
+	V_DYNPTR, /* a dynptr that a callback got: for helpers only; in a slot: one on the stack (vdynptr.c) */
+	V_MEM,	  /* memory behind a dynptr */
 };
 
 struct vreg {
@@ -33,17 +34,24 @@ struct vreg {
 	uint8_t frame; /* V_STACK: whose */
 	int32_t off;   /* pointers: the known part of the offset */
 	uint32_t id;   /* scalars of one value, pointers of one lookup share it; 0: none */
-	uint32_t ref;  /* V_RECORD: the reference */
-	uint32_t size; /* V_RECORD: bytes. V_FUNC: its first slot of program text */
+	uint32_t ref;  /* V_RECORD, V_DYNPTR: the reference */
+	uint32_t dyn;  /* V_MEM: id of the dynptr */
+	uint32_t size; /* V_RECORD, V_MEM: bytes. V_FUNC: its first slot of program text. V_DYNPTR: enum vdyn */
 	const struct map_info *map;
 	struct bounds b; /* scalars: the value. Pointers: the unknown part of the offset */
+};
+
+enum vdyn {
+	DYN_LOCAL = 1, /* of memory in a map's value */
+	DYN_RING,      /* of a record, which must be given up */
 };
 
 enum vbyte {
 	BYTE_NONE = 0, /* not written */
 	BYTE_MISC,
 	BYTE_ZERO,
-	BYTE_SPILL, /* of the slot's register, from the slot's lowest byte on */
+	BYTE_SPILL,  /* of the slot's register, from the slot's lowest byte on */
+	BYTE_DYNPTR, /* half of a dynptr: all 8 bytes */
 };
 
 struct vslot {
@@ -219,13 +227,27 @@ struct vhelper {
 	const struct proto *proto;
 	uint32_t helper;
 	const struct map_info *map;
-	uint32_t const_size; /* ARG_CONST_SIZE */
-	uint64_t max_size;   /* of an ARG_MEM_OUT */
-	uint32_t func;	     /* ARG_CALLBACK: its first slot */
-	uint32_t released;   /* reference */
+	uint32_t const_size;  /* ARG_CONST_SIZE */
+	uint64_t max_size;    /* of an ARG_MEM_OUT */
+	uint32_t func;	      /* ARG_CALLBACK: its first slot */
+	uint32_t released;    /* reference */
+	uint32_t dyn;	      /* ARG_DYNPTR: its id; 0: a callback's */
+	struct vreg made;     /* ARG_DYNPTR_NEW: where; kind V_NONE: none */
+	struct vreg given_up; /* ARG_DYNPTR_RING: where */
 };
 /* Holds R1 to R5 against c->proto and fills the rest of *c. */
 int vargs_check(struct verifier *v, struct vhelper *c) must_check;
+
+/* --- vdynptr.c --- */
+
+int vdynptr_arg(struct verifier *v, unsigned reg, unsigned type, struct vhelper *c) must_check;
+/* After the helper: what was made is there, what was given up is not. */
+void vdynptr_make(struct verifier *v, const struct vhelper *c, uint32_t id, uint32_t ref);
+void vdynptr_give_up(struct verifier *v, const struct vhelper *c);
+/* Bytes [lo, hi) of the frame are stored to: dynptrs there end; -EINVAL where one has a record. */
+int vdynptr_overwrite(struct verifier *v, struct vframe *f, int64_t lo, int64_t hi) must_check;
+/* A helper may write [lo, hi): no dynptr may be there. */
+int vdynptr_untouched(struct verifier *v, const struct vframe *f, int64_t lo, int64_t hi) must_check;
 
 /* --- valu.c, vbranch.c, vcall.c --- */
 

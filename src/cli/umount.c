@@ -15,6 +15,7 @@
 #include "control/mounts.h"
 
 #define PATIENCE_MS 20000
+#define BUSY_MS 320 /* the longest of the pauses after which what is busy is tried again */
 
 static int wait_end(int pidfd, const struct control_info *info, struct err *err)
 {
@@ -36,6 +37,18 @@ static int explain(const char *dir, int ret, struct err *err)
 	return ret;
 }
 
+/* Who only looks at a mount (df, status, a shell that completes a name) keeps it busy for that moment. */
+static int unmount_clean(const char *dir, struct err *err)
+{
+	int ret = mounts_unmount(dir, MOUNTS_CLEAN, err);
+
+	for (int ms = 20; ret == -EBUSY && ms <= BUSY_MS; ms *= 2) {
+		poll(NULL, 0, ms);
+		ret = mounts_unmount(dir, MOUNTS_CLEAN, err);
+	}
+	return ret;
+}
+
 static int unmount(const char *dir, struct err *err)
 {
 	struct mounts_entry m;
@@ -52,7 +65,7 @@ static int unmount(const char *dir, struct err *err)
 		return mounts_unmount(dir, MOUNTS_LAZY, err);
 	if (ask_find(dir, &info))
 		pidfd = (int)syscall(SYS_pidfd_open, info.head.pid, 0);
-	ret = mounts_unmount(dir, MOUNTS_CLEAN, err);
+	ret = unmount_clean(dir, err);
 	if (ret < 0)
 		return explain(dir, ret, err);
 	return wait_end(pidfd, &info, err);

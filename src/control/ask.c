@@ -12,9 +12,13 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/scope.h"
+
+#define PATIENCE_MS 5000u
+#define LEAST_MS 30u
 
 static bool same_user(int sock)
 {
@@ -24,10 +28,10 @@ static bool same_user(int sock)
 	return getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.uid == geteuid();
 }
 
-static int connect_in(const struct rundir *dir, const char *name)
+static int connect_in(const struct rundir *dir, const char *name, unsigned ms)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	struct timeval limit = {.tv_sec = 5};
+	struct timeval limit = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 	autoclose int sock = -1;
 	int n = snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s.sock", dir->path, name);
 
@@ -47,13 +51,18 @@ static int connect_in(const struct rundir *dir, const char *name)
 
 int ask_connect(const char *name)
 {
+	return ask_connect_within(name, PATIENCE_MS);
+}
+
+int ask_connect_within(const char *name, unsigned ms)
+{
 	struct rundir dir;
 	int ret = -ENOENT;
 
 	for (int i = 0; i < RUNDIR_CANDIDATES; i++) {
 		if (!rundir_candidate(i, &dir) || !rundir_trusted(&dir))
 			continue;
-		ret = connect_in(&dir, name);
+		ret = connect_in(&dir, name, ms);
 		if (ret >= 0)
 			break;
 	}
@@ -127,26 +136,51 @@ int ask_pool(int sock, struct control_attach *reply)
 	return fd < 0 ? -EPROTO : steal_fd(&fd);
 }
 
-static int visit(const struct rundir *dir, const char *file, int (*each)(void *, const struct control_info *),
-		 void *arg)
+struct round {
+	int (*each)(void *arg, const struct control_info *info);
+	void *arg;
+	uint64_t until; /* ms of now_ms(); 0: each has PATIENCE_MS */
+	unsigned silent;
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* Who comes after one that has used up the time has a moment yet: most answer in less. */
+static unsigned patience(const struct round *r)
+{
+	uint64_t now = now_ms();
+
+	if (!r->until)
+		return PATIENCE_MS;
+	return r->until > now + LEAST_MS ? (unsigned)(r->until - now) : LEAST_MS;
+}
+
+static int visit(struct round *r, const struct rundir *dir, const char *file)
 {
 	const char *suffix = strrchr(file, '.');
 	struct control_info info;
 	autoclose int sock = -1;
 	char name[64];
+	int ret;
 
 	if (!suffix || strcmp(suffix, ".sock") != 0 || suffix - file > (long)CONTROL_NAME_MAX)
 		return 0;
 	snprintf(name, sizeof(name), "%.*s", (int)(suffix - file), file);
 	if (!rundir_name_ok(name))
 		return 0;
-	sock = connect_in(dir, name);
-	if (sock < 0 || ask_info(sock, &info) < 0)
-		return 0;
-	return each(arg, &info);
+	sock = connect_in(dir, name, patience(r));
+	ret = sock < 0 ? sock : ask_info(sock, &info);
+	r->silent += ret == -ETIMEDOUT || ret == -EAGAIN;
+	return ret < 0 ? 0 : r->each(r->arg, &info);
 }
 
-int ask_each(int (*each)(void *arg, const struct control_info *info), void *arg)
+static int visit_all(struct round *r)
 {
 	struct rundir dir;
 	struct dirent *d;
@@ -158,9 +192,25 @@ int ask_each(int (*each)(void *arg, const struct control_info *info), void *arg)
 		if (!rundir_candidate(i, &dir) || !rundir_trusted(&dir) || !(list = opendir(dir.path)))
 			continue;
 		while (ret == 0 && (d = readdir(list)))
-			ret = visit(&dir, d->d_name, each, arg);
+			ret = visit(r, &dir, d->d_name);
 		closedir(list);
 	}
+	return ret;
+}
+
+int ask_each(int (*each)(void *arg, const struct control_info *info), void *arg)
+{
+	struct round r = {.each = each, .arg = arg};
+
+	return visit_all(&r);
+}
+
+int ask_each_within(unsigned ms, unsigned *silent, int (*each)(void *arg, const struct control_info *info), void *arg)
+{
+	struct round r = {.each = each, .arg = arg, .until = now_ms() + ms};
+	int ret = visit_all(&r);
+
+	*silent = r.silent;
 	return ret;
 }
 

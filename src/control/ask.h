@@ -14,6 +14,8 @@
  * -ETIMEDOUT in the calls below.
  */
 int ask_connect(const char *name) must_check;
+/* The same with another patience than five seconds. */
+int ask_connect_within(const char *name, unsigned ms) must_check;
 
 /* What the daemon says of itself. 0 or -errno. */
 int ask_info(int sock, struct control_info *info) must_check;
@@ -23,6 +25,11 @@ int ask_pool(int sock, struct control_attach *reply) must_check;
 
 /* Calls `each` with the answer of every daemon of this user that answers; stops where it returns nonzero. */
 int ask_each(int (*each)(void *arg, const struct control_info *info), void *arg);
+/*
+ * The same for who looks on and must not be held up by a daemon that is stopped: all of them together have `ms`
+ * to answer. *silent: how many did not.
+ */
+int ask_each_within(unsigned ms, unsigned *silent, int (*each)(void *arg, const struct control_info *info), void *arg);
 
 /* Finds the daemon whose mount is on `dir` (canonical). */
 bool ask_find(const char *dir, struct control_info *info);

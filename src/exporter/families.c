@@ -262,10 +262,13 @@ static const struct {
 
 static void write_own(struct text *t, const struct watch *w)
 {
-	static const struct text_family build = {"btfuse_exporter_build", TEXT_INFO, NULL, "The exporter."},
-					mounts = {"btfuse_mounts", TEXT_GAUGE, NULL, "Mounts that answer."},
-					orphans = {"btfuse_orphaned_pools", TEXT_GAUGE, NULL,
-						   "Pools whose daemon was killed; mounting again takes them over."};
+	static const struct text_family
+	    build = {"btfuse_exporter_build", TEXT_INFO, NULL, "The exporter."},
+	    mounts = {"btfuse_mounts", TEXT_GAUGE, NULL, "Mounts that answer."},
+	    orphans = {"btfuse_orphaned_pools", TEXT_GAUGE, NULL,
+		       "Pools whose daemon was killed; mounting again takes them over."},
+	    silent = {"btfuse_silent_mounts", TEXT_GAUGE, NULL,
+		      "Mounts whose daemon did not answer in time: it is stopped, or has no processor."};
 
 	text_begin(t, &build);
 	text_value(t, "_info", LABELS("version", BTFUSE_VERSION), 1);
@@ -273,6 +276,8 @@ static void write_own(struct text *t, const struct watch *w)
 	text_value(t, "", NULL, (double)w->n);
 	text_begin(t, &orphans);
 	text_value(t, "", NULL, (double)w->orphans);
+	text_begin(t, &silent);
+	text_value(t, "", NULL, w->silent);
 }
 
 /* ---- eBPF: of the user, no mount's --------------------------------------------------- */

@@ -21,7 +21,9 @@
 
 #include "base/compiler.h"
 #include "base/scope.h"
+#include "launch/build_id.h"
 #include "launch/copy_mode.h"
+#include "launch/images.h"
 #include "launch/stats.h"
 #include "launch/target.h"
 #include "sites/table.h"
@@ -167,33 +169,14 @@ static void *map_file(const char *path, size_t *len)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/* What has no build id can't be remembered. */
 static bool is_known(const struct table *t, const char *path)
 {
-	size_t len;
-	uint8_t *image = map_file(path, &len);
-	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)(void *)image;
-	bool found = true; /* what has no build id can't be remembered */
+	const struct site *sites;
+	uint8_t id[TABLE_ID_MAX];
+	uint32_t n = build_id_of(path, id);
 
-	if (image == NULL)
-		return true;
-	if (len > sizeof(*eh) && memcmp(image, ELFMAG, SELFMAG) == 0 && eh->e_phoff < len &&
-	    eh->e_phnum * sizeof(Elf64_Phdr) <= len - eh->e_phoff) {
-		const Elf64_Phdr *ph = (const Elf64_Phdr *)(void *)(image + eh->e_phoff);
-
-		for (unsigned i = 0; i < eh->e_phnum; i++) {
-			const struct site *sites;
-			const uint8_t *id;
-			uint32_t n;
-
-			if (ph[i].p_type != PT_NOTE || ph[i].p_offset > len || ph[i].p_filesz > len - ph[i].p_offset)
-				continue;
-			n = note_build_id(image + ph[i].p_offset, ph[i].p_filesz, &id);
-			if (n != 0)
-				found = t->header != NULL && table_find(t, id, n, &sites) >= 0;
-		}
-	}
-	munmap(image, len);
-	return found;
+	return n == 0 || (t->header != NULL && table_find(t, id, n, &sites) >= 0);
 }
 
 static int spawn_scanner(const char *scanner, const char *table, char **missing, int n)
@@ -211,6 +194,45 @@ static int spawn_scanner(const char *scanner, const char *table, char **missing,
 			return -errno;
 	}
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
+}
+
+/* What agents met and found without a call (agent/unknown.h): to be remembered, if it still exists. */
+static void add_seen(struct objects *l, const char *table)
+{
+	autofree char *seen = NULL, *mine = NULL, *line = NULL;
+	size_t room = 0;
+	ssize_t n;
+	FILE *in;
+
+	if (asprintf(&seen, "%s.seen", table) < 0 || access(seen, F_OK) != 0 ||
+	    asprintf(&mine, "%s.%d", seen, (int)getpid()) < 0 || rename(seen, mine) != 0)
+		return;
+	in = fopen(mine, "re");
+	while (in && (n = getline(&line, &room, in)) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] == '/')
+			add_object(l, line);
+	}
+	if (in)
+		fclose(in);
+	unlink(mine);
+}
+
+/* Where agents find the scanner: beside the table. */
+static void name_scanner(const char *scanner, const char *table)
+{
+	autofree char *path = absolute(scanner), *link = NULL, *mine = NULL;
+	char there[PATH_MAX];
+	ssize_t n;
+
+	if (!path || asprintf(&link, "%s.scan", table) < 0)
+		return;
+	n = readlink(link, there, sizeof(there));
+	if ((n == (ssize_t)strlen(path) && memcmp(there, path, (size_t)n) == 0) ||
+	    asprintf(&mine, "%s.%d", link, (int)getpid()) < 0)
+		return;
+	if (symlink(path, mine) == 0 && rename(mine, link) != 0)
+		unlink(mine);
 }
 
 /* The objects that run here, or are named, and that the table does not know: the list is the caller's. */
@@ -248,13 +270,15 @@ static void free_objects(struct objects *l)
 
 static int prepare(const struct run_options *o, const char *table)
 {
+	autofree char *scanner = locate_scanner(o);
 	struct objects l = {0};
 	int rc = 0;
 
+	if (scanner != NULL)
+		name_scanner(scanner, table);
+	add_seen(&l, table);
 	find_missing(o, table, &l);
 	if (l.n != 0) {
-		autofree char *scanner = locate_scanner(o);
-
 		rc = scanner == NULL ? -ENOENT : spawn_scanner(scanner, table, l.path, l.n);
 	}
 	free_objects(&l);
@@ -369,15 +393,6 @@ static char **carry(const char *agent, const char *table, const char *stats, con
 
 /* ---- images of patched code ---- */
 
-static bool older(const struct stat *a, const char *path)
-{
-	struct stat b;
-
-	return stat(path, &b) == 0 &&
-	       (a->st_mtim.tv_sec < b.st_mtim.tv_sec ||
-		(a->st_mtim.tv_sec == b.st_mtim.tv_sec && a->st_mtim.tv_nsec < b.st_mtim.tv_nsec));
-}
-
 /* Any program does, under an agent that makes images (agent/image.h): the scanner, which is ours, and has nothing to
  * scan. */
 static void make_images(const struct run_options *o, const char *agent, const char *table)
@@ -400,26 +415,15 @@ static void make_images(const struct run_options *o, const char *agent, const ch
 	posix_spawn_file_actions_destroy(&actions);
 }
 
-/*
- * With and without handlers for files other sites are patched. The stamp is newer
- * than what the images were made of, whether they could be made or not: without
- * them a program starts 0.2 ms later, which is no reason to try each time.
- */
+/* With and without handlers for files other sites are patched. */
 static void ensure_images(const struct run_options *o, const char *agent, const char *table)
 {
-	autofree char *dir = NULL, *stamp = NULL;
-	autoclose int fd = -1;
-	struct stat st;
+	autofree char *stamp = images_due(agent, table, o->handlers ? "files" : "none");
 
-	if (asprintf(&dir, "%s.img", table) < 0 || asprintf(&stamp, "%s/%s", dir, o->handlers ? "files" : "none") < 0)
+	if (stamp == NULL)
 		return;
-	if (stat(stamp, &st) == 0 && !older(&st, table) && !older(&st, agent))
-		return;
-	mkdir(dir, 0700);
 	make_images(o, agent, table);
-	fd = open(stamp, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		futimens(fd, NULL);
+	images_done(stamp);
 }
 
 static int report(const char *program, int err)

@@ -92,5 +92,11 @@ HELP(timer_set_callback);
 HELP(timer_start);
 HELP(timer_cancel);
 HELP(user_ring_drain);
+HELP(dynptr_from_mem);
 HELP(dynptr_read);
+HELP(dynptr_write);
+HELP(dynptr_data);
+HELP(ring_reserve_dynptr);
+HELP(ring_submit_dynptr);
+HELP(ring_discard_dynptr);
 #undef HELP

@@ -1,21 +1,13 @@
 /*
  * The user ring buffer's samples for programs: a callback gets each as a
- * read-only dynptr. A sample may go around the end of the ring, which programs
+ * dynptr. A sample may go around the end of the ring, which programs
  * see once: it is read in two pieces.
  */
-#include "maps/help.h"
+#include "maps/dynptr.h"
 #include "maps/ring.h"
 
 #define SAMPLES_MAX (128u * 1024)
 #define WAKEUP_FLAGS ((uint64_t)(BPF_RB_NO_WAKEUP | BPF_RB_FORCE_WAKEUP))
-
-/* As large as the kernel's struct bpf_dynptr, which is opaque. */
-struct sample {
-	struct map *m;
-	uint32_t at, size; /* place in the data */
-};
-
-_Static_assert(sizeof(struct sample) == sizeof(struct bpf_dynptr), "it stands for one");
 
 static int64_t drain(struct run *run, struct map *m, uint64_t fn, uint64_t ctx)
 {
@@ -24,7 +16,7 @@ static int64_t drain(struct run *run, struct map *m, uint64_t fn, uint64_t ctx)
 	while (n < SAMPLES_MAX) {
 		uint64_t at = 0, stop;
 		int64_t size = user_ring_peek(m, &at);
-		struct sample s;
+		struct dynptr s;
 
 		if (size == -EAGAIN)
 			continue;
@@ -32,7 +24,9 @@ static int64_t drain(struct run *run, struct map *m, uint64_t fn, uint64_t ctx)
 			break;
 		if (size < 0)
 			return size;
-		s = (struct sample){m, (uint32_t)((at + 8) & (m->max_entries - 1)), (uint32_t)size};
+		s = (struct dynptr){.data = addr(m),
+				    .size = (uint32_t)size | DYNPTR_SAMPLE,
+				    .at = (uint32_t)((at + 8) & (m->max_entries - 1))};
 		stop = run_callback(run, fn, addr(&s), ctx, 0, 0);
 		user_ring_taken(m, at, (uint64_t)size);
 		n++;
@@ -58,22 +52,4 @@ uint64_t help_user_ring_drain(uint64_t map, uint64_t fn, uint64_t ctx, uint64_t 
 	if ((flags & BPF_RB_FORCE_WAKEUP) || (n > 0 && !(flags & BPF_RB_NO_WAKEUP)))
 		mr->host->wake(mr, map_off(mr->t->pool, m));
 	return num(n);
-}
-
-uint64_t help_dynptr_read(uint64_t dst, uint64_t len, uint64_t src, uint64_t offset, uint64_t flags, struct run *run)
-{
-	const struct sample *s = ptr(src);
-	uint32_t n = (uint32_t)len, off = (uint32_t)offset, at, first;
-
-	if (flags)
-		return num(-EINVAL);
-	if (off > s->size || n > s->size - off) {
-		mem_zero(ptr(dst), n);
-		return num(-E2BIG);
-	}
-	at = (s->at + off) & (s->m->max_entries - 1);
-	first = min_of(n, s->m->max_entries - at);
-	mem_copy(ptr(dst), ring_data(s->m) + at, first);
-	mem_copy((char *)ptr(dst) + first, ring_data(s->m), n - first);
-	return 0;
 }

@@ -177,7 +177,13 @@ const run_fn maps_helpers[MAPS_HELPERS] = {
     [BPF_FUNC_timer_start] = help_timer_start,
     [BPF_FUNC_timer_cancel] = help_timer_cancel,
     [BPF_FUNC_user_ringbuf_drain] = help_user_ring_drain,
+    [BPF_FUNC_dynptr_from_mem] = help_dynptr_from_mem,
     [BPF_FUNC_dynptr_read] = help_dynptr_read,
+    [BPF_FUNC_dynptr_write] = help_dynptr_write,
+    [BPF_FUNC_dynptr_data] = help_dynptr_data,
+    [BPF_FUNC_ringbuf_reserve_dynptr] = help_ring_reserve_dynptr,
+    [BPF_FUNC_ringbuf_submit_dynptr] = help_ring_submit_dynptr,
+    [BPF_FUNC_ringbuf_discard_dynptr] = help_ring_discard_dynptr,
     [BPF_FUNC_get_smp_processor_id] = processor_id,
 };
 

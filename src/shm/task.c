@@ -218,7 +218,17 @@ static bool slot_clean(const struct task_slot *s)
 	       !load_relaxed(&s->nstale);
 }
 
-int task_attach(struct pool *pool, unsigned flags, struct task *t)
+/*
+ * A client's seats are counted before one is taken and after it is left: whoever
+ * dies in between has counted too many, and 0 says that there is none to look for.
+ */
+static void count_seats(struct pool *pool, uint32_t client, uint32_t n)
+{
+	if (client < POOL_CLIENTS)
+		fetch_add(&client_slot(pool, client)->tasks, n);
+}
+
+static int take_free_seat(struct pool *pool, unsigned flags, struct task *t)
 {
 	for (uint32_t i = 0; i < POOL_TASKS; i++) {
 		struct task_slot *s = task_slot(pool, i);
@@ -239,10 +249,24 @@ int task_attach(struct pool *pool, unsigned flags, struct task *t)
 	return -EUSERS;
 }
 
+int task_attach(struct pool *pool, unsigned flags, struct task *t)
+{
+	int err;
+
+	count_seats(pool, pool->client, 1);
+	err = take_free_seat(pool, flags, t);
+	if (err)
+		count_seats(pool, pool->client, -1u);
+	return err;
+}
+
 void task_detach(struct task *t)
 {
+	uint32_t client = seat_client(load_relaxed(&t->slot->seat));
+
 	check(t->slot->nheld == 0 && t->slot->nundo == 0 && t->slot->nhand == 0 && t->slot->nstale == 0);
 	store_release(&t->slot->seat, seat_word(SLOT_FREE, 0));
+	count_seats(t->pool, client, -1u);
 	t->slot = NULL;
 }
 
@@ -253,9 +277,13 @@ int task_inherit(struct task *t, uint32_t i, struct task *heir)
 
 	/* What a kernel has to be told is left to who can do that: the daemon. */
 	if (seat_state(seat) != SLOT_ZOMBIE || (s->nstale && !t->invalidate) || s->nheld || s->nundo ||
-	    s->nhand > TASK_HAND || s->nstale > TASK_STALE ||
-	    !cas(&s->seat, &seat, seat_word(SLOT_LIVE, t->pool->client)))
+	    s->nhand > TASK_HAND || s->nstale > TASK_STALE)
 		return 0;
+	count_seats(t->pool, t->pool->client, 1);
+	if (!cas(&s->seat, &seat, seat_word(SLOT_LIVE, t->pool->client))) {
+		count_seats(t->pool, t->pool->client, -1u);
+		return 0;
+	}
 	task_fill(heir, t->pool, t->flags, i);
 	heir->clock = t->clock;
 	heir->invalidate = t->invalidate;
@@ -295,6 +323,17 @@ static void bury_tasks_of(struct pool *pool, uint32_t c)
 	}
 }
 
+/* A slot that has just become ours: there is none, unless somebody left without it. */
+static void bury_left(struct pool *pool)
+{
+	uint32_t *n = &client_slot(pool, pool->client)->tasks;
+
+	if (!load_relaxed(n))
+		return;
+	bury_tasks_of(pool, pool->client);
+	store_relaxed(n, 0);
+}
+
 int client_attach(struct pool *pool)
 {
 	int err = -EUSERS;
@@ -303,7 +342,7 @@ int client_attach(struct pool *pool)
 	for (uint32_t i = 0; i < POOL_CLIENTS && err; i++) {
 		if (client_claim(pool, i)) {
 			pool->client = i;
-			bury_tasks_of(pool, i); /* there are none, unless somebody left without them */
+			bury_left(pool);
 			err = 0;
 		}
 	}
@@ -328,7 +367,7 @@ int client_resume(struct pool *pool)
 		    life_lock(pool, i, F_SETLK, F_WRLCK, &fl) != 0)
 			continue;
 		pool->client = i;
-		bury_tasks_of(pool, i);
+		bury_left(pool);
 		return 0;
 	}
 	return -ENOENT;

@@ -70,7 +70,9 @@ struct client_slot {
 	uint32_t guardian;    /* SLOT_EMBRYO: the client that made it */
 	uint64_t started;     /* CLOCK_BOOTTIME, ns */
 	uint64_t handle_lock; /* lock word of the client's handle table */
-	uint64_t spare[3];
+	uint32_t tasks;	      /* at least as many seats as its tasks have. Atomic; see task_attach */
+	uint32_t pad;
+	uint64_t spare[2];
 } cache_aligned;
 
 struct undo_entry {

@@ -1,7 +1,7 @@
 /*
  * bt-fuse-sites: finds the sites of ELF files and remembers them.
  *
- *	bt-fuse-sites -o TABLE FILE...	adds the files to a table file
+ *	bt-fuse-sites [-q] -o TABLE FILE...	adds the files to a table file; -q: and says nothing
  *	bt-fuse-sites -l FILE...	lists the sites of the files
  *
  * A FILE that is no x86-64 ELF image, or has no build id, is passed over.
@@ -36,15 +36,23 @@ static void list(const char *path, const struct scan_result *r)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: bt-fuse-sites -o TABLE FILE... | -l FILE...\n");
+	fprintf(stderr, "usage: bt-fuse-sites [-q] -o TABLE FILE... | -l FILE...\n");
 	return 2;
 }
 
 int main(int argc, char **argv)
 {
 	autofree struct scan_result *scans = calloc((size_t)argc, sizeof(*scans));
-	bool only_list = argc > 2 && strcmp(argv[1], "-l") == 0;
-	int first = only_list ? 2 : 3, n = 0, rc = 0;
+	bool quiet = argc > 1 && strcmp(argv[1], "-q") == 0, only_list;
+	int first, n = 0, rc = 0;
+
+	argc -= quiet;
+	argv += quiet;
+	only_list = argc > 2 && strcmp(argv[1], "-l") == 0;
+	first = only_list ? 2 : 3;
+	/* Started by an agent: standard error is its program's. */
+	if (quiet && !freopen("/dev/null", "we", stderr))
+		return 1;
 
 	if (scans == NULL || argc <= first || (!only_list && strcmp(argv[1], "-o") != 0))
 		return usage();

@@ -31,7 +31,8 @@ enum mark {
 	MARK_FUNC = 4,	 /* a function starts here */
 };
 
-#define HINT_DEPTH 24 /* instructions looked back for the number */
+#define HINT_DEPTH 24	    /* instructions looked back for the number */
+#define FUNCTION_MAX 65536u /* bytes; longer ones are not followed from their start */
 
 struct text {
 	const uint8_t *image;
@@ -378,6 +379,33 @@ static void mark_functions(struct text *t, const Elf64_Phdr *ph)
 	}
 }
 
+/* Is it an instruction, as one comes to it from the function's start? Where that is not near, perhaps. */
+static bool comes_to(const struct text *t, uint64_t at)
+{
+	uint64_t from = at;
+	struct insn in;
+
+	while (from > 0 && at - from < FUNCTION_MAX && !(t->mark[from] & MARK_FUNC))
+		from--;
+	if (!(t->mark[from] & MARK_FUNC))
+		return true;
+	while (from < at)
+		from += decode(t, from, &in) ? in.i.length : 1;
+	return from == at;
+}
+
+/* Most code has none. That is seen without disassembling all of it. */
+static bool occurs(const struct text *t)
+{
+	const uint8_t *end = t->code + t->size;
+
+	for (const uint8_t *p = t->code; (p = memmem(p, (size_t)(end - p), "\x0f\x05", 2)) != NULL; p++) {
+		if (comes_to(t, (uint64_t)(p - t->code)))
+			return true;
+	}
+	return false;
+}
+
 static int scan_text(struct text *t, const Elf64_Phdr *ph, unsigned phnum, struct scan_result *r)
 {
 	autofree uint8_t *mark = calloc(t->size + 16, 1);
@@ -391,6 +419,8 @@ static int scan_text(struct text *t, const Elf64_Phdr *ph, unsigned phnum, struc
 		if (ph[i].p_type == PT_GNU_EH_FRAME)
 			mark_functions(t, &ph[i]);
 	}
+	if (!occurs(t))
+		return 0;
 	sweep(t);
 	return collect(t, r);
 }

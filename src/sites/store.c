@@ -43,18 +43,21 @@ static bool known(const struct build *builds, unsigned n, const uint8_t *id, uin
 
 static unsigned gather(struct build *builds, const struct scan_result *scans, unsigned n, const struct table *old)
 {
-	unsigned count = 0;
+	bool full = old != NULL && old->header->objects + n > TABLE_OBJECTS_MAX / 4 * 3;
+	unsigned count = 0, fresh;
 
 	for (unsigned i = 0; i < n; i++) {
 		if (scans[i].id_len != 0 && !known(builds, count, scans[i].id, scans[i].id_len))
 			builds[count++] = (struct build){scans[i].id, scans[i].id_len, scans[i].sites, scans[i].count};
 	}
+	fresh = count;
 	for (uint32_t i = 0; old != NULL && i < old->header->objects; i++) {
 		const struct table_object *o = &old->objects[i];
 		struct build b = {o->id, o->id_len, NULL, 0};
 		int found = o->id_len <= TABLE_ID_MAX ? table_find(old, o->id, o->id_len, &b.sites) : -1;
 
-		if (found < 0 || known(builds, count, o->id, o->id_len))
+		/* What has no sites is soon found not to have any again. */
+		if (found < (full ? 1 : 0) || known(builds, fresh, o->id, o->id_len) || count == TABLE_OBJECTS_MAX)
 			continue;
 		b.count = (uint32_t)found;
 		builds[count++] = b;

@@ -14,7 +14,11 @@
 
 #include "vfs/internal.h"
 
-#define HIDDEN_FROM 8192 /* where descriptors of our own lie, if the limit allows it */
+/*
+ * Where descriptors of our own lie, if the limit allows it: above those that programs
+ * count on, and no higher, since each fork and exec copies the kernel's table up to the last.
+ */
+#define HIDDEN_FROM 500
 
 /* Kept over exec: the next image of the process uses it again. */
 static int hide(int fd)
@@ -153,6 +157,10 @@ long fd_take(struct vfs_thread *v)
 		fd = -EMFILE;
 	}
 	numbers_unlock(p);
+	if (fd >= 0 && unlikely(fd_store(p, fd) >= 0)) { /* the program closed it where no hook saw it */
+		fs_close(seat(v, (unsigned)fd_store(p, fd)), (uint32_t)fd);
+		store_release(&p->fd[fd], 0);
+	}
 	return fd;
 }
 
@@ -195,13 +203,21 @@ void fd_unpark(struct vfs_proc *p)
 	numbers_unlock(p);
 }
 
+/* Descriptors that are ours for good. */
+static bool is_kept(const struct vfs_proc *p, long fd)
+{
+	bool kept = fd == p->placeholder || fd == p->hidden;
+
+	for (unsigned i = 0; i < p->nmounts; i++)
+		kept |= fd == p->mount[i].fs.pool.fd;
+	return kept;
+}
+
 /* A number that the program does not have, though the kernel has something there. */
 static bool is_hidden(const struct vfs_proc *p, long fd)
 {
-	bool hidden = fd == p->placeholder || fd == p->hidden;
+	bool hidden = is_kept(p, fd);
 
-	for (unsigned i = 0; i < p->nmounts; i++)
-		hidden |= fd == p->mount[i].fs.pool.fd;
 	for (uint32_t i = 0; i < p->nparked; i++)
 		hidden |= fd == p->parked[i];
 	return hidden;
@@ -297,7 +313,7 @@ static long dup_to(struct vfs_thread *v, long from, long to, bool exec)
 	bool parked, held;
 	long err;
 
-	if ((unsigned long)to >= FS_HANDLES || (there < 0 && to == p->placeholder))
+	if ((unsigned long)to >= FS_HANDLES || (there < 0 && is_kept(p, to)))
 		return -EBADF;
 	if (there >= 0 && !is_real(p, to) && unlikely(fd_locked(p, to)))
 		drop_locks(v, to);
@@ -325,7 +341,7 @@ static long dup_any(struct vfs_thread *v, const struct vfs_call *c, bool exec)
 
 	if (fd_store(p, from) >= 0)
 		return dup_to(v, from, to, exec);
-	if (is_hidden(p, from))
+	if (is_hidden(p, from) || is_kept(p, to))
 		return -EBADF;
 	/* The kernel replaces what is there, a placeholder too. */
 	numbers_lock(p);
@@ -495,15 +511,6 @@ HANDLER(call_ioctl)
 static long close_span(struct vfs_thread *v, long from, long to, long flags)
 {
 	return from > to ? 0 : kernel_call(v, SYS_close_range, from, to, flags, 0);
-}
-
-static bool is_kept(const struct vfs_proc *p, long fd)
-{
-	bool kept = fd == p->placeholder || fd == p->hidden;
-
-	for (unsigned i = 0; i < p->nmounts; i++)
-		kept |= fd == p->mount[i].fs.pool.fd;
-	return kept;
 }
 
 HANDLER(call_close_range)

@@ -13,11 +13,13 @@
 #include "control/pools.h"
 #include "ring/ring.h"
 
+#define PATIENCE_MS 1000u /* with daemons that are stopped: a scraper waits some seconds at most */
+
 /* The daemon gives a descriptor that can write; what is kept of it cannot. */
 static int open_for_reading(const char *name)
 {
 	struct control_attach reply;
-	autoclose int sock = ask_connect(name);
+	autoclose int sock = ask_connect_within(name, PATIENCE_MS);
 	autoclose int fd = -1;
 	char path[32];
 	int look;
@@ -157,7 +159,7 @@ int watch_take(struct watch *w)
 	int ret;
 
 	*w = (struct watch){0};
-	ret = ask_each(add_mount, w);
+	ret = ask_each_within(PATIENCE_MS, &w->silent, add_mount, w);
 	if (ret == 0) {
 		pools_each(add_pool, w);
 		ret = watch_bpf(&w->bpf);

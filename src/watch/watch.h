@@ -64,7 +64,8 @@ struct watch_bpf {
 struct watch {
 	struct watch_mount **mount;
 	size_t n;
-	size_t orphans; /* pools that killed daemons left */
+	size_t orphans;	 /* pools that killed daemons left */
+	unsigned silent; /* daemons that did not answer in time */
 	struct watch_bpf bpf;
 };
 

@@ -80,11 +80,50 @@ static void drop_free(struct world *w, struct task *t)
 	}
 }
 
+/* The next map of task storage with an id above *id; NULL: there is none. */
+static struct map *next_storage(struct world *w, struct task *t, uint32_t *id)
+{
+	struct object o;
+	struct map *m;
+
+	while (object_next(w, t, *id, OBJECT_MAP, &o) == 0) {
+		*id = o.id;
+		m = o.type == BPF_MAP_TYPE_TASK_STORAGE ? map_at(&w->arena.pool, o.off) : NULL;
+		if (m)
+			return m;
+	}
+	return NULL;
+}
+
+void world_thread_ended(struct world *w, struct task *t, uint32_t tid)
+{
+	uint32_t id = 0;
+	struct map *m;
+
+	/* The map may be destroyed meanwhile: not its memory. */
+	run_enter(t);
+	while ((m = next_storage(w, t, &id)))
+		(void)!map_delete(t, m, &tid);
+	run_leave(t);
+}
+
+static void sweep_storage(struct world *w, struct task *t)
+{
+	uint32_t id = 0;
+	struct map *m;
+
+	run_enter(t);
+	while ((m = next_storage(w, t, &id)))
+		map_storage_sweep(t, m);
+	run_leave(t);
+}
+
 void world_clear_up(struct world *w, struct task *t)
 {
 	drop_free(w, t);
 	/* Only now, so that a seat is free when nothing is in its name. */
 	(void)!arena_recover(t, NULL);
 	object_collect(w, t);
+	sweep_storage(w, t);
 	arena_reap(t);
 }

@@ -103,6 +103,9 @@ void world_unmap(struct world *w);
 /* Drops what dead processes held, and all that hangs on nothing any more. Takes the world's lock. */
 void world_clear_up(struct world *w, struct task *t);
 
+/* Thread `tid` ends: what maps of task storage have of it goes. */
+void world_thread_ended(struct world *w, struct task *t, uint32_t tid);
+
 /* --- place.c, hosted --- */
 
 /* Path of this user's world, as the environment (BTFUSE_WORLD) names it. */

@@ -115,6 +115,8 @@ if command -v strace >/dev/null; then
 	cat >count.sh <<-'S'
 		for i in 1 2 3; do cat /etc/passwd >/dev/null; ls /etc >/dev/null; done
 	S
+	# Once before: what the agent meets for the first time it has looked through.
+	"$launcher" -a "$agent" -t "$table" bash count.sh >/dev/null
 	strace -f -o traced "$launcher" -a "$agent" -t "$table" -v bash count.sh 2>counted
 	# From where its agent is up until its next exec, a process (a forked one from its beginning): what the
 	# agent itself calls, to look at what is going to be executed, left out.

@@ -380,6 +380,78 @@ const struct vcase vcases[] = {
     CASE("tail call with a record in hand", -EINVAL, "reference leak", MOV_X(R6, R1), RESERVE(8), J_K(JEQ, R0, 0, 5),
 	 MOV_X(R1, R6), LD_MAP(R2, MAP_PROGS), MOV_K(R3, 0), CALL(tail_call), RETURN(0)),
 
+/* --- dynptrs: at fp - 16, of a value's bytes or of a record --- */
+#define DYN(reg, off) MOV_X(reg, FP), ADD_K(reg, off)
+/* Of 8 bytes in the value that R1 points to; 5 slots. */
+#define FROM_MEM MOV_K(R2, 8), MOV_K(R3, 0), DYN(R4, -16), CALL(dynptr_from_mem)
+/* 7 slots. */
+#define LOCAL LD_VALUE(R1, MAP_DATA, 0), MOV_K(R2, 8), MOV_K(R3, 0), DYN(R4, -16), CALL(dynptr_from_mem)
+#define RESERVE_DYN(n) LD_MAP(R1, MAP_RINGBUF), MOV_K(R2, n), MOV_K(R3, 0), DYN(R4, -16), CALL(ringbuf_reserve_dynptr)
+#define SUBMIT_DYN DYN(R1, -16), MOV_K(R2, 0), CALL(ringbuf_submit_dynptr)
+#define SLICE(n) DYN(R1, -16), MOV_K(R2, 0), MOV_K(R3, n), CALL(dynptr_data)
+    CASE("dynptr of a value, written and read", 0, NULL, LOCAL, ST(DW, FP, -24, 7), DYN(R1, -16), MOV_K(R2, 0),
+	 DYN(R3, -24), MOV_K(R4, 8), MOV_K(R5, 0), CALL(dynptr_write), DYN(R1, -32), MOV_K(R2, 8), DYN(R3, -16),
+	 MOV_K(R4, 0), MOV_K(R5, 0), CALL(dynptr_read), LDX(DW, R0, FP, -32), EXIT()),
+    CASE("slice of a dynptr", 0, NULL, LOCAL, SLICE(8), J_K(JEQ, R0, 0, 1), ST(DW, R0, 0, 5), RETURN(0)),
+    CASE("slice behind its end", -EACCES, "outside of the allowed memory range", LOCAL, SLICE(8), J_K(JEQ, R0, 0, 1),
+	 ST(DW, R0, 4, 5), RETURN(0)),
+    CASE("slice that may be null", -EACCES, "invalid mem access 'mem_or_null'", LOCAL, SLICE(8), ST(DW, R0, 0, 5),
+	 RETURN(0)),
+    CASE("slice of unknown length", -EACCES, "not a known constant", LDX(DW, R6, R1, 16), ALU64_K(AND, R6, 7), LOCAL,
+	 DYN(R1, -16), MOV_K(R2, 0), MOV_X(R3, R6), CALL(dynptr_data), RETURN(0)),
+    CASE("dynptr of the stack's memory", -EACCES, "Unsupported reg type fp", ST(DW, FP, -24, 0), DYN(R1, -24), FROM_MEM,
+	 RETURN(0)),
+    CASE("dynptr of read-only memory", -EACCES, "write into map forbidden", LD_VALUE(R1, MAP_RODATA, 0), FROM_MEM,
+	 RETURN(0)),
+    CASE("dynptr of more than the value", -EACCES, "outside of the allowed memory range", LD_VALUE(R1, MAP_DATA, 60),
+	 FROM_MEM, RETURN(0)),
+    CASE("dynptr that was not made", -EINVAL, "Expected an initialized dynptr", ST(DW, FP, -16, 0), ST(DW, FP, -8, 0),
+	 SLICE(8), RETURN(0)),
+    CASE("second half of a dynptr", -EINVAL, NULL, LOCAL, DYN(R1, -8), MOV_K(R2, 0), MOV_K(R3, 8), CALL(dynptr_data),
+	 RETURN(0)),
+    CASE("dynptr made on one way only", -EINVAL, "Expected an initialized dynptr", LDX(DW, R6, R1, 16),
+	 ST(DW, FP, -16, 0), ST(DW, FP, -8, 0), J_K(JEQ, R6, 0, 7), LOCAL, SLICE(8), RETURN(0)),
+    CASE("dynptr at an odd place", -EINVAL, "cannot pass in dynptr at an offset", LD_VALUE(R1, MAP_DATA, 0),
+	 MOV_K(R2, 8), MOV_K(R3, 0), DYN(R4, -12), CALL(dynptr_from_mem), RETURN(0)),
+    CASE("dynptr that reaches over the frame's end", -EINVAL, "cannot pass in dynptr at an offset",
+	 LD_VALUE(R1, MAP_DATA, 0), MOV_K(R2, 8), MOV_K(R3, 0), DYN(R4, -8), CALL(dynptr_from_mem), RETURN(0)),
+    CASE("dynptr in a value", -EACCES, "expected=fp, dynptr_ptr", LD_VALUE(R1, MAP_DATA, 0), MOV_K(R2, 8), MOV_K(R3, 0),
+	 LD_VALUE(R4, MAP_DATA, 16), CALL(dynptr_from_mem), RETURN(0)),
+    CASE("dynptr read as bytes", -EACCES, "invalid read from stack", LOCAL, LDX(DW, R0, FP, -16), EXIT()),
+    CASE("dynptr given to a helper as bytes", -EACCES, "invalid", LOCAL, DYN(R1, -16), MOV_K(R2, 8),
+	 LD_VALUE(R3, MAP_RODATA, 0), CALL(strncmp), EXIT()),
+    CASE("dynptr written by a helper", -EACCES, "potential write to dynptr", LOCAL, DYN(R1, -24), MOV_K(R2, 16),
+	 CALL(get_current_comm), RETURN(0)),
+    CASE("dynptr stored over, then used", -EINVAL, "Expected an initialized dynptr", LOCAL, ST(DW, FP, -8, 0), SLICE(8),
+	 RETURN(0)),
+    CASE("dynptr made again", 0, NULL, LOCAL, LOCAL, SLICE(8), J_K(JEQ, R0, 0, 1), ST(DW, R0, 0, 5), RETURN(0)),
+    CASE("slice used after its dynptr was made again", -EACCES, "invalid mem access 'scalar'", LOCAL, SLICE(8),
+	 J_K(JEQ, R0, 0, 9), MOV_X(R6, R0), LOCAL, ST(DW, R6, 0, 5), RETURN(0)),
+    CASE("slice used after its dynptr was stored over", -EACCES, "invalid mem access 'scalar'", LOCAL, SLICE(8),
+	 J_K(JEQ, R0, 0, 2), ST(DW, FP, -16, 0), ST(DW, R0, 0, 5), RETURN(0)),
+    CASE("record by dynptr", 0, NULL, RESERVE_DYN(8), SLICE(8), J_K(JEQ, R0, 0, 1), ST(DW, R0, 0, 5), SUBMIT_DYN,
+	 RETURN(0)),
+    CASE("record by dynptr, of a size that is not known", 0, NULL, LDX(DW, R2, R1, 16), LD_MAP(R1, MAP_RINGBUF),
+	 MOV_K(R3, 0), DYN(R4, -16), CALL(ringbuf_reserve_dynptr), SUBMIT_DYN, RETURN(0)),
+    CASE("record by dynptr forgotten", -EINVAL, "Unreleased reference", RESERVE_DYN(8), RETURN(0)),
+    CASE("record by dynptr forgotten where it failed", -EINVAL, "Unreleased reference", RESERVE_DYN(8),
+	 J_K(JNE, R0, 0, 4), SUBMIT_DYN, RETURN(0)),
+    CASE("record by dynptr submitted twice", -EINVAL, "Expected an initialized dynptr", RESERVE_DYN(8), SUBMIT_DYN,
+	 SUBMIT_DYN, RETURN(0)),
+    CASE("record by dynptr stored over", -EINVAL, "cannot overwrite referenced dynptr", RESERVE_DYN(8),
+	 ST(DW, FP, -16, 0), SUBMIT_DYN, RETURN(0)),
+    CASE("record by dynptr reserved over another", -EINVAL, "cannot overwrite referenced dynptr", RESERVE_DYN(8),
+	 RESERVE_DYN(8), SUBMIT_DYN, RETURN(0)),
+    CASE("slice used after the record was submitted", -EACCES, "invalid mem access 'scalar'", RESERVE_DYN(8), SLICE(8),
+	 MOV_X(R6, R0), SUBMIT_DYN, J_K(JEQ, R6, 0, 1), ST(DW, R6, 0, 5), RETURN(0)),
+    CASE("slice submitted as a record", -EACCES, "expected=ringbuf_mem", RESERVE_DYN(8), SLICE(8), J_K(JEQ, R0, 0, 3),
+	 MOV_X(R1, R0), MOV_K(R2, 0), CALL(ringbuf_submit), SUBMIT_DYN, RETURN(0)),
+    CASE("dynptr of a value submitted", -EINVAL, "Expected a dynptr of type ringbuf", LOCAL, SUBMIT_DYN, RETURN(0)),
+    CASE("tail call with a record by dynptr in hand", -EINVAL, "reference leak", MOV_X(R6, R1), RESERVE_DYN(8),
+	 MOV_X(R1, R6), TAIL(MAP_PROGS), SUBMIT_DYN, RETURN(0)),
+    CASE("dynptr of a caller used in a function", 0, NULL, LOCAL, DYN(R1, -16), CALL_LOCAL(2), RETURN(0), MOV_K(R2, 0),
+	 MOV_K(R3, 8), CALL(dynptr_data), J_K(JEQ, R0, 0, 1), ST(DW, R0, 0, 5), RETURN(0)),
+
 /* --- locks --- */
 #define LOCKED(rest) LOOKUP_OR(MAP_LOCKED, rest), MOV_X(R6, R0), MOV_X(R1, R6), ADD_K(R1, 4), CALL(spin_lock)
 #define UNLOCK MOV_X(R1, R6), ADD_K(R1, 4), CALL(spin_unlock)

@@ -161,7 +161,8 @@ int prog_load(struct rig *r, const struct bpf_insn *insns, uint32_t len, struct 
 	if (!err)
 		err = verify_prog(&p->prog, &opts, NULL);
 	if (err) {
-		printf("# %s", text);
+		for (char *rest = text, *line; (line = strsep(&rest, "\n"));)
+			printf("# %s\n", line);
 		prog_free(&p->prog);
 		return err;
 	}

@@ -454,6 +454,68 @@ static void test_drain(void)
 	rig_unmap(&rig, m);
 }
 
+/* A dynptr over a value: what is written through it is in the value; compiled and in the interpreter. */
+static void test_dynptr(void)
+{
+	static const struct bpf_insn over[] = {
+	    /* r6 = the value of key 0 */
+	    ST(W, 10, -4, 0), MOV_X(2, 10), ADD_K(2, -4), LD_MAP(1, 0), CALL(map_lookup_elem), J_K(JEQ, 0, 0, 37),
+	    MOV_X(6, 0),
+	    /* 12 bytes of it from 4 on; 5 are written at 7, and one too far */
+	    MOV_X(1, 6), ADD_K(1, 4), MOV_K(2, 12), MOV_K(3, 0), MOV_X(4, 10), ADD_K(4, -24), CALL(dynptr_from_mem),
+	    LDDW(7, 0x0504030201), STX(DW, 10, 7, -32), MOV_X(1, 10), ADD_K(1, -24), MOV_K(2, 7), MOV_X(3, 10),
+	    ADD_K(3, -32), MOV_K(4, 5), MOV_K(5, 0), CALL(dynptr_write), MOV_X(8, 0), MOV_X(1, 10), ADD_K(1, -24),
+	    MOV_K(2, 8), MOV_X(3, 10), ADD_K(3, -32), MOV_K(4, 5), MOV_K(5, 0), CALL(dynptr_write), STX(DW, 6, 0, 16),
+	    /* the last word of it, by a slice */
+	    MOV_X(1, 10), ADD_K(1, -24), MOV_K(2, 8), MOV_K(3, 4), CALL(dynptr_data), J_K(JEQ, 0, 0, 2),
+	    LDX(W, 0, 0, 0), EXIT(), MOV_K(0, 0), EXIT()};
+	struct map *m = make(BPF_MAP_TYPE_ARRAY, 4, 24, 1);
+	uint8_t want[24] = {[11] = 1, 2, 3, 4, 5}, v[24];
+	int64_t far = -E2BIG;
+	uint32_t key = 0;
+
+	memcpy(want + 16, &far, 8);
+	report(both(over, array_len(over), &m, 1, 0x05040302, 0x05040302) && map_lookup(&rig.t, m, &key, v, 0) == 0 &&
+		   memcmp(v, want, sizeof(v)) == 0,
+	       "a dynptr over a value");
+	rig_unmap(&rig, m);
+}
+
+/* A record by dynptr: as large as is wanted, never larger; one that fails is given up all the same. */
+static void test_ring_dynptr(void)
+{
+	static const struct bpf_insn record[] = {LDX(DW, 2, 1, 0),  LD_MAP(1, 0),
+						 MOV_K(3, 0),	    MOV_X(4, 10),
+						 ADD_K(4, -16),	    CALL(ringbuf_reserve_dynptr),
+						 MOV_X(6, 0),	    MOV_X(1, 10),
+						 ADD_K(1, -16),	    MOV_K(2, 0),
+						 MOV_K(3, 8),	    CALL(dynptr_data),
+						 J_K(JEQ, 0, 0, 1), ST(DW, 0, 0, 77),
+						 MOV_X(1, 10),	    ADD_K(1, -16),
+						 MOV_K(2, 0),	    CALL(ringbuf_submit_dynptr),
+						 MOV_X(0, 6),	    EXIT()};
+	struct map *m = make(BPF_MAP_TYPE_RINGBUF, 0, 0, 4096);
+	uint64_t ctx[12] = {24}, at = 0;
+	struct loaded p;
+	bool ok = prog_load(&rig, record, array_len(record), &m, 1, &p) == 0;
+
+	for (unsigned k = 0; ok && k < 2; k++) {
+		ok = (k ? prog_interp(&host, &p, ctx, sizeof(ctx)) : prog_run(&host, &p, ctx)) == 0 &&
+		     *ring_producer(m) == at + 32 && *(uint32_t *)(void *)(ring_data(m) + at) == 24 &&
+		     *(uint64_t *)(void *)(ring_data(m) + at + 8) == 77;
+		at += 32;
+	}
+	report(ok, "a record by dynptr");
+	ctx[0] = 4096;
+	ok = ok && (int64_t)prog_run(&host, &p, ctx) == -EINVAL;
+	ctx[0] = 1 << 24;
+	ok = ok && (int64_t)prog_run(&host, &p, ctx) == -E2BIG && *ring_producer(m) == at;
+	report(ok, "one that does not fit: EINVAL, or E2BIG from 16 MiB on");
+	if (p.prog.len)
+		prog_unload(&p);
+	rig_unmap(&rig, m);
+}
+
 struct fired {
 	struct timer_due last;
 	uint32_t n;
@@ -591,6 +653,8 @@ int main(void)
 	test_queue();
 	test_storage();
 	test_drain();
+	test_dynptr();
+	test_ring_dynptr();
 	test_timer();
 	test_complete();
 	rig_close(&rig, 0);

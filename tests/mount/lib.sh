@@ -113,10 +113,11 @@ mounted() {
 
 # The processes that have the mount's name as an argument, or in their mount options: the daemon.
 daemon_pid() {
-	local f
-	for f in $(grep -lszE -- "^(.*[,=])?${1:-$NAME}(,.*)?$" /proc/[0-9]*/cmdline || true); do
-		f=${f#/proc/}
-		echo "${f%/cmdline}"
+	local f pids
+	pids=$(grep -lszE -- "^(.*[,=])?${1:-$NAME}(,.*)?$" /proc/[0-9]*/cmdline | tr -dc '0-9\n' || true)
+	for f in $pids; do
+		# A child of its that has not become another program yet looks like it.
+		grep -qxF "$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$f/status" 2>/dev/null)" <<<"$pids" || echo "$f"
 	done
 }
 

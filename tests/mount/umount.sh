@@ -41,6 +41,15 @@ mount_fs
 (cd "$T" && "$BTFUSE" umount mnt/)
 CHECK_AT_END=
 
+say "while somebody has just looked in"
+mount_fs
+exec 7<"$M"
+{ sleep 0.1; } 7<"$M" & # holds it for as long as a look takes
+exec 7<&-
+"$BTFUSE" umount "$M" || die "one look keeps it busy"
+wait
+CHECK_AT_END=
+
 say "while a file is open"
 mount_fs
 exec 7>"$M/open"

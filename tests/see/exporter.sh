@@ -122,6 +122,21 @@ done
 wait "$churn" || die "mounting and unmounting failed"
 [ "$n" -ge 5 ] || die "only $n looks"
 
+say "a daemon that is stopped holds up nobody for long, and is missed"
+timeout 30 "$BTFUSE" mount --name "$NAME-2" "$T/other"
+pid=$(daemon_pid "$NAME-2")
+kill -STOP "$pid"
+start=$(date +%s%N)
+get GET /metrics
+took=$((($(date +%s%N) - start) / 1000000))
+"$BTFUSE" top --once --json --interval 10 >/dev/null || die "top does not get on"
+kill -CONT "$pid"
+grep -q "^btfuse_operations_total{mount=\"$NAME\"" "$T/reply" || die "this mount's metrics are gone"
+grep -q "^btfuse_operations_total{mount=\"$NAME-2\"" "$T/reply" && die "a stopped daemon has answered"
+grep -q '^btfuse_silent_mounts [1-9]' "$T/reply" || die "nothing is silent: $(grep silent "$T/reply")"
+[ "$took" -lt 4000 ] || die "a look took $took ms"
+timeout 30 "$BTFUSE" umount "$T/other"
+
 say "a port that is taken, and one that is none"
 timeout 10 "$BTFUSE" exporter --listen "${URL#http://}" >"$T/second" 2>&1 && die "two exporters on one port"
 grep -q 'Address already in use' "$T/second" || die "$(cat "$T/second")"

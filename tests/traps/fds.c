@@ -139,6 +139,32 @@ static void dup_shuffles(void)
 	same(open("f", O_RDONLY), a);
 }
 
+/* Descriptors of the agent's own lie in these: whoever takes their numbers is refused, and breaks nothing. */
+static void dup_over_hidden(void)
+{
+	int fd = new_file(), p[2], child, to;
+
+	must(pipe(p));
+	for (to = 490; to < 520; to++) {
+		int got = dup2(p[0], to), err = errno;
+
+		if (got != to)
+			same(err, EBADF);
+		else
+			same(dup2(fd, to), to);
+		if (got == to)
+			must(close(to));
+	}
+	child = fork();
+	if (child == 0) {
+		same(write(fd, "child", 5), 5);
+		_exit(0);
+	}
+	join(child);
+	same(write(fd, "+", 1), 1);
+	fd_holds(fd, "child+", 6);
+}
+
 static void seek_shared(void)
 {
 	int fd = new_file(), child;
@@ -420,6 +446,7 @@ static void largest_file(void)
 const struct check fd_traps[] = {{"open_ways", open_ways},
 				 {"close_ranges", close_ranges},
 				 {"dup_shuffles", dup_shuffles},
+				 {"dup_over_hidden", dup_over_hidden},
 				 {"seek_shared", seek_shared},
 				 {"flags_and_ioctls", flags_and_ioctls},
 				 {"locks_hold", locks_hold},

@@ -35,7 +35,7 @@ clear_away() {
 	trap - EXIT
 	trap '' INT TERM HUP
 	for pid in $LOADERS; do
-		kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+		kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
 	done
 	rm -rf "/dev/shm/bt-fuse-bpf.$(id -u).$BTFUSE_WORLD" "/dev/shm/bt-fuse-bpf.$(id -u).$BTFUSE_WORLD.wake"
 	[ "$status" = 0 ] || tail -n 20 "$T"/load*.out 2>/dev/null || true
