@@ -31,7 +31,7 @@
 #define TIMES 5 /* the least of so many: each eighth create fills a pocket, a tree turns now and then */
 
 static char page[PAGE];
-static int file; /* "data" of DIR, open */
+static int file; /* "data" of DIR, open; the child's */
 
 /* ---- What is counted: `n` goes up from call to call ----------------------------------- */
 
@@ -194,6 +194,7 @@ static void stop(void)
 
 static void child(const struct operation *op)
 {
+	must(file = open("data", O_RDWR), "data");
 	must(sys_call3(SYS_ptrace, PTRACE_TRACEME, 0, 0), "ptrace");
 	for (int n = 0; n < WARM + TIMES; n++) {
 		long ret;
@@ -325,6 +326,7 @@ static void prepare(void)
 {
 	must(file = open("data", O_CREAT | O_RDWR, 0600), "data");
 	must(pwrite(file, page, PAGE, 0), "data");
+	must(close(file), "data"); /* what is open for writing in a fork, the kernel hears of from then on */
 	must(mkdir("a", 0700), "a");
 	must(mkdir("a/b", 0700), "a/b");
 	must(mkdir("a/b/c", 0700), "a/b/c");
