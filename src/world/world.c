@@ -118,8 +118,15 @@ static void sweep_storage(struct world *w, struct task *t)
 	run_leave(t);
 }
 
+/* Who died with the table's lock is undone by who takes it: only then do the bits that it changed stand. */
+static void settle(struct world *w, struct task *t)
+{
+	(void)!txn_abort(t, table_begin(w, t));
+}
+
 void world_clear_up(struct world *w, struct task *t)
 {
+	settle(w, t);
 	drop_free(w, t);
 	/* Only now, so that a seat is free when nothing is in its name. */
 	(void)!arena_recover(t, NULL);

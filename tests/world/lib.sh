@@ -35,7 +35,9 @@ clear_away() {
 	trap - EXIT
 	trap '' INT TERM HUP
 	for pid in $LOADERS; do
-		kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
+		if kill "$pid" 2>/dev/null; then
+			wait "$pid" 2>/dev/null || true
+		fi
 	done
 	rm -rf "/dev/shm/bt-fuse-bpf.$(id -u).$BTFUSE_WORLD" "/dev/shm/bt-fuse-bpf.$(id -u).$BTFUSE_WORLD.wake"
 	[ "$status" = 0 ] || tail -n 20 "$T"/load*.out 2>/dev/null || true

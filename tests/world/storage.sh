@@ -5,7 +5,8 @@ PROGRAM=${TEST_PROGS:-$ROOT/build/tests/world}
 
 coproc TOOL { exec "$BTFUSE" load -- "$PROGRAM/test_storage" "$PROGRAM/storage.bpf.o" 2>tool.err; }
 LOADERS="$LOADERS $TOOL_PID"
-read -r -t 20 line <&"${TOOL[0]}" && [ "$line" = attached ] || die "not loaded: $(cat tool.err)"
+read -r -t 20 line <&"${TOOL[0]}" || die "not loaded: $(cat tool.err)"
+[ "$line" = attached ] || die "not loaded: $line"
 
 # expect VALUE COMMAND...
 expect() {
