@@ -43,6 +43,7 @@ nothing=$(for _ in 1 2 3 4 5; do "$bt" run -- "$bench" umask; done | between)
 load "$progs/empty.bpf.o"
 empty=$(for _ in 1 2 3 4 5; do "$bt" run -- "$bench" umask; done | between)
 unload
+gone=$(for _ in 1 2 3 4 5; do "$bt" run -- "$bench" umask; done | between)
 mkdir "$tmp/safe"
 : >"$tmp/safe/f"
 load --set "root=$tmp/safe" "$progs/readonly.bpf.o"
@@ -50,5 +51,6 @@ refused=$(for _ in 1 2 3 4 5; do "$bt" run -- "$bench" openat "$tmp/safe/f"; don
 unload
 row 'umask, not hooked' "$kernel" ''
 row 'umask under run, nothing attached' "$nothing" ''
+row 'the same, when programs have come and gone: added' "$(awk "BEGIN { printf \"%.1f\", $gone - $nothing }")" '2'
 row 'an empty program at its entry, added' "$(awk "BEGIN { printf \"%.1f\", $empty - $nothing }")" '15'
 row 'an openat that a policy by path refuses' "$refused" '150'

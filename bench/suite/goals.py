@@ -6,11 +6,11 @@ import re
 import subprocess
 import tempfile
 
-TITLE = "\nThe goals: calls under run, eBPF programs at calls, maps"
+TITLE = "\nThe goals: calls under run, eBPF programs at calls, maps, code"
 TABLE_ROUNDS = {"tiny": 1, "quick": 5}
 TABLE_ROUNDS_ELSE = 15
 # "hash lookup ...   6.1 ns   (goal 12)", "an empty program ...   9.3 ns   goal 15"
-LINE = re.compile(r"^\s*(?P<name>\S.*?)\s+(?P<value>-?[\d.]+) ns\s+\(?goal (?P<goal>[\d.]+)")
+LINE = re.compile(r"^\s*(?P<name>\S.*?)\s+(?P<value>-?[\d.]+) (?P<unit>ns|ms|times)\s+\(?goal (?P<goal>[\d.]+)")
 
 
 def goal(name, unit, value, wanted, reached):
@@ -34,7 +34,7 @@ def of_lines(command, environment):
     if done.returncode != 0:
         print(f"{os.path.basename(command[0])}: ended with status {done.returncode}")
     found = [LINE.match(line) for line in done.stdout.splitlines()]
-    return [goal(m["name"], "ns", float(m["value"]), float(m["goal"]), float(m["value"]) <= float(m["goal"])) for m in found if m]
+    return [goal(m["name"], m["unit"], float(m["value"]), float(m["goal"]), float(m["value"]) <= float(m["goal"])) for m in found if m]
 
 
 def all_goals(context, root, peers):
@@ -45,10 +45,12 @@ def all_goals(context, root, peers):
         found += of_calls(context, where["tmpfs"], where["run"])
     if context.mode == "tiny":
         return found
-    world, maps = (os.path.join(context.build, n) for n in ("bench/worldbench", "bench/bpf/mapbench"))
+    world, maps, code = (os.path.join(context.build, n) for n in ("bench/worldbench", "bench/bpf/mapbench", "bench/bpf/bpfbench"))
     if os.access(world, os.X_OK):
         found += of_lines([os.path.join(root, "bench/world.sh"), context.bt_fuse, os.path.join(context.build, "progs"), world],
                           context.environment)
     if os.access(maps, os.X_OK):
         found += of_lines([maps], context.environment)
+    if os.access(code, os.X_OK):
+        found += of_lines([code], context.environment)
     return found
