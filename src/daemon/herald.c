@@ -50,20 +50,37 @@ static void become(int fuse, int sock)
 	_exit(127);
 }
 
+/* Until it is the program anew, it looks like the daemon to who looks for that. */
+static void wait_for_exec(int up[2])
+{
+	char c;
+
+	close(up[1]);
+	while (read(up[0], &c, 1) < 0 && errno == EINTR)
+		;
+	close(up[0]);
+}
+
 int herald_start(struct herald *h, int fuse)
 {
-	int pair[2];
+	int pair[2], up[2];
 
 	h->sock = -1;
 	pthread_mutex_init(&h->mutex, NULL);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
+	if (pipe2(up, O_CLOEXEC) < 0) {
+		close(pair[0]);
+		close(pair[1]);
+		return -EMFILE;
+	}
 	h->pid = fork();
 	if (h->pid == 0) {
 		close(pair[0]);
 		become(fuse, pair[1]);
 	}
 	close(pair[1]);
+	wait_for_exec(up);
 	if (h->pid < 0) {
 		close(pair[0]);
 		return -EAGAIN;
