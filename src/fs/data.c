@@ -519,7 +519,7 @@ static int resize_locked(struct task *t, const struct fs_cred *cred, struct inod
 			 const struct setattr *also)
 {
 	bool trim;
-	int err = regular(i);
+	int err = t->life && i->gen != t->life ? -ESTALE : regular(i);
 
 	if (!err && size > (uint64_t)FS_SIZE_MAX)
 		err = -EFBIG;

@@ -323,6 +323,7 @@ struct fs_walk {
 	struct fs_name last; /* in `path`, or in `link` */
 	bool slash;	     /* slashes follow it: it must be a directory */
 	fs_ino ino;	     /* what it leads to; 0: there is no such name (only with -ENOENT), or FS_WALK_PARENT */
+	uint64_t gen;	     /* its generation: for struct task's `life`. 0: it is not known */
 	/* Room for symlinks on the way: 2 * (FS_SYMLINK_MAX + 1) bytes, the caller's, or NULL: -ELOOP at the first. */
 	char *link;
 };

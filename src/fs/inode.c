@@ -297,7 +297,7 @@ racy_read int fs_readlink(struct task *t, fs_ino ino, char *buf, size_t size)
 		err = seq_begin(t, &i->meta, &seq);
 		if (err)
 			return err;
-		err = inode_alive(i);
+		err = inode_meant(t, i);
 		if (!err && !S_ISLNK(load_relaxed(&i->mode)))
 			err = -EINVAL;
 		len = min_of(load_relaxed(&i->size), min_of(size, FS_SYMLINK_MAX));
@@ -435,7 +435,7 @@ static int build_acl(struct task *t, struct inode *i, uint32_t mode, uint64_t *s
 
 int setattr_check(struct task *t, const struct inode *i, const struct setattr *s)
 {
-	int err = inode_alive(i);
+	int err = inode_meant(t, i);
 
 	/* To take the bits is a chmod. */
 	if (!err && (s->set & FS_SET_NOBODY) && !is_owner(s->cred, i) && new_mode(s->cred, i, s->set, s->in) != i->mode)

@@ -144,6 +144,11 @@ static inline int inode_alive(const struct inode *i)
 	/* With nothing left that refers to it, it is in the hand of somebody who takes it apart. */
 	return load_relaxed(&i->nlink) || load_relaxed(&i->nopen) || load_relaxed(&i->kref) ? 0 : -ESTALE;
 }
+/* And it is the one that is meant. */
+static inline int inode_meant(const struct task *t, const struct inode *i)
+{
+	return unlikely(t->life) && load_relaxed(&i->gen) != t->life ? -ESTALE : inode_alive(i);
+}
 /* A regular file: 0, -EISDIR, -EINVAL, -ESTALE otherwise; -EUCLEAN where its size cannot be. */
 int regular(const struct inode *i);
 /* The inode's attributes. Under its lock, or to be validated. */

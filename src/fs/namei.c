@@ -398,6 +398,8 @@ static int link_once(struct task *t, const struct fs_cred *cred, struct look *l,
 	if (!err && !still(l))
 		err = -EAGAIN;
 	if (!err)
+		err = inode_meant(t, i);
+	if (!err)
 		err = link_allowed(fs, cred, l, i);
 	if (!err)
 		err = dirent_link(t, l->dir, cell, item, i);

@@ -114,6 +114,8 @@ int fs_open(struct task *t, const struct fs_cred *cred, fs_ino ino, int flags, u
 	txn_begin(t);
 	err = txn_lock(t, &i->meta);
 	if (!err)
+		err = inode_meant(t, i);
+	if (!err)
 		err = may_open(fs_of(t), cred, i, flags);
 	if (!err)
 		err = open_link(t, i, flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY), handle, file);

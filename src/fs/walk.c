@@ -21,6 +21,7 @@ struct walker {
 	const char *p, *end;
 	const char *behind; /* the component's end: the slashes that follow it, and the rest */
 	unsigned half;	    /* of w->link that is free */
+	uint64_t gen;	    /* of what was looked up last */
 };
 
 static void skip_slashes(struct walker *k)
@@ -56,6 +57,7 @@ static racy_read int step_down(struct walker *k, struct fs_name *name, fs_ino *i
 	if (!l.dir)
 		return -ESTALE;
 	do {
+		const struct inode *target;
 		const struct dirent *d;
 
 		err = seq_begin(k->t, &l.dir->meta, &l.seq);
@@ -71,6 +73,8 @@ static racy_read int step_down(struct walker *k, struct fs_name *name, fs_ino *i
 			err = -ENAMETOOLONG;
 		d = l.cell ? dirent_at(fs, l.cell) : NULL;
 		*ino = l.ino;
+		target = inode_at(fs, l.ino);
+		k->gen = l.ino && target ? load_relaxed(&target->gen) : 0;
 		*type = d ? (uint32_t)load_relaxed(&d->type) << 12 : 0;
 	} while (!seq_valid(&l.dir->meta, l.seq));
 	if (k->w->nvia < FS_WALK_VIA)
@@ -187,6 +191,7 @@ static int walk_one(struct walker *k, struct fs_name name, bool last)
 		return -ENOTDIR;
 	k->at = ino;
 	k->w->ino = last ? ino : 0;
+	k->w->gen = k->gen;
 	return 0;
 }
 
@@ -196,6 +201,7 @@ int fs_walk(struct task *t, const struct fs_cred *cred, struct fs_walk *w)
 
 	w->dir = 0;
 	w->ino = 0;
+	w->gen = 0;
 	w->slash = false;
 	w->last = (struct fs_name){0};
 	skip_slashes(&k);

@@ -151,6 +151,11 @@ struct task {
 	uint8_t drawn[4];
 	uint8_t told;	/* `invalidate` was called since who counts calls has set this to 0 */
 	uint32_t reads; /* see inode_accessed */
+	/*
+	 * Generation that the inode of the next calls must have, or they fail with -ESTALE: what a path has led to may
+	 * be gone, and its number used again. 0: any. For fs_open, fs_setattr, fs_link, fs_readlink and xattrs.
+	 */
+	uint64_t life;
 	/* Seconds and nanoseconds of CLOCK_REALTIME_COARSE; NULL: the system call. */
 	int (*clock)(int clock, struct timespec *ts);
 	/*

@@ -189,14 +189,19 @@ HANDLER(call_faccessat2)
 
 static long readlink_at(struct vfs_thread *v, int dir, const char *path, char *buf, long size)
 {
+	unsigned tries = 0;
 	struct where w;
 	long n;
 
 	if (size <= 0)
 		return -EINVAL;
-	n = locate(v, dir, path, LOCATE_NOFOLLOW, 0, &w);
-	if (!n)
-		n = fs_readlink(w.t, w.w.ino, v->path[1], min_of((size_t)size, FS_SYMLINK_MAX));
+	do {
+		n = locate(v, dir, path, LOCATE_NOFOLLOW, 0, &w);
+		if (n)
+			return n;
+		begin_meant(&w);
+		n = end_meant(&w, fs_readlink(w.t, w.w.ino, v->path[1], min_of((size_t)size, FS_SYMLINK_MAX)));
+	} while (walk_again(n, &tries));
 	return n > 0 && user_copy(buf, v->path[1], (size_t)n) ? -EFAULT : n;
 }
 
@@ -215,10 +220,18 @@ HANDLER(call_readlinkat)
 static long set_at(struct vfs_thread *v, int dir, const char *path, unsigned flags, unsigned set,
 		   const struct fs_attr *a)
 {
+	unsigned n = 0;
 	struct where w;
-	long err = locate(v, dir, path, flags, 0, &w);
+	long err;
 
-	return err ? err : fs_setattr(w.t, cred(v), w.w.ino, set, a, NULL);
+	do {
+		err = locate(v, dir, path, flags, 0, &w);
+		if (err)
+			return err;
+		begin_meant(&w);
+		err = end_meant(&w, fs_setattr(w.t, cred(v), w.w.ino, set, a, NULL));
+	} while (walk_again(err, &n));
+	return err;
 }
 
 static long set_fd(struct vfs_thread *v, long fd, unsigned set, const struct fs_attr *a)

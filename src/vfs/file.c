@@ -17,7 +17,8 @@ static long open_ino(struct vfs_thread *v, struct where *w, fs_ino ino, int flag
 
 	if (fd < 0)
 		return fd;
-	err = fs_open(w->t, cred(v), ino, flags & ~O_CLOEXEC, (uint32_t)fd);
+	begin_meant(w);
+	err = end_meant(w, fs_open(w->t, cred(v), ino, flags & ~O_CLOEXEC, (uint32_t)fd));
 	if (err) {
 		fd_give_back(v->proc, fd);
 		return err;
@@ -144,6 +145,7 @@ static long do_open(struct vfs_thread *v, int dir, const char *path, int flags, 
 {
 	bool excl = is_exclusive(flags);
 	unsigned how = flags & O_NOFOLLOW || excl ? LOCATE_NOFOLLOW : 0;
+	unsigned n = 0;
 	struct where w;
 	long ret;
 
@@ -164,7 +166,7 @@ static long do_open(struct vfs_thread *v, int dir, const char *path, int flags, 
 		}
 		ret = open_found(v, &w, flags, mode, found);
 		/* Made by somebody else between the look and the making: then it is to be opened. */
-	} while (ret == -EEXIST && !excl);
+	} while ((ret == -EEXIST && !excl) || walk_again(ret, &n));
 	if (ret == VFS_PASS) /* what was found is none of the store's to open */
 		ret = call_pass_from(v, dir);
 	return open_passed(v, ret);
@@ -440,6 +442,7 @@ HANDLER(call_ftruncate)
 HANDLER(call_truncate)
 {
 	struct fs_attr a = {.size = (uint64_t)c->a[1]};
+	unsigned n = 0;
 	struct where w;
 	long err;
 
@@ -447,10 +450,16 @@ HANDLER(call_truncate)
 		return -EINVAL;
 	if (v->proc->limited)
 		return VFS_PASS;
-	err = locate(v, AT_FDCWD, (const char *)c->a[0], 0, 0, &w);
-	if (!err && fs_kernel_marks(w.t, w.w.ino))
-		return VFS_PASS;
-	return err ? err : fs_setattr(w.t, cred(v), w.w.ino, FS_SET_SIZE, &a, NULL);
+	do {
+		err = locate(v, AT_FDCWD, (const char *)c->a[0], 0, 0, &w);
+		if (!err && fs_kernel_marks(w.t, w.w.ino))
+			return VFS_PASS;
+		if (err)
+			return err;
+		begin_meant(&w);
+		err = end_meant(&w, fs_setattr(w.t, cred(v), w.w.ino, FS_SET_SIZE, &a, NULL));
+	} while (walk_again(err, &n));
+	return err;
 }
 
 HANDLER(call_fallocate)

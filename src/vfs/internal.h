@@ -88,6 +88,7 @@ struct known_path {
 	uint64_t key; /* where it starts and how it was walked */
 	uint32_t epoch;
 	fs_ino ino;
+	uint64_t gen;
 	fs_ino dir; /* of the last component */
 	uint32_t nvia;
 	struct fs_via via[FS_WALK_VIA];
@@ -213,6 +214,27 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 static inline bool located_still(const struct where *w)
 {
 	return fs_walk_holds(w->t, w->via, w->w.nvia);
+}
+
+/*
+ * What a path has led to may be gone when a call comes to it, and its number be another
+ * file's: a call of the store between these two fails with -ESTALE then. walk_again(): the path
+ * is to be walked once more, a hundred times at most (`n`, 0 at first).
+ */
+static inline void begin_meant(const struct where *w)
+{
+	w->t->life = w->w.gen;
+}
+
+static inline long end_meant(const struct where *w, long ret)
+{
+	w->t->life = 0;
+	return ret;
+}
+
+static inline bool walk_again(long ret, unsigned *n)
+{
+	return unlikely(ret == -ESTALE) && (*n)++ < 100;
 }
 
 /* The kernel is to do a call with a path from `dir`: a real directory then. VFS_PASS, or -errno. */

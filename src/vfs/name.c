@@ -246,6 +246,7 @@ static long link_fd(struct vfs_thread *v, long fd, int to, const char *new)
 static long link_at(struct vfs_thread *v, int from, const char *old, int to, const char *new, int flags)
 {
 	struct where a, b;
+	unsigned n = 0;
 	long one, two, err;
 
 	if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
@@ -257,16 +258,19 @@ static long link_at(struct vfs_thread *v, int from, const char *old, int to, con
 		err = fd_make_real(v, from);
 		return err ? err : call_pass_from(v, to);
 	}
-	one = locate(v, from, old, flags & AT_SYMLINK_FOLLOW ? 0 : LOCATE_NOFOLLOW, 0, &a);
-	two = parent_of(v, to, new, 1, &b);
-	err = both(v, one, two, &a, &b, from, to);
-	if (err)
-		return err;
-	if (b.w.slash) {
-		err = fs_lookup(b.t, cred(v), b.w.dir, b.w.last, NULL);
-		return err ? err : -EEXIST;
-	}
-	err = link_ino(v, &b, a.w.ino);
+	do {
+		one = locate(v, from, old, flags & AT_SYMLINK_FOLLOW ? 0 : LOCATE_NOFOLLOW, 0, &a);
+		two = parent_of(v, to, new, 1, &b);
+		err = both(v, one, two, &a, &b, from, to);
+		if (err)
+			return err;
+		if (b.w.slash) {
+			err = fs_lookup(b.t, cred(v), b.w.dir, b.w.last, NULL);
+			return err ? err : -EEXIST;
+		}
+		begin_meant(&a);
+		err = end_meant(&a, link_ino(v, &b, a.w.ino));
+	} while (walk_again(err, &n));
 	if (err == VFS_PASS) {
 		err = fd_make_real(v, from);
 		return err ? err : call_pass_from(v, to);

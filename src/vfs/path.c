@@ -204,6 +204,7 @@ static bool recall(struct vfs_thread *v, struct where *w, const struct query *q)
 	w->via = q->slot->via;
 	w->w.nvia = q->slot->nvia;
 	w->w.ino = q->slot->ino;
+	w->w.gen = q->slot->gen;
 	w->w.dir = q->slot->dir;
 	w->w.last.len = 0;
 	w->w.slash = false;
@@ -218,6 +219,7 @@ static void remember(struct vfs_thread *v, const struct where *w, const struct q
 		return;
 	k->key = q->key;
 	k->ino = w->w.ino;
+	k->gen = w->w.gen;
 	k->dir = w->w.dir;
 	k->epoch = v->cred_epoch;
 	k->nvia = w->w.nvia;
@@ -287,6 +289,7 @@ static bool only_name(struct fs_walk *w)
 		return false;
 	w->dir = w->start;
 	w->ino = 0;
+	w->gen = 0;
 	w->last.s = p;
 	w->last.key = 0;
 	while (p < end && *p != '/')
