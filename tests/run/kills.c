@@ -197,8 +197,12 @@ int main(int argc, char **argv)
 	}
 	if (argc == 4 && strcmp(argv[1], "away") == 0) {
 		shared = shared_map(argv[2]);
-		store_release(&shared->away, (uint32_t)atoi(argv[3]));
+		/* Who failed while it was away may look when it is back: then one of the two says so. */
+		if (atoi(argv[3]))
+			store_release(&shared->away, 1);
 		fetch_add(&shared->pause, 1);
+		if (!atoi(argv[3]))
+			store_release(&shared->away, 0);
 		return 0;
 	}
 	dir = argc > 2 ? argv[2] : "";

@@ -34,8 +34,9 @@ struct hand {
 	struct worker *w;
 	uint64_t random;
 	unsigned thread;
-	bool child; /* one that may outlive its worker: keeps out of the worker's own directory */
-	int stats;  /* schedstat of this thread */
+	bool child;	/* one that may outlive its worker: keeps out of the worker's own directory */
+	uint32_t pause; /* as the step began */
+	int stats;	/* schedstat of this thread */
 	char own[160];
 };
 
@@ -125,7 +126,7 @@ static void note(struct hand *h, enum kind kind, const struct moment *from)
 static bool excused(struct hand *h, int err)
 {
 	if (err == ENOTCONN || err == ECONNABORTED || err == EIO)
-		return load_acquire(&h->w->shared->away);
+		return load_acquire(&h->w->shared->away) || load_acquire(&h->w->shared->pause) != h->pause;
 	return err == EPERM || err == ENOENT || err == EEXIST || err == ENOTEMPTY || err == ENOTDIR || err == EISDIR ||
 	       err == ENOSPC || err == ESTALE;
 }
@@ -248,6 +249,7 @@ static void step(struct hand *h, enum kind kind)
 {
 	struct moment from = look(h);
 
+	h->pause = from.pause;
 	switch (roll(h, h->child ? 3 : 4)) {
 	case 0:
 		append(h, kind);
