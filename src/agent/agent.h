@@ -16,8 +16,6 @@
 #include "agent/layout.h"
 #include "base/compiler.h"
 
-#define AGENT_NR 472 /* numbers below this can have a handler */
-
 struct sigtable;
 
 /*
@@ -71,6 +69,9 @@ _Static_assert(offsetof(struct agent_thread, pending) == T_PENDING, "entry.S");
 _Static_assert(offsetof(struct agent_thread, child) == T_CHILD, "entry.S");
 _Static_assert(offsetof(struct agent_thread, parent) == T_PARENT, "entry.S");
 _Static_assert(offsetof(struct agent_thread, clone_resume) == T_RESUME, "entry.S");
+_Static_assert(offsetof(struct agent_thread, user) == T_USER, "entry.S");
+_Static_assert(offsetof(struct agent_thread, calls) == T_CALLS, "entry.S");
+_Static_assert(offsetof(struct agent_thread, answered) == T_ANSWERED, "entry.S");
 _Static_assert(offsetof(struct agent_regs, rax) == R_RAX, "entry.S");
 _Static_assert(offsetof(struct agent_regs, rdi) == R_RDI, "entry.S");
 _Static_assert(offsetof(struct agent_regs, r9) == R_R9, "entry.S");
@@ -102,6 +103,18 @@ agent_handler agent_register(unsigned nr, agent_handler h);
  */
 typedef long (*agent_short)(void *user, const struct agent_regs *r);
 agent_short agent_register_short(unsigned nr, agent_short f);
+
+/*
+ * How `user` begins, where there are short ways. A call whose number has one and was
+ * given to agent_by_descriptor is handed on at once if bit 0 of ours[rdi] is not
+ * set, and *count goes up by one: before anything is saved, so that pipes and sockets
+ * hardly wait.
+ */
+struct agent_foreign {
+	const uint8_t *ours; /* FOREIGN_FDS of them */
+	uint64_t *count;
+};
+void agent_by_descriptor(unsigned nr);
 
 /*
  * `changed` is called in each thread's next caught call after *word has another

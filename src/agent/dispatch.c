@@ -11,23 +11,28 @@
 #include "sites/table.h"
 
 static agent_handler handlers[AGENT_NR];
-static agent_short shorts[AGENT_NR];
+agent_short agent_shorts[AGENT_NR];
+uint8_t agent_tests_descriptor[AGENT_NR];
+static bool by_descriptor[AGENT_NR];
+
+_Static_assert(offsetof(struct agent_foreign, ours) == F_OURS, "entry.S");
+_Static_assert(offsetof(struct agent_foreign, count) == F_COUNT, "entry.S");
 
 /* What agent_watch was given; at first a word that never changes. */
 static const uint32_t never;
-static const uint32_t *watched = &never;
-static uint32_t seen;
+const uint32_t *agent_watched = &never;
+uint32_t agent_watched_seen;
 static void (*on_change)(struct agent_thread *t);
 
 void agent_watch(const uint32_t *word, void (*changed)(struct agent_thread *t))
 {
 	on_change = changed;
-	store_release(&watched, word);
+	store_release(&agent_watched, word);
 }
 
 void agent_seen(uint32_t value)
 {
-	store_release(&seen, value);
+	store_release(&agent_watched_seen, value);
 }
 
 agent_handler agent_register(unsigned nr, agent_handler h)
@@ -58,9 +63,18 @@ agent_short agent_register_short(unsigned nr, agent_short f)
 
 	if (nr >= AGENT_NR)
 		return NULL;
-	old = load_relaxed(&shorts[nr]);
-	store_release(&shorts[nr], f);
+	old = load_relaxed(&agent_shorts[nr]);
+	store_release(&agent_shorts[nr], f);
+	store_release(&agent_tests_descriptor[nr], f && by_descriptor[nr]);
 	return old;
+}
+
+void agent_by_descriptor(unsigned nr)
+{
+	if (nr >= AGENT_NR)
+		return;
+	by_descriptor[nr] = true;
+	store_release(&agent_tests_descriptor[nr], load_relaxed(&agent_shorts[nr]) != NULL);
 }
 
 static long ask(struct agent_thread *t, struct agent_regs *r, unsigned long nr)
@@ -75,6 +89,7 @@ cold static void count_handed(struct agent_thread *t, unsigned nr)
 	stats_handed(nr, t->user && agent_hooks.why ? agent_hooks.why(t->user, nr) : STATS_WHY_AGENT);
 }
 
+/* What entry.S does itself where there is a short way, nothing has changed and nobody wants statistics. */
 void agent_dispatch(struct agent_thread *t, struct agent_regs *r)
 {
 	unsigned long nr = (unsigned long)r->rax;
@@ -85,9 +100,9 @@ void agent_dispatch(struct agent_thread *t, struct agent_regs *r)
 	if (unlikely(nr >= AGENT_NR))
 		return;
 	t->calls[nr]++;
-	if (unlikely(load_relaxed(watched) != load_relaxed(&seen)) && on_change)
+	if (unlikely(load_relaxed(agent_watched) != load_relaxed(&agent_watched_seen)) && on_change)
 		on_change(t);
-	f = load_relaxed(&shorts[nr]);
+	f = load_relaxed(&agent_shorts[nr]);
 	ret = f && t->user ? f(t->user, r) : ask(t, r, nr);
 	if (ret == AGENT_HAND_ON) {
 		r->resume = r->site;

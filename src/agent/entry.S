@@ -11,19 +11,33 @@
  */
 #include "agent/layout.h"
 
-	.macro save
+	/* With the number in rcx, flags in rax, the site in r11. */
+	.macro frame
 	lea	-R_FRAME(%rsp), %rsp
 	.cfi_def_cfa rsp, R_FRAME
+	mov	%r11, R_SITE(%rsp)
 	.cfi_offset rip, R_SITE-R_FRAME
+	mov	%rcx, R_RAX(%rsp)
+	mov	%rax, R_FLAGS(%rsp)
+	.endm
+
+	.macro save
 	mov	%rdi, R_RDI(%rsp)
 	mov	%rsi, R_RSI(%rsp)
 	mov	%rdx, R_RDX(%rsp)
 	mov	%r10, R_R10(%rsp)
 	mov	%r8, R_R8(%rsp)
 	mov	%r9, R_R9(%rsp)
-	mov	%rcx, R_RAX(%rsp)
-	mov	%rax, R_FLAGS(%rsp)
-	mov	%r11, R_SITE(%rsp)
+	.endm
+
+	/* Goes to `otherwise` where handlers may have changed, or somebody counts why calls are handed on. */
+	.macro unchanged reg, reg32, otherwise
+	cmpq	$0, stats_file(%rip)
+	jne	\otherwise
+	mov	agent_watched(%rip), \reg
+	mov	(\reg), \reg32
+	cmp	agent_watched_seen(%rip), \reg32
+	jne	\otherwise
 	.endm
 
 	/* Everything but rsp; rcx is where to go on. Loads only: may be begun again. */
@@ -58,11 +72,51 @@ function agent_entry
 	mov	%rax, %rcx
 	lahf
 	seto	%al
-	cmpl	$0, %gs:T_DEPTH
+	frame
+	/* A call with a descriptor that is none of ours goes on at once: agent.h, struct agent_foreign. */
+	cmp	$AGENT_NR, %rcx
+	jae	1f
+	lea	agent_tests_descriptor(%rip), %rax
+	cmpb	$0, (%rax,%rcx)
+	je	1f
+	mov	%gs:T_USER, %rax
+	test	%rax, %rax
+	je	1f
+	cmp	$FOREIGN_FDS, %edi
+	jae	1f
+	mov	F_OURS(%rax), %rax
+	mov	%edi, %ecx
+	testb	$1, (%rax,%rcx)
+	je	agent_foreign_call
+1:	cmpl	$0, %gs:T_DEPTH
 	jne	agent_busy
 	movl	$1, %gs:T_DEPTH
 	save
-	mov	%gs:T_SELF, %rdi
+	/* As agent_dispatch, for what has a short way. */
+	mov	R_RAX(%rsp), %rcx
+	cmp	$AGENT_NR, %rcx
+	jae	2f
+	lea	agent_shorts(%rip), %rax
+	mov	(%rax,%rcx,8), %rax
+	test	%rax, %rax
+	je	2f
+	mov	%gs:T_USER, %rdi
+	test	%rdi, %rdi
+	je	2f
+	unchanged %rdx, %edx, 2f
+	mov	%r11, R_RESUME(%rsp)
+	incl	%gs:T_CALLS(,%rcx,4)
+	mov	%rsp, %rsi
+	call	*%rax
+	mov	%rax, %rdx
+	neg	%rdx
+	jo	agent_leave		/* AGENT_HAND_ON */
+	mov	R_RAX(%rsp), %rcx
+	mov	%rax, R_RAX(%rsp)
+	incl	%gs:T_ANSWERED(,%rcx,4)
+	addq	$2, R_RESUME(%rsp)	/* SITE_SYSCALL */
+	jmp	agent_leave
+2:	mov	%gs:T_SELF, %rdi
 	mov	%rsp, %rsi
 	call	agent_dispatch
 	/* From here to the tail, a signal sends the thread back to agent_leave. */
@@ -87,15 +141,40 @@ agent_final:
 	.cfi_endproc
 	.size	agent_entry, .-agent_entry
 
-/* Someone is inside with this thread's page: an unseen child of it, say. Hand on. */
-function agent_busy
-	.cfi_startproc simple
-	.cfi_def_cfa rsp, 0
-	.cfi_register rip, r11
+	.macro hand_on
+	mov	R_FLAGS(%rsp), %eax
 	add	$0x7f, %al
 	sahf
-	mov	%rcx, %rax
+	mov	R_RAX(%rsp), %rax
+	lea	R_FRAME(%rsp), %rsp
+	.cfi_def_cfa rsp, 0
+	.cfi_register rip, r11
 	jmp	*%r11
+	.endm
+
+/* In no critical section: a handler may interrupt this, and leave it for good. */
+function agent_foreign_call
+	.cfi_startproc simple
+	.cfi_def_cfa rsp, R_FRAME
+	.cfi_offset rip, R_SITE-R_FRAME
+	unchanged %rax, %eax, 1b
+	mov	R_RAX(%rsp), %rcx
+	incl	%gs:T_CALLS(,%rcx,4)
+	mov	%gs:T_USER, %rax
+	test	%rax, %rax		/* a handler that forked may have come in between */
+	je	1f
+	mov	F_COUNT(%rax), %rax
+	incq	(%rax)
+1:	hand_on
+	.cfi_endproc
+	.size	agent_foreign_call, .-agent_foreign_call
+
+/* Someone is inside with this thread's page: an unseen child of it, say. */
+function agent_busy
+	.cfi_startproc simple
+	.cfi_def_cfa rsp, R_FRAME
+	.cfi_offset rip, R_SITE-R_FRAME
+	hand_on
 	.cfi_endproc
 	.size	agent_busy, .-agent_busy
 
@@ -148,6 +227,7 @@ function agent_clone
 	lahf
 	seto	%al
 	movl	$1, %gs:T_DEPTH
+	frame
 	save
 	mov	%gs:T_SELF, %rdi
 	mov	%rsp, %rsi

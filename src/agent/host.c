@@ -32,6 +32,13 @@ _Static_assert(offsetof(struct agent_regs, rax) == offsetof(struct vfs_call, nr)
 		   offsetof(struct agent_regs, r9) == offsetof(struct vfs_call, a[5]),
 	       "registers are a call");
 
+/* So does a thread of it begin as the engine wants it. */
+_Static_assert(sizeof(struct vfs_foreign) == sizeof(struct agent_foreign) &&
+		   offsetof(struct vfs_foreign, ours) == offsetof(struct agent_foreign, ours) &&
+		   offsetof(struct vfs_foreign, count) == offsetof(struct agent_foreign, count) &&
+		   VFS_FDS == FOREIGN_FDS,
+	       "descriptors of others");
+
 static struct vfs_proc *first; /* the process's state; a vfork child's thread has another */
 
 /* ---- What fs/ and vfs/ copy with ------------------------------------------------------ */
@@ -203,6 +210,13 @@ static void forgo(unsigned nr)
 		agent_register(nr, h);
 }
 
+static void register_short(unsigned nr)
+{
+	agent_register_short(nr, (agent_short)(uintptr_t)vfs_call_known);
+	if (vfs_by_descriptor(nr))
+		agent_by_descriptor(nr);
+}
+
 static void register_all(void)
 {
 	for (unsigned nr = 0; nr < AGENT_NR; nr++) {
@@ -216,7 +230,7 @@ static void register_all(void)
 		else if (nr == SYS_prctl || nr == SYS_seccomp)
 			agent_register(nr, handle_sandbox);
 		else if (!trace_on()) /* the tracer sees what handle_vfs sees */
-			agent_register_short(nr, (agent_short)(uintptr_t)vfs_call);
+			register_short(nr);
 	}
 }
 

@@ -7,6 +7,16 @@
 #define T_CHILD 16
 #define T_PARENT 24
 #define T_RESUME 32
+#define T_USER 112
+#define T_CALLS 152
+#define T_ANSWERED (T_CALLS + 4 * AGENT_NR)
+
+#define AGENT_NR 472 /* numbers below this can have a handler */
+
+/* struct agent_foreign */
+#define F_OURS 0
+#define F_COUNT 8
+#define FOREIGN_FDS 16384
 
 #define R_RAX 0
 #define R_RDI 8

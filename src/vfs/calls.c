@@ -185,6 +185,8 @@ static const bool by_descriptor[array_len(handlers)] = {
     [SYS_fsync] = true,	 [SYS_fdatasync] = true,  [SYS_fadvise64] = true, [SYS_fchmod] = true,	  [SYS_fchown] = true,
 };
 
+_Static_assert(VFS_FDS == FS_HANDLES && FD_OWNED == 1 && offsetof(struct vfs_thread, foreign) == 0, "vfs.h");
+
 static cold long again(struct vfs_thread *v, const struct vfs_call *c, long ret)
 {
 	for (int i = 1; (ret == -ESTALE || ret == -EREMOTE) && i < STALE_TRIES; i++) {
@@ -195,27 +197,35 @@ static cold long again(struct vfs_thread *v, const struct vfs_call *c, long ret)
 	return ret;
 }
 
-long vfs_call(struct vfs_thread *v, const struct vfs_call *c)
+long vfs_call_known(struct vfs_thread *v, const struct vfs_call *c)
 {
-	bool timed;
-	uint64_t start;
+	bool timed = metrics_due(&v->sampler);
+	uint64_t start = unlikely(timed) ? metrics_ticks() : 0;
 	long ret;
 
 	v->why = HANDED_ELSEWHERE;
-	if ((unsigned long)c->nr < array_len(by_descriptor) && by_descriptor[c->nr] &&
-	    fd_store(v->proc, (int)c->a[0]) < 0) {
-		count_passed(v);
-		return VFS_PASS;
-	}
-	timed = metrics_due(&v->sampler);
-	start = unlikely(timed) ? metrics_ticks() : 0;
-	ret = vfs_knows(c->nr) ? handlers[c->nr](v, c) : VFS_PASS;
+	ret = handlers[c->nr](v, c);
 	if (unlikely(ret == -ESTALE || ret == -EREMOTE))
 		ret = again(v, c, ret);
 	if (unlikely(timed))
 		count_time(v, c->nr, ret, start);
 	count_call(v, c->nr, ret);
 	return ret;
+}
+
+long vfs_call(struct vfs_thread *v, const struct vfs_call *c)
+{
+	v->why = HANDED_ELSEWHERE;
+	if (!vfs_knows(c->nr) || (by_descriptor[c->nr] && fd_store(v->proc, (int)c->a[0]) < 0)) {
+		count_passed(v);
+		return VFS_PASS;
+	}
+	return vfs_call_known(v, c);
+}
+
+bool vfs_by_descriptor(long nr)
+{
+	return (unsigned long)nr < array_len(by_descriptor) && by_descriptor[nr];
 }
 
 bool vfs_knows(long nr)

@@ -66,6 +66,7 @@ static int make_states(struct vfs_thread *v)
 	b->proc->place = *v->place;
 	b->thread->proc = b->proc;
 	b->thread->place = &b->proc->place;
+	seat_none(b->thread);
 	return 0;
 }
 
@@ -177,7 +178,7 @@ struct vfs_thread *vfs_fork_child(struct vfs_thread *parent)
 	if (b.proc)    /* the parent's is another; it goes on */
 		numbers_let_go(parent);
 	v->proc->fd_lock = v->proc->place.lock = v->place->lock = 0;
-	v->used = NULL;
+	seat_none(v);
 	for (uint32_t i = 0; i < v->proc->nmounts; i++)
 		if (fs_fork_child(&v->proc->mount[i].fs, b.seat[i]) != 0)
 			return NULL;
@@ -222,7 +223,7 @@ void vfs_exec_prepare(struct vfs_thread *v, bool carries)
 		if (v->seated & 1u << i)
 			task_detach(&v->task[i]);
 	v->seated = 0;
-	v->used = NULL;
+	seat_none(v);
 }
 
 void vfs_exec_failed(struct vfs_thread *v)

@@ -96,6 +96,8 @@ struct known_path {
 };
 
 struct vfs_thread {
+	struct vfs_foreign foreign;
+	uint64_t uncounted; /* what foreign.count is at while there is no seat */
 	struct vfs_proc *proc;
 	struct task task[VFS_MOUNTS];
 	uint32_t seated;   /* a bit a mount */
@@ -133,6 +135,12 @@ static inline struct task *seat(struct vfs_thread *v, unsigned i)
 		return seat_take(v, i);
 	v->used = &v->task[i];
 	return v->used;
+}
+/* It has left its seats, or has none yet. */
+static inline void seat_none(struct vfs_thread *v)
+{
+	v->used = NULL;
+	v->foreign = (struct vfs_foreign){v->proc->fd, &v->uncounted};
 }
 const struct fs_cred *cred_read(struct vfs_thread *v);
 static inline const struct fs_cred *cred(struct vfs_thread *v)

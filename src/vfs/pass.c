@@ -218,6 +218,8 @@ void go_passive(struct vfs_thread *v)
 	for (long fd = 0; fd < fd_end(v->proc); fd++)
 		fd_materialise(v, fd);
 	v->proc->passive = true;
+	if (v->used && v->used->count)
+		v->foreign.count = &v->used->count->handed[HANDED_PASSIVE];
 }
 
 void vfs_pass_all(struct vfs_thread *v)

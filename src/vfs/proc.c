@@ -194,6 +194,7 @@ int vfs_thread_start(struct vfs_proc *p, struct vfs_thread **out)
 		return (int)(long)v;
 	v->proc = p;
 	v->place = &p->place;
+	seat_none(v);
 	v->sampler.seed = (uint32_t)metrics_ticks();
 	metrics_rearm(&v->sampler);
 	*out = v;
@@ -218,6 +219,8 @@ cold struct task *seat_take(struct vfs_thread *v, unsigned i)
 	}
 	metrics_attach(t);
 	v->used = t;
+	if (t->count)
+		v->foreign.count = &t->count->handed[v->proc->passive ? HANDED_PASSIVE : HANDED_ELSEWHERE];
 	t->clock = v->proc->host.clock;
 	t->invalidate = v->proc->host.invalidate;
 	t->arg = &v->proc->mount[i].fs;

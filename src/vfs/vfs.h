@@ -104,6 +104,20 @@ unsigned vfs_why(const struct vfs_thread *v);
 bool vfs_knows(long nr);
 
 /*
+ * How a vfs_thread begins. A call of those that vfs_by_descriptor knows, with a
+ * first argument below VFS_FDS where bit 0 of ours[it] is not set, would be passed:
+ * it may be made without asking, and *count goes up by one.
+ */
+struct vfs_foreign {
+	const uint8_t *ours;
+	uint64_t *count;
+};
+#define VFS_FDS 16384u
+bool vfs_by_descriptor(long nr);
+/* vfs_call for a number that it knows and, by descriptor, after that look. */
+long vfs_call_known(struct vfs_thread *v, const struct vfs_call *c);
+
+/*
  * For who looks at calls (eBPF programs), in the thread that makes one. `v` may
  * be NULL: -ENOENT. Index of the mount on which an absolute path lies, or the
  * file of a descriptor; -ENOENT: on none.

@@ -156,7 +156,15 @@ static long do_utimens(int n)
 	return utimensat(AT_FDCWD, "data", NULL, 0);
 }
 
+/* By a descriptor that is none of the mount's, and a call that has to look further. */
 static long do_other(int n)
+{
+	char c;
+
+	return pread(1000, &c, 1, 0) == -1 ? 0 : -1;
+}
+
+static long do_close_other(int n)
 {
 	return close(-1) == -1 ? 0 : -1;
 }
@@ -176,7 +184,7 @@ static const struct operation {
     {"rmdir", do_rmdir, do_mkdir, NULL},      {"link", do_link, NULL, do_unlink},
     {"symlink", do_symlink, NULL, do_unlink}, {"rename", do_rename, NULL, NULL},
     {"chmod", do_chmod, NULL, NULL},	      {"utimens", do_utimens, NULL, NULL},
-    {"not-ours", do_other, NULL, NULL},
+    {"not-ours", do_other, NULL, NULL},	      {"close-not-ours", do_close_other, NULL, NULL},
 };
 
 /* ---- The child: calls it, and stops around the call that is counted ---------------------- */
