@@ -181,6 +181,13 @@ static void truncate_to_nothing(struct task *t)
 {
 	resize(t, 0);
 }
+/* One call is one change, whatever it sets. */
+static void truncate_and_more(struct task *t)
+{
+	struct fs_attr a = {.size = 5000, .mode = 0640, .uid = 7, .mtime = {1000, 1}};
+
+	must(fs_setattr(t, NULL, target(t), FS_SET_SIZE | FS_SET_MODE | FS_SET_UID | FS_SET_MTIME, &a, NULL));
+}
 static void truncate_sparse(struct task *t)
 {
 	resize(t, (1ull << 30) + 100);
@@ -230,6 +237,7 @@ const struct op ops_data[] = {
     {"truncate up, inline", inline_target, NULL, truncate_up_inline, 0},
     {"truncate up, leaving inline", inline_target, NULL, truncate_up, OP_STEPWISE},
     {"truncate down", scene, NULL, truncate_down, 0},
+    {"truncate down, with mode, owner and time", scene, NULL, truncate_and_more, 0},
     {"truncate down, with holes", holey_target, NULL, truncate_down_far, 0},
     {"truncate many pieces to nothing", pieces_target, NULL, truncate_to_nothing, 0},
     {"truncate 3 MiB to nothing", large_target, NULL, truncate_to_nothing, 0},
