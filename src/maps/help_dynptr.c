@@ -28,7 +28,7 @@ static void find(const struct dynptr *d, uint32_t off, uint32_t len, struct piec
 	uint32_t at;
 
 	p[0] = (struct piece){(char *)ptr(d->data) + off, len};
-	p[1] = (struct piece){NULL, 0};
+	p[1] = (struct piece){p[0].at, 0};
 	if (!(d->size & DYNPTR_SAMPLE))
 		return;
 	at = (d->at + off) & (m->max_entries - 1);
