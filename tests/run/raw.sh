@@ -26,6 +26,7 @@ served "$raw" "$M/f"
 served "$raw" "$M/f"
 say "as a child of a shell, and a library that is loaded"
 rm -r "$T/cache"
+# shellcheck disable=SC2016
 served sh -c '"$0" "$1"; true' "$raw" "$M/f"
 rm -r "$T/cache"
 served "$raw" "$M/f" "$library"
@@ -37,10 +38,12 @@ for i in 1 2; do
 	[ "$(count unknown)" = $((2 - i)) ] || die "run $i: $(cat "$T/stats")"
 done
 cp /bin/false "$T/false"
+# shellcheck disable=SC2016
 "$BTFUSE" run --mount "$M" -- sh -c '"$0" || rm "$0"' "$T/false"
 "$BTFUSE" run --mount "$M" -- true
 
 say "where the scanner cannot run, it goes without"
+# shellcheck disable=SC2016
 "$BTFUSE" run --mount "$M" -- sh -c 'ln -sf /nonexistent "$0"/cache/bt-fuse/sites.*.scan; cp "$1" "$2/git"; "$2/git" --version >"$3"' \
 	"$T" "$(command -v git)" "$T" "$M/f"
 grep -q version "$M/f" || die "git has said: $(cat "$M/f")"

@@ -46,7 +46,7 @@ runs=$(bpf program_runs_total at=enter)
 
 say "by eight processes at once, and by killed ones"
 pids=()
-for n in 1 2 3 4 5 6 7 8; do
+for _ in 1 2 3 4 5 6 7 8; do
 	"$BTFUSE" run --mount "$M" -- "$WORK" "$M" 100 >/dev/null &
 	pids+=($!)
 done

@@ -127,7 +127,7 @@ is_empty() {
 eventually is_empty || die "left: $(python3 "$SEE/scrape.py" "$URL/metrics" |
 	grep -E "^btfuse_(inodes|open_files|processes|tasks|ring_[a-z]*)\{mount=\"$NAME\"")
 $("$BTFUSE" top --mount "$M" --once --json)
-$(ps -eo pid,ppid,stat,wchan:20,args | grep -E "[ /]see-work |$NAME")"
+$(pgrep -af "[ /]see-work |$NAME")"
 [ "$(value btfuse_blocks state=used)" -le 16 ] || die "$(value btfuse_blocks state=used) blocks are in use"
 kill "$top"
 wait "$top" 2>/dev/null || true
