@@ -70,9 +70,15 @@ static int table_map(struct table *t, size_t *len)
 	return (int)rc;
 }
 
-static bool wanted(const struct site *s, const void *arg)
+static bool wanted_of_libc(const struct site *s, const void *arg)
 {
 	return dispatch_wanted(s->nr);
+}
+
+/* Elsewhere a number that cannot be followed may be anything: what goes by rax is right for all. */
+static bool wanted(const struct site *s, const void *arg)
+{
+	return s->nr == SITE_NR_UNKNOWN || dispatch_wanted(s->nr);
 }
 
 /*
@@ -223,20 +229,26 @@ static bool has_image(const struct link_map *m, uint64_t vdso)
 	return m->l_addr != 0 && m->l_addr != vdso && m->l_addr != (uint64_t)agent_image;
 }
 
+static bool is_libc(const struct link_map *m)
+{
+	static const char name[] = "/libc.so.6";
+	size_t n = mem_length(m->l_name);
+
+	return n >= sizeof(name) - 1 && memcmp(m->l_name + n - (sizeof(name) - 1), name, sizeof(name)) == 0;
+}
+
 /*
  * A C library whose sites are not known: the agent would see the calls of
  * others and miss the signals, forks and execs that it has to see.
  */
 static bool is_unknown_libc(const struct table *t, const struct link_map *m)
 {
-	static const char name[] = "/libc.so.6";
-	size_t n = mem_length(m->l_name);
 	struct image im;
 	const struct site *sites;
 	const uint8_t *id = NULL;
 	uint32_t id_len;
 
-	if (n < sizeof(name) - 1 || memcmp(m->l_name + n - (sizeof(name) - 1), name, sizeof(name)) != 0)
+	if (!is_libc(m))
 		return false;
 	im = image_at(m->l_addr);
 	id_len = image_id(&im, &id);
@@ -261,7 +273,11 @@ static int patch_objects(const struct table *t, const struct image *program, uin
 		if (!has_image(m, vdso))
 			continue;
 		im = image_at(m->l_addr);
-		done += patch_object(t, &im, m->l_addr == loader ? wanted_of_loader : wanted, m->l_name);
+		done += patch_object(t, &im,
+				     m->l_addr == loader ? wanted_of_loader
+				     : is_libc(m)	 ? wanted_of_libc
+							 : wanted,
+				     m->l_name);
 	}
 	return done;
 }
