@@ -178,6 +178,9 @@ static void forget_inode(struct session *s, struct task *t, const struct stale_i
 	}
 	if ((item->marks & FS_MARK_OWNER) && !settled)
 		ask_again(s, t, item->ino);
+	/* The looker's own look has marked the attributes again: each change to come would be told, and nobody asks. */
+	else if (settled)
+		drop(s, t, item->ino, FS_MARK_ATTR);
 }
 
 /* ---- By number ------------------------------------------------------------------------- */
