@@ -222,18 +222,18 @@ static void put_in_place(struct vfs_thread *v, long real, long fd, const struct 
 		sys_close((int)real);
 }
 
-int fd_make_real(struct vfs_thread *v, long fd)
+static bool is_virtual(const struct vfs_proc *p, long fd)
+{
+	return fd_store(p, fd) >= 0 && !(load_relaxed(&p->fd[fd]) & FD_REAL);
+}
+
+static int try_to_make_real(struct vfs_thread *v, long fd)
 {
 	struct vfs_proc *p = v->proc;
 	const struct lead was = lead_of(v, fd);
 	struct filler f = {.n = 0};
 	long real;
 
-	if (was.store < 0)
-		return 0;
-	v->why = HANDED_REAL;
-	if (load_relaxed(&p->fd[fd]) & FD_REAL)
-		return 0;
 	fd_unpark(p);
 	if (unlikely(fd_locked(p, fd)))
 		fill_below(p, fd, &f);
@@ -245,6 +245,18 @@ int fd_make_real(struct vfs_thread *v, long fd)
 	while (f.n)
 		sys_close(f.fd[--f.n]);
 	return (int)min_of(real, 0);
+}
+
+/* What the number leads to, or its flags (F_SETFL, by whoever shares the file), may change meanwhile: then once more. */
+int fd_make_real(struct vfs_thread *v, long fd)
+{
+	int err = 0;
+
+	if (fd_store(v->proc, fd) >= 0)
+		v->why = HANDED_REAL;
+	while (!err && is_virtual(v->proc, fd))
+		err = try_to_make_real(v, fd);
+	return err;
 }
 
 /* It is the kernel's alone from now on. */
