@@ -813,24 +813,26 @@ int64_t fs_copy_range(struct task *t, const struct fs_cred *cred, fs_ino in, int
 	struct inode *from = inode_at(fs_of(t), in), *to = inode_at(fs_of(t), out);
 	char piece[BLOCK_SIZE];
 	int64_t n = 0, done = 0, room;
+	bool due;
 
 	if (!from || !to)
 		return -ESTALE;
 	if (in_off < 0 || out_off < 0 || len > INT64_MAX)
 		return -EINVAL;
 	room = copy_room(from, (uint64_t)in_off, to, (uint64_t)out_off, len);
+	due = inode_access_due(from); /* within one file, what is written may have it look as if it were not */
 	while (done < room) {
 		/* To the next block boundary of the target: then every piece is one block there. */
 		uint64_t want = min_of((uint64_t)(room - done), BLOCK_SIZE - (uint64_t)(out_off + done) % BLOCK_SIZE);
 
-		n = fs_read(t, in, piece, want, in_off + done, done ? FS_IO_NOATIME : 0);
+		n = fs_read(t, in, piece, want, in_off + done, FS_IO_NOATIME);
 		if (n > 0)
 			n = fs_write(t, cred, out, piece, (size_t)n, out_off + done, 0, NULL);
 		if (n <= 0)
 			break;
 		done += n;
 	}
-	if (done) /* and last, as in Linux: within one file it is later than mtime */
-		inode_accessed(t, from);
+	if (done) /* last, as in Linux: within one file it is later than mtime */
+		inode_accessed_if(t, from, due || inode_access_due(from));
 	return room < 0 ? room : done ? done : n;
 }

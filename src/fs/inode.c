@@ -259,15 +259,24 @@ static inline bool before(const struct inode *i, enum inode_time a, enum inode_t
 #define DAY_READS 64u /* a thread looks at the clock for that at its first read, and at each 64th */
 
 /* As mount(8) describes relatime: not since the last change, or a day ago. */
+bool inode_access_due(const struct inode *i)
+{
+	return before(i, TIME_ACCESS, TIME_MODIFY) || before(i, TIME_ACCESS, TIME_CHANGE);
+}
+
 void inode_accessed(struct task *t, struct inode *i)
 {
-	bool seen = !before(i, TIME_ACCESS, TIME_MODIFY) && !before(i, TIME_ACCESS, TIME_CHANGE);
+	inode_accessed_if(t, i, inode_access_due(i));
+}
+
+void inode_accessed_if(struct task *t, struct inode *i, bool due)
+{
 	struct fs_time now;
 
-	if (likely(seen) && t->reads++ % DAY_READS)
+	if (likely(!due) && t->reads++ % DAY_READS)
 		return;
 	now = time_now(t);
-	if (seen && now.sec - load_relaxed(&i->sec[TIME_ACCESS]) < DAY)
+	if (!due && now.sec - load_relaxed(&i->sec[TIME_ACCESS]) < DAY)
 		return;
 	if (now.sec == load_relaxed(&i->sec[TIME_ACCESS]) && now.nsec == load_relaxed(&i->nsec[TIME_ACCESS]))
 		return; /* read and written in the same tick */

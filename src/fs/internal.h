@@ -126,11 +126,11 @@ static inline void modify(struct task *t, struct inode *i, struct fs_time now)
 	set_time(t, i, TIME_MODIFY, now);
 	set_time(t, i, TIME_CHANGE, now);
 }
-/* It was read: atime as relatime does. Without locks; failing is no error. */
-void inode_accessed(struct task *t, struct inode *i);
-
 /* It was read: atime as relatime does. Failing is no error. */
 void inode_accessed(struct task *t, struct inode *i);
+/* The same in two steps: is it due by what was changed since the last access? And then, with that answer. */
+bool inode_access_due(const struct inode *i);
+void inode_accessed_if(struct task *t, struct inode *i, bool due);
 
 /* Locks the meta words of two inodes in order, of one and the same once. */
 int lock_two(struct task *t, struct inode *a, struct inode *b) must_check;

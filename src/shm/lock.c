@@ -119,7 +119,7 @@ cold static int sleep_while(struct task *t, uint64_t *word, uint64_t seen)
 		err = owner_look(t, word, seen);
 		if (err > 0)
 			waited_for_dead(t, slept + clock_us(CLOCK_THREAD_CPUTIME_ID) - cpu);
-		else if (may_live(t, word, seen))
+		else if (!err && may_live(t, word, seen))
 			slept = 0;
 	} while (!err && load_acquire(word) == seen);
 	return min_of(err, 0);
