@@ -205,16 +205,25 @@ HANDLER(call_openat2)
 /* Mapped through the mount, or a limit that the kernel enforces: from here on by a real descriptor. */
 static struct task *hand_over(struct vfs_thread *v, long fd)
 {
-	fd_materialise(v, fd);
+	v->refused = fd_materialise(v, fd);
+	return NULL;
+}
+
+static struct task *nobody(struct vfs_thread *v)
+{
+	v->refused = 0;
 	return NULL;
 }
 
 struct task *owner(struct vfs_thread *v, long fd)
 {
 	int store = fd_store(v->proc, fd);
-	struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
+	struct task *t;
 
-	return t && unlikely(fs_kernel_marks(t, load_relaxed(&v->proc->ino[fd])) & (FS_MARK_MAPPED | FS_MARK_WATCHED))
+	if (store < 0)
+		return nobody(v);
+	t = seat(v, (unsigned)store);
+	return !t || unlikely(fs_kernel_marks(t, load_relaxed(&v->proc->ino[fd])) & (FS_MARK_MAPPED | FS_MARK_WATCHED))
 		   ? hand_over(v, fd)
 		   : t;
 }
@@ -222,9 +231,12 @@ struct task *owner(struct vfs_thread *v, long fd)
 struct task *grower(struct vfs_thread *v, long fd)
 {
 	int store = fd_store(v->proc, fd);
-	struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
+	struct task *t;
 
-	if (t && unlikely(v->proc->limited || fs_kernel_marks(t, load_relaxed(&v->proc->ino[fd]))))
+	if (store < 0)
+		return nobody(v);
+	t = seat(v, (unsigned)store);
+	if (!t || unlikely(v->proc->limited || fs_kernel_marks(t, load_relaxed(&v->proc->ino[fd]))))
 		return hand_over(v, fd);
 	return t;
 }
@@ -233,14 +245,14 @@ HANDLER(call_read)
 {
 	struct task *t = owner(v, (int)c->a[0]);
 
-	return t ? fs_read_next(t, (uint32_t)c->a[0], (void *)c->a[1], io_len(c->a[2])) : VFS_PASS;
+	return t ? fs_read_next(t, (uint32_t)c->a[0], (void *)c->a[1], io_len(c->a[2])) : passed(v);
 }
 
 HANDLER(call_write)
 {
 	struct task *t = grower(v, (int)c->a[0]);
 
-	return t ? fs_write_next(t, cred(v), (uint32_t)c->a[0], (const void *)c->a[1], io_len(c->a[2])) : VFS_PASS;
+	return t ? fs_write_next(t, cred(v), (uint32_t)c->a[0], (const void *)c->a[1], io_len(c->a[2])) : passed(v);
 }
 
 /*
@@ -285,14 +297,14 @@ HANDLER(call_pread)
 {
 	struct task *t = owner(v, (int)c->a[0]);
 
-	return t ? read_at(v, t, (uint32_t)c->a[0], (void *)c->a[1], io_len(c->a[2]), c->a[3]) : VFS_PASS;
+	return t ? read_at(v, t, (uint32_t)c->a[0], (void *)c->a[1], io_len(c->a[2]), c->a[3]) : passed(v);
 }
 
 HANDLER(call_pwrite)
 {
 	struct task *t = grower(v, (int)c->a[0]);
 
-	return t ? write_at(v, t, (uint32_t)c->a[0], (const void *)c->a[1], io_len(c->a[2]), c->a[3]) : VFS_PASS;
+	return t ? write_at(v, t, (uint32_t)c->a[0], (const void *)c->a[1], io_len(c->a[2]), c->a[3]) : passed(v);
 }
 
 HANDLER(call_lseek)
@@ -392,7 +404,7 @@ static long getdents(struct vfs_thread *v, const struct vfs_call *c, bool old)
 	long n;
 
 	if (!t)
-		return VFS_PASS;
+		return passed(v);
 	ino = fs_handle(t, fd, NULL);
 	pos = ino < 0 ? ino : fs_seek_to(t, fd, 0, SEEK_CUR);
 	if (pos < 0)
@@ -432,7 +444,7 @@ HANDLER(call_ftruncate)
 	int64_t ino;
 
 	if (!t)
-		return VFS_PASS;
+		return passed(v);
 	if (c->a[1] < 0)
 		return -EINVAL;
 	ino = writable(t, (uint32_t)c->a[0], -EINVAL);
@@ -468,7 +480,7 @@ HANDLER(call_fallocate)
 	int64_t ino;
 
 	if (!t)
-		return VFS_PASS;
+		return passed(v);
 	ino = writable(t, (uint32_t)c->a[0], -EBADF);
 	if (ino == -EBADF && fs_handle(t, (uint32_t)c->a[0], NULL) >= 0) /* how it is open is looked at last */
 		return call_first_fd(v, c);
@@ -479,19 +491,19 @@ HANDLER(call_fallocate)
 HANDLER(call_sync_range)
 {
 	if (!owner(v, (int)c->a[0]))
-		return VFS_PASS;
+		return passed(v);
 	return (unsigned)c->a[3] > 7 || c->a[1] < 0 || c->a[2] < 0 || c->a[1] + c->a[2] < c->a[1] ? -EINVAL : 0;
 }
 
 /* What is in memory for ever is as safe as it gets. */
 HANDLER(call_fsync)
 {
-	return owner(v, (int)c->a[0]) ? 0 : VFS_PASS;
+	return owner(v, (int)c->a[0]) ? 0 : passed(v);
 }
 
 HANDLER(call_fadvise)
 {
 	if (!owner(v, (int)c->a[0]))
-		return VFS_PASS;
+		return passed(v);
 	return c->nr == SYS_fadvise64 && (unsigned)c->a[3] > 5 ? -EINVAL : 0;
 }

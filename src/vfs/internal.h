@@ -102,6 +102,7 @@ struct vfs_thread {
 	struct task task[VFS_MOUNTS];
 	uint32_t seated;   /* a bit a mount */
 	uint32_t why;	   /* enum metrics_handed: of the call under way, should it be passed */
+	int refused;	   /* 0, or why owner() or grower() could not have the kernel take it: see passed() */
 	struct task *used; /* the seat that was used last, which its call is counted for. NULL: none yet */
 	struct metrics_sampler sampler;
 	struct vfs_brood brood;
@@ -327,6 +328,11 @@ void go_passive(struct vfs_thread *v);
 struct task *owner(struct vfs_thread *v, long fd);
 /* The same for a call that may make the file larger. */
 struct task *grower(struct vfs_thread *v, long fd);
+/* After NULL of these: the kernel takes the call, unless it could not be given the file (the daemon is gone). */
+static inline long passed(const struct vfs_thread *v)
+{
+	return v->refused ? v->refused : VFS_PASS;
+}
 
 static inline size_t io_len(long n)
 {

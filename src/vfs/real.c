@@ -247,7 +247,8 @@ static int try_to_make_real(struct vfs_thread *v, long fd)
 	return (int)min_of(real, 0);
 }
 
-/* What the number leads to, or its flags (F_SETFL, by whoever shares the file), may change meanwhile: then once more. */
+/* What the number leads to, or its flags (F_SETFL, by whoever shares the file), may change meanwhile: then once more.
+ */
 int fd_make_real(struct vfs_thread *v, long fd)
 {
 	int err = 0;

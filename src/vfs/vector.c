@@ -71,7 +71,7 @@ static long vector(struct vfs_thread *v, const struct vfs_call *c, struct vector
 	x->fd = (uint32_t)c->a[0];
 	x->t = write ? grower(v, (int)c->a[0]) : owner(v, (int)c->a[0]);
 	if (!x->t)
-		return VFS_PASS;
+		return passed(v);
 	if (!x->next && x->off < 0)
 		return -EINVAL;
 	err = take_vector(v, (const struct iovec *)c->a[1], c->a[2], x);
