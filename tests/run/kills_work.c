@@ -234,15 +234,33 @@ static void change_file(struct hand *h, enum kind kind)
 	close(fd);
 }
 
-/* By a system call of this program's own, which no agent has patched: the kernel looks, and keeps what it sees. */
+/* lstat(2) by an instruction that lies in no object, so that no agent knows of it. */
+static long (*lstat_past)(const char *path, struct stat *st);
+
+static int make_lstat_past(void)
+{
+	static const unsigned char code[] = {
+	    0xb8, SYS_lstat, 0, 0, 0, /* mov $SYS_lstat,%eax */
+	    0x0f, 0x05,		      /* syscall */
+	    0xc3,		      /* ret */
+	};
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return -1;
+	memcpy(page, code, sizeof code);
+	memcpy(&lstat_past, &page, sizeof page);
+	return mprotect(page, 4096, PROT_READ | PROT_EXEC);
+}
+
+/* The kernel looks, and keeps what it sees. */
 static void kernel_looks(struct hand *h)
 {
 	char path[256];
 	struct stat st;
-	long ret;
 
 	common_name(h, SEEN, path);
-	__asm__ volatile("syscall" : "=a"(ret) : "a"(SYS_lstat), "D"(path), "S"(&st) : "rcx", "r11", "memory");
+	lstat_past(path, &st);
 }
 
 static void step(struct hand *h, enum kind kind)
@@ -317,6 +335,8 @@ int work(const char *self, const char *dir, const char *state, unsigned id, unsi
 	struct hand hands[2];
 	pthread_t second;
 
+	if (make_lstat_past() != 0)
+		return 1;
 	for (unsigned i = 0; i < 2; i++) {
 		hands[i] = (struct hand){.w = &w, .random = seed * 2654435761u + i + 1, .thread = i};
 		if (snprintf(hands[i].own, sizeof hands[i].own, "%s/own%u.%u", dir, id, i) >= (int)sizeof hands[i].own)
