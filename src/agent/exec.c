@@ -274,18 +274,8 @@ static __attribute__((noinline)) long make_large(struct agent_thread *t, const s
 /* An open descriptor as a path. */
 static void fd_path(char *out, int fd)
 {
-	char digits[12];
-	int n = 0;
-
 	memcpy(out, "/proc/self/fd/", 14);
-	out += 14;
-	do {
-		digits[n++] = (char)('0' + fd % 10);
-		fd /= 10;
-	} while (fd > 0);
-	while (n > 0)
-		*out++ = digits[--n];
-	*out = '\0';
+	mem_decimal(out + 14, (unsigned)fd);
 }
 
 /* What is wrong with the path, the kernel reports when the exec is made. */

@@ -179,18 +179,12 @@ static long get_reference(struct task *t, struct map *m, const union bpf_attr *a
 /* The number behind "Pid:" in the descriptor's entry in /proc. -EBADF: it is no pidfd. -ENOENT: its task is gone. */
 static int task_of_pidfd(int fd)
 {
-	char text[512], path[48] = "/proc/thread-self/fdinfo/", digits[12];
-	int n = 0, at = 25;
+	char text[512], path[48] = "/proc/thread-self/fdinfo/";
 	long len, info;
 
 	if (fd < 0)
 		return -EBADF;
-	do
-		digits[n++] = (char)('0' + fd % 10);
-	while ((fd /= 10) > 0);
-	while (n > 0)
-		path[at++] = digits[--n];
-	path[at] = '\0';
+	mem_decimal(path + mem_length(path), (unsigned)fd);
 	info = sys_call4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0);
 	if (info < 0)
 		return -EBADF;

@@ -11,3 +11,5 @@ int memcmp(const void *a, const void *b, size_t n);
 size_t mem_length(const char *s);
 /* Does `s` begin with `prefix`? */
 bool mem_prefix(const char *s, const char *prefix);
+/* Writes `n` in decimal and a NUL, at most 11 bytes; returns where the NUL is. */
+char *mem_decimal(char *to, unsigned n);

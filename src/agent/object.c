@@ -297,25 +297,11 @@ static void look_at(const struct table *t, const struct image *im, const char *p
 	}
 }
 
-static char *decimal(char *to, int number)
-{
-	char digit[12];
-	uint32_t n = 0;
-
-	do
-		digit[n++] = (char)('0' + number % 10);
-	while ((number /= 10) != 0);
-	while (n > 0)
-		*to++ = digit[--n];
-	*to = '\0';
-	return to;
-}
-
 /* "/proc/<pid>/<of>": for another process what we have under this name. */
 static void proc_path(char *to, const char *of)
 {
 	memcpy(to, "/proc/", 6);
-	to = decimal(to + 6, sys_getpid());
+	to = mem_decimal(to + 6, (unsigned)sys_getpid());
 	*to++ = '/';
 	memcpy(to, of, mem_length(of) + 1);
 }
@@ -396,7 +382,7 @@ static bool learn_mapped(const struct table *t, const uint8_t *id, uint32_t id_l
 
 	if (table_find(t, id, id_len, &sites) >= 0)
 		return false;
-	decimal(number + 3, fd);
+	mem_decimal(number + 3, (unsigned)fd);
 	proc_path(path, number);
 	unknown_add(&u, seg, path);
 	return unknown_scan(&u);

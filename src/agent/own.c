@@ -62,21 +62,13 @@ static size_t tidy(char *s)
 static long fd_path(struct world_thread *w, long fd, char *out)
 {
 	char link[32] = "/proc/self/fd/";
-	char digits[12];
-	int n = 0, at = 14;
 	long len = vfs_fd_path(w->call->thread->user, fd, out);
 
 	if (len != -ENOENT)
 		return len;
 	if (fd < 0)
 		return -EBADF;
-	do {
-		digits[n++] = (char)('0' + fd % 10);
-		fd /= 10;
-	} while (fd > 0);
-	while (n > 0)
-		link[at++] = digits[--n];
-	link[at] = '\0';
+	mem_decimal(link + mem_length(link), (unsigned)fd);
 	len = sys_call4(SYS_readlinkat, AT_FDCWD, (long)link, (long)out, VFS_PATH - 1);
 	if (len < 0)
 		return len == -ENOENT ? -EBADF : len;

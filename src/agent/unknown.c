@@ -98,7 +98,7 @@ static void note_seen(const char *path)
 
 void unknown_add(struct unknown *u, const struct segment *text, const char *path)
 {
-	if (text != NULL && text->len > 0 && text->len <= SMALL && !has_syscall(text))
+	if (text->len > 0 && text->len <= SMALL && !has_syscall(text))
 		note_seen(path);
 	else if (u->n < UNKNOWN_MAX)
 		u->path[u->n++] = path;

@@ -29,7 +29,7 @@ void unknown_start(const char *table);
 
 /*
  * The table has nothing on the object at `path` (kept, not copied), where another
- * process can open it. `text`: its code, mapped. NULL: it is not looked through here.
+ * process can open it. `text`: its code, mapped.
  */
 void unknown_add(struct unknown *u, const struct segment *text, const char *path);
 

@@ -176,11 +176,10 @@ static void forget_inode(struct session *s, struct task *t, const struct stale_i
 		if (session_may_be_written(s, t, item->ino))
 			settled = settle(s, t, item->ino);
 	}
-	if ((item->marks & FS_MARK_OWNER) && !settled)
-		ask_again(s, t, item->ino);
-	/* The looker's own look has marked the attributes again: each change to come would be told, and nobody asks. */
-	else if (settled)
+	if (settled) /* the looker's look has marked them again: each change to come would be told, and nobody asks */
 		drop(s, t, item->ino, FS_MARK_ATTR);
+	else if (item->marks & FS_MARK_OWNER)
+		ask_again(s, t, item->ino);
 }
 
 /* ---- By number ------------------------------------------------------------------------- */

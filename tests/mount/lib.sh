@@ -90,6 +90,19 @@ mount_fs() {
 	CHECK_AT_END=yes
 }
 
+# Mounts for the model test, which is $users users there where it may be.
+# shellcheck disable=SC2034 # for who calls it
+mount_for_users() {
+	users=1
+	if is_root; then
+		users=4
+		mount_fs -o allow_other
+	else
+		mount_fs
+	fi
+	chmod 0755 "$M"
+}
+
 # Unmounts within the test; nothing is looked at in the end then.
 umount_fs() {
 	local pid

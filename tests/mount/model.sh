@@ -9,14 +9,7 @@ else
 	much=(--seed 11 --episodes 40)
 fi
 model=$HELPERS/../model/model
-users=1
-if is_root; then
-	users=4
-	mount_fs -o allow_other
-else
-	mount_fs
-fi
-chmod 0755 "$M"
+mount_for_users
 "$model" --dir "$M" --exec model --exec posix --users "$users" --replay "$HERE"/../model/traces/*
 "$model" --dir "$M" --exec model --exec posix --users "$users" "${much[@]}"
 "$model" --dir "$M" --exec model --exec posix --users "$users" --threads 4 --mode shared "${much[@]}"

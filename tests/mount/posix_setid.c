@@ -209,7 +209,22 @@ static void taken_by_changes(void)
 }
 
 /* To the group that the file has: who owns it may do that, whoever's group it is. */
-static void taken_by_chown(void)
+static void give_group(void)
+{
+	must(chown("f", (uid_t)-1, GROUP));
+}
+
+static void give_owner(void)
+{
+	must(fchown((int)must(open("f", O_RDONLY)), 1000, (gid_t)-1));
+}
+
+static void give_to_nobody(void)
+{
+	must(chown("f", (uid_t)-1, (gid_t)-1));
+}
+
+static void each_owner(const char *what, void (*give)(void))
 {
 	need_root();
 	for (const struct who *w = whos; w->name; w++) {
@@ -218,36 +233,24 @@ static void taken_by_chown(void)
 				continue;
 			start(modes[m]);
 			if (as(w)) {
-				must(chown("f", (uid_t)-1, GROUP));
+				give();
 				_exit(0);
 			}
-			expect("chown", w, modes[m], after_chown(w, modes[m]));
-			start(modes[m]);
-			if (as(w)) {
-				must(fchown((int)must(open("f", O_RDONLY)), 1000, (gid_t)-1));
-				_exit(0);
-			}
-			expect("fchown", w, modes[m], after_chown(w, modes[m]));
+			expect(what, w, modes[m], after_chown(w, modes[m]));
 		}
 	}
+}
+
+static void taken_by_chown(void)
+{
+	each_owner("chown", give_group);
+	each_owner("fchown", give_owner);
 }
 
 /* chown to nobody in particular takes them as well. */
 static void taken_by_chown_to_nobody(void)
 {
-	need_root();
-	for (const struct who *w = whos; w->name; w++) {
-		for (int m = 0; modes[m]; m++) {
-			if (w->uid != 0 && w->uid != 1000)
-				continue;
-			start(modes[m]);
-			if (as(w)) {
-				must(chown("f", (uid_t)-1, (gid_t)-1));
-				_exit(0);
-			}
-			expect("chown(-1, -1)", w, modes[m], after_chown(w, modes[m]));
-		}
-	}
+	each_owner("chown(-1, -1)", give_to_nobody);
 }
 
 static void taken_by_chmod(void)

@@ -8,14 +8,7 @@ seconds=${1:-$((${STRESS_MINUTES:-10} * 60))}
 same=()
 [ $# -lt 2 ] || same=(--seed "$2" --episodes 200)
 model=$HELPERS/../model/model
-users=1
-if is_root; then
-	users=4
-	mount_fs -o allow_other
-else
-	mount_fs
-fi
-chmod 0755 "$M"
+mount_for_users
 
 # $1: its part of the time, in tenths; the rest are arguments.
 compare() {
