@@ -251,16 +251,22 @@ int image_make(const struct image_of *of)
 {
 	struct patch_batch b = {.stubs = of->seg->base - IMAGE_BELOW};
 	uint64_t set = set_of(of);
-	char path[PATH], temporary[PATH];
+	char path[PATH], temporary[PATH], own[1 + 11] = ".";
 	int done;
 	long fd;
 
-	if (!making || of->file == NULL || !path_of(of, set, "", path) || !path_of(of, set, ".new", temporary))
+	mem_decimal(own + 1, (unsigned)sys_getpid());
+	if (!making || of->file == NULL || !path_of(of, set, "", path) || !path_of(of, set, own, temporary))
 		return 0;
 	done = patch_placed(of->seg, of->sites, of->n, of->want, &b);
 	if (done <= 0)
 		return 0;
-	fd = sys_call4(SYS_openat, AT_FDCWD, (long)temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	/*
+	 * Several may make the same image at once, each a file of its own. What is there already has been left by one
+	 * that was killed; it is not truncated: where a pid means two processes it could be an image by now, mapped.
+	 */
+	sys_call3(SYS_unlink, (long)temporary, 0, 0);
+	fd = sys_call4(SYS_openat, AT_FDCWD, (long)temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return done;
 	if (write_image(of, &b, set, (int)fd))
