@@ -20,6 +20,18 @@ put_right() {
 	umount -l "$T/other" 2>/dev/null || true
 }
 
+# holders DIR: who has something open there, works there, maps a file of it; and what is mounted in it.
+holders() {
+	local link
+	for link in /proc/[0-9]*/{cwd,root,exe,fd/*}; do
+		case $(readlink "$link" 2>/dev/null) in
+		"$1" | "$1"/*) echo "$link -> $(readlink "$link"): $(tr '\0' ' ' <"${link%%/[cref]*}/cmdline")" ;;
+		esac
+	done
+	grep -sF -- " $1/" /proc/[0-9]*/maps || true
+	grep -F -- " $1" /proc/self/mountinfo || true
+}
+
 # worker N: rounds in a directory of its own, in the process or through the mount, to the end or to a death.
 worker() {
 	local run=0 dir pid status
@@ -40,17 +52,34 @@ worker() {
 		fi
 		status=0
 		wait "$pid" 2>/dev/null || status=$?
-		[ "$status" = 0 ] || [ "$status" = 137 ] ||
-			echo "worker $1, run $run: status $status, $(ls "$T/rounds/$1-$run".*): $(cat "$T/words-$1")" >>"$T/failed"
+		if [ "$status" != 0 ] && [ "$status" != 137 ]; then
+			{
+				echo "worker $1, run $run: status $status, $(ls "$T/rounds/$1-$run".*): $(cat "$T/words-$1")"
+				echo "through the kernel:"
+				ls -ail "$dir"
+				echo "in a process:"
+				timeout 60 "$BTFUSE" run --mount "$M" -- ls -ail "$dir"
+			} >>"$T/failed" 2>&1
+		fi
 		rm -rf "$dir"
 	done
 }
 
+# try COMMAND...: its words, and who is in the way.
+try() {
+	local status=0
+	"$@" >"$T/words" 2>&1 || status=$?
+	[ "$status" = 0 ] || {
+		echo "$(date +%T.%N): $*: status $status: $(cat "$T/words")"
+		holders "$T/other"
+	} >>"$T/failed"
+}
+
 churn() {
 	while [ -e "$T/on" ]; do
-		timeout 600 "$BTFUSE" mount --name "$NAME-2" "$T/other" || echo "mount" >>"$T/failed"
-		echo x >"$T/other/x" || echo "write" >>"$T/failed"
-		timeout 600 "$BTFUSE" umount "$T/other" || echo "umount" >>"$T/failed"
+		try timeout 600 "$BTFUSE" mount --name "$NAME-2" "$T/other"
+		echo x >"$T/other/x" || echo "write to other/x" >>"$T/failed"
+		try timeout 600 "$BTFUSE" umount "$T/other"
 	done
 }
 
