@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/uio.h>
 
 #include "base/futex.h"
 #include "base/sys.h"
@@ -31,6 +32,18 @@ static int life_lock(struct pool *pool, uint32_t i, int cmd, short type, struct 
 }
 
 /*
+ * Is there a process, and not only what is left of one until somebody waits for it?
+ * kill(2) can't tell; but that has no memory: ESRCH, whoever asks, of process_vm_readv(2).
+ */
+static bool process_runs(uint32_t pid)
+{
+	char byte;
+	struct iovec here = {&byte, 1}, there = {NULL, 1};
+
+	return sys_call6(SYS_process_vm_readv, (long)pid, (long)&here, 1, (long)&there, 1, 0) != -ESRCH;
+}
+
+/*
  * A child may outlive its guardian and still be on its way to its seat. Its pid
  * tells, once the guardian has written it down; a guardian that died before that
  * leaves the child some seconds.
@@ -40,7 +53,7 @@ static bool embryo_alive(struct pool *pool, const struct client_slot *c)
 	uint32_t guardian = load_relaxed(&c->guardian), pid = load_relaxed(&c->pid);
 
 	if (pid)
-		return sys_call3(SYS_kill, (long)pid, 0, 0) != -ESRCH;
+		return process_runs(pid);
 	if (guardian < POOL_CLIENTS && client_alive(pool, guardian))
 		return true;
 	return boot_ns() - load_relaxed(&c->started) < EMBRYO_GRACE_NS;

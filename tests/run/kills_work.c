@@ -147,7 +147,21 @@ static void own_name(struct hand *h, char *path)
 	snprintf(path, 256, "%s/f%u", h->own, roll(h, NAMES));
 }
 
-/* A file of our own: what was written is there. */
+/* All `n` bytes, but for an error: the kernel gives what it has before it says that it can't have the rest. */
+static long read_whole(int fd, char *buf, size_t n)
+{
+	size_t done = 0;
+	ssize_t got;
+
+	while (done < n && (got = pread(fd, buf + done, n - done, (off_t)done)) != 0) {
+		if (got < 0)
+			return -1;
+		done += (size_t)got;
+	}
+	return (long)done;
+}
+
+/* A file of our own: what was written is there. Another thread's fork may have given it to the kernel. */
 static void write_and_read(struct hand *h)
 {
 	char buf[9000], got[9000];
@@ -162,10 +176,16 @@ static void write_and_read(struct hand *h)
 		expect(h, fd, "open", path);
 		return;
 	}
-	if (write(fd, buf, n) != (ssize_t)n) /* another thread's fork may have given it to the kernel */
+	if (write(fd, buf, n) != (ssize_t)n) {
 		expect(h, -1, "write", path);
-	else if (pread(fd, got, n, 0) != (ssize_t)n || memcmp(buf, got, n) != 0)
-		fail(h, "differs", path);
+	} else {
+		long len = read_whole(fd, got, n);
+
+		if (len < 0)
+			expect(h, len, "read", path);
+		else if (len != n || memcmp(buf, got, n) != 0)
+			fail(h, len != n ? "short" : "differs", path);
+	}
 	close(fd);
 }
 

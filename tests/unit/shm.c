@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -318,12 +319,38 @@ static void client_seats(void **state)
 	unit_child(be_the_daemon); /* takes the place of the dead one */
 }
 
+/* A child that dies before it takes the seat that a fork made for it, and is not waited for. */
+static void child_without_seat(void **state)
+{
+	struct fs_stats s;
+	uint32_t seat;
+	siginfo_t si;
+	pid_t pid;
+
+	(void)state;
+	must(fs_fork_prepare(&unit.t, &seat));
+	pid = (pid_t)must(fork());
+	if (pid == 0) {
+		pause();
+		_exit(1);
+	}
+	fs_fork_child_is(&unit.t, seat, pid);
+	expect_is(fs_reap_dead(&unit.t), 0);
+	must(kill(pid, SIGKILL));
+	must(waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT)); /* a zombie now */
+	expect_is(fs_reap_dead(&unit.t), 1);
+	must(fs_statfs(&unit.t, &s));
+	assert_int_equal(s.clients, 1);
+	must(waitpid(pid, NULL, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    UNIT(lock_excludes),      UNIT(lock_wakes),	 UNIT(lock_versions), UNIT(lock_impossible_owner),
 	    UNIT(txn_rolls_back),     UNIT(txn_settles), UNIT(txn_overflow),  UNIT(hand_overflow),
 	    UNIT(hand_take_and_push), UNIT(task_seats),	 UNIT(client_death),  UNIT(client_seats),
+	    UNIT(child_without_seat),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
