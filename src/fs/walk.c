@@ -132,6 +132,7 @@ static int follow(struct walker *k, fs_ino ino)
 	if ((size_t)n + rest > FS_SYMLINK_MAX)
 		return FS_WALK_OUT; /* the kernel has no such limit */
 	mem_copy(to + n, k->behind, rest);
+	to[(size_t)n + rest] = 0;
 	k->p = to;
 	k->end = to + n + rest;
 	k->half ^= 1;
@@ -222,6 +223,8 @@ int fs_walk(struct task *t, const struct fs_cred *cred, struct fs_walk *w)
 		if (err) {
 			if (k.p != k.end) /* not at the last component */
 				w->dir = 0;
+			if (err == FS_WALK_OUT)
+				w->path = k.p;
 			return err;
 		}
 		skip_slashes(&k);

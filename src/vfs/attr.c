@@ -197,6 +197,8 @@ static long readlink_at(struct vfs_thread *v, int dir, const char *path, char *b
 		return -EINVAL;
 	do {
 		n = locate(v, dir, path, LOCATE_NOFOLLOW, 0, &w);
+		if (n == -ENOENT && empty_path(path, AT_EMPTY_PATH)) /* `dir` may be a symlink, open by its path only */
+			return call_pass_from(v, dir);
 		if (n)
 			return n;
 		begin_meant(&w);

@@ -52,12 +52,13 @@ static int removed_dir(const char *in)
 		return -ENOENT;
 	fd = sys_call4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	sys_call3(SYS_rmdir, (long)path, 0, 0);
+	sys_call3(SYS_fchmod, fd, 0, 0);
 	return (int)fd;
 }
 
 /*
  * A directory that is removed: it can be neither read, written nor mapped, holds
- * nothing, is always ready, and its name in /proc opens to no more than that.
+ * nothing, is always ready, and its name in /proc opens to no more than that, and for root only.
  */
 int vfs_placeholder(void)
 {

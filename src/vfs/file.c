@@ -187,16 +187,21 @@ HANDLER(call_creat)
 	return do_open(v, AT_FDCWD, (const char *)c->a[0], O_CREAT | O_WRONLY | O_TRUNC, (uint32_t)c->a[1]);
 }
 
-/* With nothing to resolve in a special way it is openat; what is wrong with the rest the kernel says. */
+/*
+ * With nothing to resolve in a special way it is openat. Else the kernel walks, from the same place; what is wrong
+ * with the call it says as well.
+ */
 HANDLER(call_openat2)
 {
 	const uint64_t known = OPEN_KNOWN & ~(uint64_t)0100000;
 	struct open_how how;
+	struct where w;
 
 	if (c->a[3] == sizeof how && !user_copy(&how, (const void *)c->a[2], sizeof how) && !how.resolve &&
 	    !(how.flags & ~known) && !(how.mode & ~(uint64_t)07777) && (!how.mode || (how.flags & O_CREAT)) &&
 	    (how.flags & (O_DIRECTORY | O_CREAT)) != (O_DIRECTORY | O_CREAT))
 		return do_open(v, (int)c->a[0], (const char *)c->a[1], (int)how.flags, (uint32_t)how.mode);
+	(void)locate(v, (int)c->a[0], (const char *)c->a[1], 0, 0, &w); /* for what it names on its way */
 	return call_makes_fd(v, c);
 }
 

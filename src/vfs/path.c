@@ -87,12 +87,40 @@ long named_fd(const char *path, const char **rest)
 	return fd >= 0 && (*p == 0 || *p == '/') ? fd : -1;
 }
 
+/* The kernel is to walk `path`, in which descriptors may be named in whatever way: those of ours become real. */
+static void reveal_named(struct vfs_thread *v, const char *path)
+{
+	bool may_be = *path != '/'; /* relative to a directory that may be theirs */
+	const char *begin;
+	long fd = named_fd(path, &begin);
+
+	if (fd >= 0)
+		fd_make_real(v, fd);
+	while (*path) {
+		while (*path == '/')
+			path++;
+		begin = path;
+		fd = number(&path);
+		if (may_be && fd >= 0 && (*path == 0 || *path == '/'))
+			fd_make_real(v, fd);
+		while (*path && *path != '/')
+			path++;
+		may_be = path - begin == 2 && begin[0] == 'f' && begin[1] == 'd';
+	}
+}
+
 static int from_fd(struct vfs_thread *v, int dir, const char *path, uint32_t len, struct where *w);
 
-/*
- * A path through the entry of a descriptor of ours: it is walked from there. The
- * kernel is to know the file all the same, in case that the call ends there.
- */
+static uint32_t slashes(const char *s)
+{
+	uint32_t n = 0;
+
+	while (s[n] == '/')
+		n++;
+	return n;
+}
+
+/* A path through the entry of a descriptor of ours: it is walked from there. */
 static int through_fd(struct vfs_thread *v, const char *path, uint32_t len, unsigned flags, struct where *w)
 {
 	const char *rest;
@@ -100,8 +128,7 @@ static int through_fd(struct vfs_thread *v, const char *path, uint32_t len, unsi
 
 	if (fd < 0 || fd_store(v->proc, fd) < 0)
 		return 1;
-	fd_make_real(v, fd);
-	if (!*rest && (flags & (LOCATE_NOFOLLOW | LOCATE_PARENT)))
+	if ((flags & LOCATE_PARENT && !rest[slashes(rest)]) || (flags & LOCATE_NOFOLLOW && !*rest))
 		return 1; /* the entry itself */
 	return from_fd(v, (int)fd, rest, len - (uint32_t)(rest - path), w);
 }
@@ -265,13 +292,20 @@ static int walk_prefix(struct vfs_thread *v, struct where *w, uint32_t len)
 		if (!err && kept)
 			remember(v, w, &q);
 	}
+	if (err) {
+		w->w.dir = 0; /* more than the last component is missing */
+		return err;
+	}
 	w->w.flags = flags;
 	w->w.start = w->w.ino;
 	w->w.path += len;
 	w->w.len = whole - len;
-	if (err)
-		w->w.dir = 0; /* more than the last component is missing */
-	return err;
+	return 0;
+}
+
+static bool is_dots(struct fs_name n)
+{
+	return n.len <= 2 && n.s[0] == '.' && n.s[n.len - 1] == '.';
 }
 
 /*
@@ -296,7 +330,8 @@ static bool only_name(struct fs_walk *w)
 		p++;
 	w->last.len = (size_t)(p - w->last.s);
 	w->slash = p < end;
-	return w->last.len <= FS_NAME_MAX; /* else the walk tells whether that is what is wrong first */
+	/* Else the walk tells whether that is what is wrong first. */
+	return w->last.len <= FS_NAME_MAX && !is_dots(w->last);
 }
 
 static void count_path(struct task *t, bool known)
@@ -342,9 +377,21 @@ long call_pass_from(struct vfs_thread *v, int dir)
 	return err ? err : VFS_PASS;
 }
 
-static long pass_from(struct vfs_thread *v, int dir, bool relative)
+/* `path`: what the kernel will walk, or where that leaves the store. */
+static long pass_from(struct vfs_thread *v, int dir, const char *path, bool relative)
 {
+	if (*path != '/' || path[1] == 'p' || path[1] == 'd' || path[1] == '/')
+		reveal_named(v, path);
 	return relative ? call_pass_from(v, dir) : VFS_PASS;
+}
+
+/* Does it go through the entry of a descriptor of ours that the kernel does not know? */
+static bool names_virtual(const struct vfs_thread *v, const char *path)
+{
+	const char *rest;
+	long fd = path[1] == 'p' || path[1] == 'd' ? named_fd(path, &rest) : -1;
+
+	return fd >= 0 && fd_store(v->proc, fd) >= 0 && !(load_relaxed(&v->proc->fd[fd]) & FD_REAL);
 }
 
 /* Are there events to be made of what is done with it? */
@@ -366,6 +413,14 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 		return len < 0 ? -EFAULT : -ENAMETOOLONG;
 	if (len == 0 && !(flags & LOCATE_EMPTY))
 		return -ENOENT;
+	if (copy[0] == '/' && names_virtual(v, copy)) {
+		/* The kernel is to know the file, in case that the call ends there. A signal's handler may use the
+		 * copy. */
+		reveal_named(v, copy);
+		len = user_copy_string(copy, path, VFS_PATH);
+		if (len <= 0 || len >= (long)VFS_PATH)
+			return -EFAULT;
+	}
 	if (copy[0] == '/')
 		out = classify(v, copy, (uint32_t)len, flags, w);
 	else if (dir == AT_FDCWD)
@@ -373,7 +428,7 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 	else
 		out = from_fd(v, dir, copy, (uint32_t)len, w);
 	if (out)
-		return pass_from(v, dir, copy[0] != '/');
+		return pass_from(v, dir, copy, copy[0] != '/');
 	w->w.link = v->link[room];
 	w->w.flags = FS_WALK_CAREFUL | (flags & LOCATE_NOFOLLOW ? FS_WALK_NOFOLLOW : 0) |
 		     (flags & LOCATE_PARENT ? FS_WALK_PARENT : 0);
@@ -381,7 +436,7 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 	if (err != FS_WALK_OUT && likely(!watched(w, err)))
 		return err;
 	v->why = HANDED_OUTSIDE;
-	return pass_from(v, dir, copy[0] != '/');
+	return pass_from(v, dir, err == FS_WALK_OUT ? w->w.path : copy, copy[0] != '/');
 }
 
 /* ---- For those who look at calls ------------------------------------------------------ */
