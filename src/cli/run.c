@@ -17,6 +17,7 @@
 #include "cli/cmd.h"
 #include "cli/loader.h"
 #include "control/ask.h"
+#include "control/mounts.h"
 #include "launch/run.h"
 #include "vfs/vfs.h"
 #include "world/world.h"
@@ -50,20 +51,25 @@ static int keep_high(int fd)
 	return high;
 }
 
-static int add_pool(void *arg, const struct control_info *info)
+static int add_pool(void *arg, const struct ask_answer *answer)
 {
 	struct pools *p = arg;
 	struct control_attach reply;
-	autoclose int sock = -1;
 	int fd;
 
-	if (p->n == VFS_MOUNTS || !is_wanted(p, info->mountpoint))
+	if (!answer->info) {
+		if (!p->wanted) /* else those that are have been found */
+			fprintf(stderr,
+				"bt-fuse: run: mount %s: its daemon does not answer; the kernel is asked there\n",
+				answer->name);
 		return 0;
-	sock = ask_connect(info->name);
-	fd = sock < 0 ? sock : ask_pool(sock, &reply);
+	}
+	if (p->n == VFS_MOUNTS || !is_wanted(p, answer->info->mountpoint))
+		return 0;
+	fd = ask_pool(answer->sock, &reply);
 	if (fd >= 0)
 		p->fd[p->n++] = keep_high(fd);
-	return 0;
+	return p->wanted && p->n == (unsigned)p->wanted; /* all: nobody else is waited for */
 }
 
 /* The world of eBPF, so that programs attached later are seen. Where there is no room for it, programs run without. */
@@ -106,20 +112,23 @@ char *loader_run_config(void)
 {
 	struct pools pools = {.wanted = 0};
 
-	ask_each(add_pool, &pools);
+	ask_each(ASK_EACH_MS, add_pool, &pools);
 	return describe(&pools);
 }
 
 static int add_dir(const char *arg, char **dirs, int n, struct err *err)
 {
 	struct control_info info;
+	struct mounts_entry m;
 
 	dirs[n] = realpath(arg, NULL);
 	if (!dirs[n])
 		return err_set(err, -errno, "%s: %s", arg, strerror(errno));
-	if (!ask_find(dirs[n], &info))
-		return err_set(err, -ENOENT, "%s: no mount of bt-fuse is here; see bt-fuse status", arg);
-	return 0;
+	if (ask_find(dirs[n], &info))
+		return 0;
+	if (mounts_find(dirs[n], &m))
+		return err_set(err, -ETIMEDOUT, "%s: the mount's daemon does not answer; see bt-fuse status", arg);
+	return err_set(err, -ENOENT, "%s: no mount of bt-fuse is here; see bt-fuse status", arg);
 }
 
 int cmd_run(int argc, char **argv, struct err *err)
@@ -151,7 +160,7 @@ int cmd_run(int argc, char **argv, struct err *err)
 		return ret;
 	if (!argv[optind])
 		return err_set(err, -EINVAL, "run: no command given; see bt-fuse-run(1)");
-	ask_each(add_pool, &pools);
+	ask_each(ASK_EACH_MS, add_pool, &pools);
 	handlers = describe(&pools);
 	o.handlers = handlers;
 	return run_exec(&o, argv + optind);

@@ -20,21 +20,48 @@
 
 struct survey {
 	struct report *report;
-	char (*live)[64]; /* names of the mounts that answer */
-	size_t nlive;
+	struct control_info *live; /* the mounts that answer */
+	char (*silent)[64];	   /* names of those that have a daemon which does not */
+	size_t nlive, nsilent;
 };
 
-static int add_live(void *arg, const struct control_info *info)
+static int add_silent(struct survey *s, const char *name)
 {
-	struct survey *s = arg;
-	void *more = reallocarray(s->live, s->nlive + 1, sizeof(*s->live));
+	void *more = reallocarray(s->silent, s->nsilent + 1, sizeof(*s->silent));
 
 	if (!more)
 		return -ENOMEM;
-	s->live = more;
-	memcpy(s->live[s->nlive++], info->name, sizeof(info->name));
-	report_mount(s->report, info);
+	s->silent = more;
+	snprintf(s->silent[s->nsilent++], sizeof(*s->silent), "%s", name);
 	return 0;
+}
+
+static int add_live(void *arg, const struct ask_answer *answer)
+{
+	struct survey *s = arg;
+	void *more;
+
+	if (!answer->info)
+		return add_silent(s, answer->name);
+	more = reallocarray(s->live, s->nlive + 1, sizeof(*s->live));
+	if (!more)
+		return -ENOMEM;
+	s->live = more;
+	s->live[s->nlive++] = *answer->info;
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct control_info *)a)->name, ((const struct control_info *)b)->name);
+}
+
+static void report_live(struct survey *s)
+{
+	if (s->nlive)
+		qsort(s->live, s->nlive, sizeof(*s->live), by_name);
+	for (size_t i = 0; i < s->nlive; i++)
+		report_mount(s->report, &s->live[i]);
 }
 
 /*
@@ -56,16 +83,20 @@ static void add_pool(void *arg, const struct pools_found *found)
 	struct survey *s = arg;
 
 	for (size_t i = 0; i < s->nlive; i++) {
-		if (strcmp(s->live[i], found->name) == 0)
+		if (strcmp(s->live[i].name, found->name) == 0)
 			return;
 	}
 	report_pool(s->report, found, holder(found->name));
 }
 
+/* One whose daemon is stopped is not dead, and would have this process wait; its pool is held. */
 static int add_dead(void *arg, const struct mounts_entry *m)
 {
 	struct survey *s = arg;
 
+	for (size_t i = 0; i < s->nsilent; i++)
+		if (strcmp(s->silent[i], m->source) == 0)
+			return 0;
 	if (m->user == geteuid() && mounts_dead(m->dir))
 		report_dead(s->report, m);
 	return 0;
@@ -86,12 +117,15 @@ int cmd_status(int argc, char **argv, struct err *err)
 	if (optind != argc)
 		return err_set(err, -EINVAL, "status: %s: takes no argument", argv[optind]);
 	report_begin(&report);
-	ret = ask_each(add_live, &s);
+	ret = ask_each(ASK_EACH_MS, add_live, &s);
+	if (ret == 0)
+		report_live(&s);
 	if (ret == 0)
 		pools_each(add_pool, &s);
 	if (ret == 0)
 		mounts_each(add_dead, &s);
 	report_end(&report);
 	free(s.live);
+	free(s.silent);
 	return ret < 0 ? err_set(err, ret, "status: %s", strerror(-ret)) : 0;
 }

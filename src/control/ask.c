@@ -7,7 +7,9 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -18,7 +20,6 @@
 #include "base/scope.h"
 
 #define PATIENCE_MS 5000u
-#define LEAST_MS 30u
 
 static bool same_user(int sock)
 {
@@ -51,18 +52,13 @@ static int connect_in(const struct rundir *dir, const char *name, unsigned ms)
 
 int ask_connect(const char *name)
 {
-	return ask_connect_within(name, PATIENCE_MS);
-}
-
-int ask_connect_within(const char *name, unsigned ms)
-{
 	struct rundir dir;
 	int ret = -ENOENT;
 
 	for (int i = 0; i < RUNDIR_CANDIDATES; i++) {
 		if (!rundir_candidate(i, &dir) || !rundir_trusted(&dir))
 			continue;
-		ret = connect_in(&dir, name, ms);
+		ret = connect_in(&dir, name, PATIENCE_MS);
 		if (ret >= 0)
 			break;
 	}
@@ -89,21 +85,23 @@ static int check_reply(const struct control_head *h, ssize_t got, size_t want, e
 	return (size_t)got == want ? 0 : -EPROTO;
 }
 
-int ask_info(int sock, struct control_info *info)
+static int receive_info(int sock, struct control_info *info)
 {
-	int ret = send_request(sock, CONTROL_INFO);
-	ssize_t got;
-
-	if (ret < 0)
-		return ret;
-	got = recv(sock, info, sizeof(*info), 0);
-	ret = check_reply(&info->head, got, sizeof(*info), CONTROL_INFO);
+	ssize_t got = recv(sock, info, sizeof(*info), 0);
+	int ret = check_reply(&info->head, got, sizeof(*info), CONTROL_INFO);
 	if (ret < 0)
 		return ret;
 	info->name[sizeof(info->name) - 1] = '\0';
 	info->mountpoint[sizeof(info->mountpoint) - 1] = '\0';
 	info->options[sizeof(info->options) - 1] = '\0';
 	return 0;
+}
+
+int ask_info(int sock, struct control_info *info)
+{
+	int ret = send_request(sock, CONTROL_INFO);
+
+	return ret < 0 ? ret : receive_info(sock, info);
 }
 
 static int received_fd(struct msghdr *msg)
@@ -136,11 +134,20 @@ int ask_pool(int sock, struct control_attach *reply)
 	return fd < 0 ? -EPROTO : steal_fd(&fd);
 }
 
+/* ---- All of them ---------------------------------------------------------------------- */
+
+struct asked {
+	char name[CONTROL_NAME_MAX + 1];
+	bool heard;
+};
+
+/* The daemons that are asked, all at once. */
 struct round {
-	int (*each)(void *arg, const struct control_info *info);
+	struct asked *asked;
+	struct pollfd *poll; /* of each; fd -1: nothing is to come */
+	size_t n;
+	ask_each_fn each;
 	void *arg;
-	uint64_t until; /* ms of now_ms(); 0: each has PATIENCE_MS */
-	unsigned silent;
 };
 
 static uint64_t now_ms(void)
@@ -151,36 +158,42 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* Who comes after one that has used up the time has a moment yet: most answer in less. */
-static unsigned patience(const struct round *r)
+/* Owns the socket then, also after an error. */
+static int enter(struct round *r, const char *name, int sock)
 {
-	uint64_t now = now_ms();
+	autoclose int owned = sock;
+	struct asked *asked = reallocarray(r->asked, r->n + 1, sizeof(*asked));
+	struct pollfd *polled = reallocarray(r->poll, r->n + 1, sizeof(*polled));
 
-	if (!r->until)
-		return PATIENCE_MS;
-	return r->until > now + LEAST_MS ? (unsigned)(r->until - now) : LEAST_MS;
+	r->asked = asked ? asked : r->asked;
+	r->poll = polled ? polled : r->poll;
+	if (!asked || !polled)
+		return -ENOMEM;
+	asked[r->n].heard = false;
+	memcpy(asked[r->n].name, name, sizeof(asked->name));
+	polled[r->n++] = (struct pollfd){.fd = steal_fd(&owned), .events = POLLIN};
+	return 0;
 }
 
-static int visit(struct round *r, const struct rundir *dir, const char *file)
+/* Asks the daemon whose socket the file is. */
+static int ask_file(struct round *r, const struct rundir *dir, const char *file, unsigned ms)
 {
 	const char *suffix = strrchr(file, '.');
-	struct control_info info;
+	char name[CONTROL_NAME_MAX + 1] = "";
 	autoclose int sock = -1;
-	char name[64];
-	int ret;
 
 	if (!suffix || strcmp(suffix, ".sock") != 0 || suffix - file > (long)CONTROL_NAME_MAX)
 		return 0;
-	snprintf(name, sizeof(name), "%.*s", (int)(suffix - file), file);
+	memcpy(name, file, (size_t)(suffix - file));
 	if (!rundir_name_ok(name))
 		return 0;
-	sock = connect_in(dir, name, patience(r));
-	ret = sock < 0 ? sock : ask_info(sock, &info);
-	r->silent += ret == -ETIMEDOUT || ret == -EAGAIN;
-	return ret < 0 ? 0 : r->each(r->arg, &info);
+	sock = connect_in(dir, name, ms);
+	if (sock == -EAGAIN) /* it does not let in those that wait already */
+		return enter(r, name, -1);
+	return sock < 0 || send_request(sock, CONTROL_INFO) < 0 ? 0 : enter(r, name, steal_fd(&sock));
 }
 
-static int visit_all(struct round *r)
+static int ask_all(struct round *r, unsigned ms)
 {
 	struct rundir dir;
 	struct dirent *d;
@@ -192,25 +205,68 @@ static int visit_all(struct round *r)
 		if (!rundir_candidate(i, &dir) || !rundir_trusted(&dir) || !(list = opendir(dir.path)))
 			continue;
 		while (ret == 0 && (d = readdir(list)))
-			ret = visit(r, &dir, d->d_name);
+			ret = ask_file(r, &dir, d->d_name, ms);
 		closedir(list);
 	}
 	return ret;
 }
 
-int ask_each(int (*each)(void *arg, const struct control_info *info), void *arg)
+static int hear(struct round *r, size_t i)
 {
-	struct round r = {.each = each, .arg = arg};
+	autoclose int sock = steal_fd(&r->poll[i].fd);
+	struct control_info info;
+	const struct ask_answer answer = {r->asked[i].name, sock, &info};
 
-	return visit_all(&r);
+	r->asked[i].heard = true;
+	return receive_info(sock, &info) < 0 ? 0 : r->each(r->arg, &answer);
 }
 
-int ask_each_within(unsigned ms, unsigned *silent, int (*each)(void *arg, const struct control_info *info), void *arg)
+/* In the order in which they answer. */
+static int hear_all(struct round *r, unsigned ms)
 {
-	struct round r = {.each = each, .arg = arg, .until = now_ms() + ms};
-	int ret = visit_all(&r);
+	const uint64_t until = now_ms() + ms;
+	size_t left = 0;
+	int ret = 0;
 
-	*silent = r.silent;
+	for (size_t i = 0; i < r->n; i++)
+		left += r->poll[i].fd >= 0;
+	for (uint64_t now = now_ms(); ret == 0 && left && now < until; now = now_ms()) {
+		int ready = poll(r->poll, r->n, (int)(until - now));
+
+		for (size_t i = 0; ret == 0 && ready > 0 && i < r->n; i++) {
+			if (r->poll[i].fd < 0 || !r->poll[i].revents)
+				continue;
+			ret = hear(r, i);
+			left--;
+		}
+	}
+	return ret;
+}
+
+static int tell_silent(struct round *r)
+{
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < r->n; i++)
+		if (!r->asked[i].heard)
+			ret = r->each(r->arg, &(struct ask_answer){r->asked[i].name, -1, NULL});
+	return ret;
+}
+
+int ask_each(unsigned ms, ask_each_fn each, void *arg)
+{
+	struct round r = {.each = each, .arg = arg};
+	int ret = ask_all(&r, ms);
+
+	if (ret == 0)
+		ret = hear_all(&r, ms);
+	if (ret == 0)
+		ret = tell_silent(&r);
+	for (size_t i = 0; i < r.n; i++)
+		if (r.poll[i].fd >= 0)
+			close(r.poll[i].fd);
+	free(r.asked);
+	free(r.poll);
 	return ret;
 }
 
@@ -219,13 +275,13 @@ struct search {
 	struct control_info *out;
 };
 
-static int match(void *arg, const struct control_info *info)
+static int match(void *arg, const struct ask_answer *answer)
 {
 	struct search *s = arg;
 
-	if (strcmp(info->mountpoint, s->dir) != 0)
+	if (!answer->info || strcmp(answer->info->mountpoint, s->dir) != 0)
 		return 0;
-	*s->out = *info;
+	*s->out = *answer->info;
 	return 1;
 }
 
@@ -233,5 +289,5 @@ bool ask_find(const char *dir, struct control_info *info)
 {
 	struct search s = {.dir = dir, .out = info};
 
-	return ask_each(match, &s) == 1;
+	return ask_each(ASK_EACH_MS, match, &s) == 1;
 }

@@ -14,8 +14,6 @@
  * -ETIMEDOUT in the calls below.
  */
 int ask_connect(const char *name) must_check;
-/* The same with another patience than five seconds. */
-int ask_connect_within(const char *name, unsigned ms) must_check;
 
 /* What the daemon says of itself. 0 or -errno. */
 int ask_info(int sock, struct control_info *info) must_check;
@@ -23,13 +21,24 @@ int ask_info(int sock, struct control_info *info) must_check;
 /* A descriptor of the pool, to be handed to fs_attach. Returns it or -errno. */
 int ask_pool(int sock, struct control_attach *reply) must_check;
 
-/* Calls `each` with the answer of every daemon of this user that answers; stops where it returns nonzero. */
-int ask_each(int (*each)(void *arg, const struct control_info *info), void *arg);
+/* What came of one daemon. */
+struct ask_answer {
+	const char *name;		 /* of its socket */
+	int sock;			 /* connected, for more requests until `each` returns */
+	const struct control_info *info; /* NULL: it has not answered in time, it may be stopped; sock is -1 then */
+};
+
+typedef int (*ask_each_fn)(void *arg, const struct ask_answer *answer);
+
+/* How long to wait for daemons where there is no reason for another time. */
+#define ASK_EACH_MS 2000u
+
 /*
- * The same for who looks on and must not be held up by a daemon that is stopped: all of them together have `ms`
- * to answer. *silent: how many did not.
+ * Asks every daemon of this user, all at once, and calls `each` with each answer
+ * as it comes; after `ms` with those that have not answered. Stops where it
+ * returns nonzero, and returns that. 0 or -errno.
  */
-int ask_each_within(unsigned ms, unsigned *silent, int (*each)(void *arg, const struct control_info *info), void *arg);
+int ask_each(unsigned ms, ask_each_fn each, void *arg);
 
 /* Finds the daemon whose mount is on `dir` (canonical). */
 bool ask_find(const char *dir, struct control_info *info);

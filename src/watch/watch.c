@@ -16,17 +16,13 @@
 #define PATIENCE_MS 1000u /* with daemons that are stopped: a scraper waits some seconds at most */
 
 /* The daemon gives a descriptor that can write; what is kept of it cannot. */
-static int open_for_reading(const char *name)
+static int open_for_reading(int sock)
 {
 	struct control_attach reply;
-	autoclose int sock = ask_connect_within(name, PATIENCE_MS);
-	autoclose int fd = -1;
+	autoclose int fd = ask_pool(sock, &reply);
 	char path[32];
 	int look;
 
-	if (sock < 0)
-		return sock;
-	fd = ask_pool(sock, &reply);
 	if (fd < 0)
 		return steal_fd(&fd);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -116,17 +112,22 @@ static void free_mount(struct watch_mount *m)
 }
 
 /* A mount that goes while it is looked at is passed over, like one that has just gone. */
-static int add_mount(void *arg, const struct control_info *info)
+static int add_mount(void *arg, const struct ask_answer *answer)
 {
 	struct watch *w = arg;
-	struct watch_mount **more = reallocarray(w->mount, w->n + 1, sizeof(*more)), *m;
+	struct watch_mount **more, *m;
 	struct fs fs;
 	int fd;
 
+	if (!answer->info) {
+		w->silent++;
+		return 0;
+	}
+	more = reallocarray(w->mount, w->n + 1, sizeof(*more));
 	if (!more)
 		return -ENOMEM;
 	w->mount = more;
-	fd = open_for_reading(info->name);
+	fd = open_for_reading(answer->sock);
 	if (fd < 0 || fs_look(fd, &fs) < 0) {
 		if (fd >= 0)
 			close(fd);
@@ -134,7 +135,7 @@ static int add_mount(void *arg, const struct control_info *info)
 	}
 	m = calloc(1, sizeof(*m));
 	if (m) {
-		m->info = *info;
+		m->info = *answer->info;
 		if (read_mount(&fs, m) == 0)
 			w->mount[w->n++] = m;
 		else
@@ -159,7 +160,7 @@ int watch_take(struct watch *w)
 	int ret;
 
 	*w = (struct watch){0};
-	ret = ask_each_within(PATIENCE_MS, &w->silent, add_mount, w);
+	ret = ask_each(PATIENCE_MS, add_mount, w);
 	if (ret == 0) {
 		pools_each(add_pool, w);
 		ret = watch_bpf(&w->bpf);
