@@ -256,7 +256,12 @@ long load_prog_load(struct task *t, union bpf_attr *attr, void *uattr)
 	if (!err)
 		err = ask_alone(attr, &q, in, &o.id);
 	sys_munmap(in, bytes);
-	return err ? err : load_new(t, &o);
+	if (!err)
+		return load_new(t, &o);
+	/* It may be there for all that: its log did not get through. */
+	if (o.id)
+		object_release(agent_world(), t, o.id);
+	return err;
 }
 
 /* ---- BPF_BTF_LOAD ------------------------------------------------------------------------- */
