@@ -143,6 +143,11 @@ static bool find(const char *upath, struct found *f)
 	return f->place != PLACE_NONE;
 }
 
+static bool is_file(const struct found *f)
+{
+	return f->place != PLACE_DIR;
+}
+
 /* ---- Contents ---------------------------------------------------------------------------- */
 
 struct text {
@@ -219,8 +224,6 @@ static long open_text(const struct found *f, int flags)
 	struct text t = {.n = 0};
 	long fd;
 
-	if ((flags & O_ACCMODE) != O_RDONLY)
-		return -EACCES;
 	if (f->place == PLACE_ID) {
 		add_number(&t, event_id(f->event));
 		add(&t, "\n");
@@ -234,14 +237,26 @@ static long open_text(const struct found *f, int flags)
 	return fd;
 }
 
+/* Files that are there and are only read, whoever asks: what is behind them is a file of the user's. */
+static long only_read(int flags)
+{
+	if ((flags & O_CREAT) && (flags & O_EXCL))
+		return -EEXIST;
+	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) ? -EACCES : 0;
+}
+
 static long open_found(struct agent_thread *t, struct agent_regs *r, const struct found *f, int flags)
 {
+	long err = is_file(f) && f->place != PLACE_PIN ? only_read(flags) : 0;
+
+	if (err)
+		return err;
 	switch (f->place) {
 	case PLACE_ID:
 	case PLACE_FORMAT:
 		return flags & O_DIRECTORY ? -ENOTDIR : open_text(f, flags);
 	case PLACE_BTF:
-		return sys_call4(SYS_openat, AT_FDCWD, (long)btf_path, flags, 0);
+		return sys_call4(SYS_openat, AT_FDCWD, (long)btf_path, flags & ~O_CREAT, 0);
 	case PLACE_PIN:
 		return -EACCES; /* as bpffs has it: only bpf(2) opens them */
 	default:
@@ -271,11 +286,6 @@ static bool is_there(struct agent_thread *t, const struct found *f)
 	uint32_t id;
 
 	return f->place != PLACE_PIN || (task && pin_find(agent_world(), task, f->pin, &id) == 0);
-}
-
-static bool is_file(const struct found *f)
-{
-	return f->place != PLACE_DIR;
 }
 
 static long handle_access(struct agent_thread *t, struct agent_regs *r)
