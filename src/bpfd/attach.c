@@ -38,7 +38,7 @@ static struct bpf_map *rodata_of(struct bpf_object *obj)
 	return NULL;
 }
 
-/* Where variable `name` of `n` bytes lies in .rodata. */
+/* Where variable `name` of `n` bytes lies in .rodata. The file may name types and texts that are not there. */
 static const struct btf_var_secinfo *find_var(const struct btf *btf, const char *name, size_t n)
 {
 	int id = btf ? btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC) : -1;
@@ -46,9 +46,10 @@ static const struct btf_var_secinfo *find_var(const struct btf *btf, const char 
 
 	for (unsigned i = 0; sec && i < btf_vlen(sec); i++) {
 		const struct btf_var_secinfo *v = btf_var_secinfos(sec) + i;
-		const char *is = btf__name_by_offset(btf, btf__type_by_id(btf, v->type)->name_off);
+		const struct btf_type *var = btf__type_by_id(btf, v->type);
+		const char *is = var ? btf__name_by_offset(btf, var->name_off) : NULL;
 
-		if (strlen(is) == n && strncmp(is, name, n) == 0)
+		if (is && strlen(is) == n && strncmp(is, name, n) == 0)
 			return v;
 	}
 	return NULL;
@@ -64,7 +65,7 @@ static int set(struct bpf_object *obj, const char *setting)
 	long long number;
 	char *end;
 
-	if (!setting[n] || !v || !data || v->offset + v->size > size)
+	if (!setting[n] || !v || !data || v->size > size || v->offset > size - v->size)
 		return -ENOENT;
 	if (v->size > 8) {
 		if (strlen(value) >= v->size)
