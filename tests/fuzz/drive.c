@@ -1,9 +1,9 @@
 /*
- * Runs the fuzz target without libFuzzer: the named finds, the files that are
- * given, then random damage for some seconds. A child does the work; the input it died of stays
+ * Runs a fuzz target without libFuzzer: the named finds, the files that are
+ * given, then random inputs for some seconds. A child does the work; the input it died of stays
  * in shared memory, is written to a file and told about.
  *
- *	drive [--seconds N] [--seed S] [FILE...]
+ *	drive [--seconds N | --inputs N] [--seed S] [FILE...]
  */
 #include <signal.h>
 #include <stdio.h>
@@ -15,14 +15,13 @@
 #include <unistd.h>
 
 #include "common/rig.h"
-#include "pool.h"
+#include "target.h"
 
-#define RECORDS 12
 #define PATIENCE 5 /* seconds that one input may take */
 
 static struct shared {
 	size_t size;
-	uint8_t input[1 << 16];
+	uint8_t input[TARGET_INPUT];
 	char name[512];
 	unsigned long runs;
 } * now;
@@ -32,40 +31,6 @@ static uint64_t dice;
 static uint64_t roll(uint64_t n)
 {
 	return (rig_random(&dice) >> 11) % n;
-}
-
-/* What a wrong number usually looks like. */
-static uint64_t some_value(void)
-{
-	static const uint64_t odd[] = {0,	   1,	   2,	      ~0ull,	  0xffffffff,  0x80000000,
-				       0x7fffffff, 0xffff, 0x10000,   1ull << 63, 0x100000001, 1ull << 40,
-				       4095,	   4096,   0x1000001, 512,	  64,	       63};
-
-	switch (roll(4)) {
-	case 0:
-		return odd[roll(sizeof odd / sizeof odd[0])];
-	case 1:
-		return roll(300);
-	case 2:
-		return 1ull << roll(64);
-	default:
-		return rig_random(&dice);
-	}
-}
-
-static void make_up(void)
-{
-	size_t n = 1 + roll(roll(2) ? 3 : RECORDS);
-
-	for (size_t i = 0; i < n; i++) {
-		struct damage d = {.how = (uint8_t)roll(DAMAGE_WAYS),
-				   .width = (uint8_t)roll(roll(3) ? 4 : 9),
-				   .where = (uint32_t)roll(pool_bytes()),
-				   .value = some_value()};
-
-		memcpy(now->input + i * sizeof d, &d, sizeof d);
-	}
-	now->size = n * sizeof(struct damage);
 }
 
 static void run_input(void)
@@ -87,21 +52,21 @@ static void run_file(const char *path)
 	run_input();
 }
 
-static void child(char **files, int n, double seconds)
+static void child(char **files, int n, double seconds, unsigned long inputs)
 {
 	uint64_t until;
 
-	for (unsigned k = 0; pool_find_name(k); k++) {
-		snprintf(now->name, sizeof now->name, "%s", pool_find_name(k));
+	for (unsigned k = 0; target_find_name(k); k++) {
+		snprintf(now->name, sizeof now->name, "%s", target_find_name(k));
 		alarm(PATIENCE);
-		pool_find(k);
+		target_find(k);
 	}
 	for (int i = 0; i < n; i++)
 		run_file(files[i]);
 	now->name[0] = 0;
 	until = rig_now() + (uint64_t)(seconds * 1e9);
-	while (rig_now() < until) {
-		make_up();
+	for (unsigned long k = 0; k < inputs || rig_now() < until; k++) {
+		now->size = target_make_up(now->input, roll);
 		run_input();
 	}
 	_exit(0);
@@ -117,7 +82,7 @@ static int tell(int status, uint64_t seed)
 			WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? ", it hangs" : "");
 		return 1;
 	}
-	snprintf(path, sizeof path, "/tmp/bt-fuse-damage-%llx-%lu", (unsigned long long)seed, now->runs);
+	snprintf(path, sizeof path, "/tmp/bt-fuse-fuzz-%llx-%lu", (unsigned long long)seed, now->runs);
 	f = fopen(path, "wb");
 	if (f) {
 		fwrite(now->input, 1, now->size, f);
@@ -131,6 +96,7 @@ static int tell(int status, uint64_t seed)
 int main(int argc, char **argv)
 {
 	uint64_t seed = rig_now() ^ (uint64_t)getpid() << 32;
+	unsigned long inputs = 0;
 	double seconds = 0;
 	int status, i = 1;
 	pid_t pid;
@@ -138,6 +104,8 @@ int main(int argc, char **argv)
 	for (; i + 1 < argc && argv[i][0] == '-'; i += 2) {
 		if (!strcmp(argv[i], "--seconds"))
 			seconds = atof(argv[i + 1]);
+		else if (!strcmp(argv[i], "--inputs"))
+			inputs = strtoul(argv[i + 1], NULL, 0);
 		else
 			seed = strtoull(argv[i + 1], NULL, 0);
 	}
@@ -148,7 +116,7 @@ int main(int argc, char **argv)
 	fflush(NULL);
 	pid = (pid_t)must(fork());
 	if (pid == 0)
-		child(argv + i, argc - i, seconds);
+		child(argv + i, argc - i, seconds, inputs);
 	expect_is(waitpid(pid, &status, 0), pid);
 	printf("%lu inputs\n", now->runs);
 	return status == 0 ? 0 : tell(status, seed);

@@ -10,6 +10,7 @@
 
 #include "common/rig.h"
 #include "pool.h"
+#include "target.h"
 
 /* The regions of a mapped pool. */
 static struct {
@@ -162,7 +163,7 @@ static const struct find {
     {"frontiers behind the end", frontiers_behind_the_end},
 };
 
-const char *pool_find(unsigned k)
+const char *target_find(unsigned k)
 {
 	struct stat st;
 	char *base;
@@ -186,7 +187,7 @@ const char *pool_find(unsigned k)
 	return finds[k].name;
 }
 
-const char *pool_find_name(unsigned k)
+const char *target_find_name(unsigned k)
 {
 	return k < sizeof finds / sizeof finds[0] ? finds[k].name : NULL;
 }

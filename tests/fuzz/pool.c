@@ -16,6 +16,7 @@
 #include "common/rig.h"
 #include "common/scene.h"
 #include "pool.h"
+#include "target.h"
 
 #define SIZE ((struct rig_size){.bytes = 16u << 20, .inodes = 200})
 #define INODES 30u /* the scene has 21 */
@@ -245,4 +246,42 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	pool_call_all(fd);
 	return 0;
+}
+
+/* ---- Inputs made up ---------------------------------------------------------------------------- */
+
+#define RECORDS 12
+
+/* What a wrong number usually looks like. */
+static uint64_t some_value(uint64_t (*roll)(uint64_t n))
+{
+	static const uint64_t odd[] = {0,	   1,	   2,	      ~0ull,	  0xffffffff,  0x80000000,
+				       0x7fffffff, 0xffff, 0x10000,   1ull << 63, 0x100000001, 1ull << 40,
+				       4095,	   4096,   0x1000001, 512,	  64,	       63};
+
+	switch (roll(4)) {
+	case 0:
+		return odd[roll(sizeof odd / sizeof odd[0])];
+	case 1:
+		return roll(300);
+	case 2:
+		return 1ull << roll(64);
+	default:
+		return roll(1ull << 53) << roll(12);
+	}
+}
+
+size_t target_make_up(uint8_t *input, uint64_t (*roll)(uint64_t n))
+{
+	size_t n = 1 + roll(roll(2) ? 3 : RECORDS);
+
+	for (size_t i = 0; i < n; i++) {
+		struct damage d = {.how = (uint8_t)roll(DAMAGE_WAYS),
+				   .width = (uint8_t)roll(roll(3) ? 4 : 9),
+				   .where = (uint32_t)roll(pool_bytes()),
+				   .value = some_value(roll)};
+
+		memcpy(input + i * sizeof d, &d, sizeof d);
+	}
+	return n * sizeof(struct damage);
 }

@@ -29,8 +29,3 @@ size_t pool_bytes(void);
 int pool_good(void);
 /* Makes every call of the store on the pool, which may refuse to be attached. Takes `fd` over. */
 void pool_call_all(int fd);
-/* Tries the `k`-th of the named finds; their names, NULL behind the last. */
-const char *pool_find(unsigned k);
-const char *pool_find_name(unsigned k);
-/* Damages a pool and makes every call of the store on it. Always 0. */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
