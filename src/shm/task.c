@@ -43,6 +43,12 @@ static bool process_runs(uint32_t pid)
 	return sys_call6(SYS_process_vm_readv, (long)pid, (long)&here, 1, (long)&there, 1, 0) != -ESRCH;
 }
 
+/* Who came to its seat after `than` had been made has not made it. */
+static bool younger(const struct client_slot *c, const struct client_slot *than)
+{
+	return load_relaxed(&c->started) > load_relaxed(&than->started);
+}
+
 /*
  * A child may outlive its guardian and still be on its way to its seat. Its pid
  * tells, once the guardian has written it down; a guardian that died before that
@@ -54,7 +60,7 @@ static bool embryo_alive(struct pool *pool, const struct client_slot *c)
 
 	if (pid)
 		return process_runs(pid);
-	if (guardian < POOL_CLIENTS && client_alive(pool, guardian))
+	if (guardian < POOL_CLIENTS && !younger(client_slot(pool, guardian), c) && client_alive(pool, guardian))
 		return true;
 	return boot_ns() - load_relaxed(&c->started) < EMBRYO_GRACE_NS;
 }
@@ -381,6 +387,7 @@ int client_resume(struct pool *pool)
 			continue;
 		pool->client = i;
 		bury_left(pool);
+		c->started = boot_ns(); /* what threads of the last image were about to fork has no guardian */
 		return 0;
 	}
 	return -ENOENT;

@@ -112,8 +112,10 @@ static void nap(unsigned us)
 	nanosleep(&ts, NULL);
 }
 
+/* 0 as well where the daemon went away meanwhile: then there is none to ask. */
 static int fsck(void)
 {
+	uint32_t pause = load_acquire(&shared->pause);
 	int status = -1;
 	pid_t pid;
 
@@ -126,7 +128,8 @@ static int fsck(void)
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		die("fsck");
-	fetch_add(&shared->pause, 1);
+	if (fetch_add(&shared->pause, 1) != pause + 1 || load_acquire(&shared->away))
+		return 0;
 	return status;
 }
 

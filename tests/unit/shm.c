@@ -344,13 +344,48 @@ static void child_without_seat(void **state)
 	must(waitpid(pid, NULL, 0));
 }
 
+static void die_forking(int fd)
+{
+	struct rig r;
+	uint32_t seat;
+
+	rig_attach(&r, fd, 0);
+	must(fs_fork_prepare(&r.t, &seat));
+	kill(getpid(), SIGKILL);
+}
+
+static void look_for_orphan(int fd)
+{
+	struct rig r;
+
+	rig_attach(&r, fd, 0);
+	expect_is(r.fs.pool.client, 1);
+	/* As if the seconds that a child may take had passed. */
+	client_slot(&r.fs.pool, 2)->started -= 60000000000u;
+	client_slot(&r.fs.pool, 1)->started -= 60000000000u;
+	expect_is(fs_reap_dead(&r.t), 1);
+	rig_detach(&r);
+}
+
+/* Who made the seat died in its fork, and another sits in its place now. */
+static void orphan_without_guardian(void **state)
+{
+	(void)state;
+	unit_child(die_forking);
+	expect_is(fs_reap_dead(&unit.t), 1);
+	unit_child(look_for_orphan);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    UNIT(lock_excludes),      UNIT(lock_wakes),	 UNIT(lock_versions), UNIT(lock_impossible_owner),
-	    UNIT(txn_rolls_back),     UNIT(txn_settles), UNIT(txn_overflow),  UNIT(hand_overflow),
-	    UNIT(hand_take_and_push), UNIT(task_seats),	 UNIT(client_death),  UNIT(client_seats),
-	    UNIT(child_without_seat),
+	    UNIT(lock_excludes),      UNIT(lock_wakes),
+	    UNIT(lock_versions),      UNIT(lock_impossible_owner),
+	    UNIT(txn_rolls_back),     UNIT(txn_settles),
+	    UNIT(txn_overflow),	      UNIT(hand_overflow),
+	    UNIT(hand_take_and_push), UNIT(task_seats),
+	    UNIT(client_death),	      UNIT(client_seats),
+	    UNIT(child_without_seat), UNIT(orphan_without_guardian),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
