@@ -128,14 +128,37 @@ def start():
     raise AssertionError("chromium has no page")
 
 
+def looks(page, more):
+    """Waits for that many more looks of the page at the mounts."""
+    count = "window.btfuse ? btfuse.looks.length : 0"
+    want = (page.value(count) or 0) + more
+    for _ in range(120):
+        if (page.value(count) or 0) >= want:
+            return
+        time.sleep(0.5)
+    raise AssertionError("the page does not look any more")
+
+
+def come_and_go(page):
+    """A mount goes and comes again: no rate shows a gap for it, or less than nothing, and its counters are right."""
+    for done, wait in (("seen", "gone"), ("missed", "back")):
+        open(os.path.join(directory, done), "w").close()
+        for _ in range(300):
+            if os.path.exists(os.path.join(directory, wait)):
+                break
+            time.sleep(0.1)
+        looks(page, 2)
+    for c in json.loads(page.value("JSON.stringify(btfuse.charts.slice(0, 2).map(c => [c.title, c.data.slice(1).flat()]))")):
+        assert all(v is not None and v >= 0 for v in c[1]), c
+    made = page.value("btfuse.looks.at(-1).ops.setxattr.all")
+    assert made == 3, "%s operations instead of 3 on a mount that came" % made
+
+
 def look(page):
     for domain in ("Runtime", "Log", "Network", "Page"):
         page.call(domain + ".enable")
     page.call("Page.navigate", url=url + "/")
-    for _ in range(60):
-        time.sleep(0.5)
-        if (page.value("window.btfuse ? btfuse.looks.length : 0") or 0) >= 6:
-            break
+    looks(page, 6)
     tiles = json.loads(page.value(
         "JSON.stringify(Object.fromEntries([...document.querySelectorAll('.tile b')].map(e => [e.id, e.textContent])))"))
     print("tiles:", tiles)
@@ -162,6 +185,7 @@ def look(page):
     assert rows >= 5, rows
     assert page.value("document.querySelector('#state').textContent").startswith("live"), "not live"
     assert page.value("document.documentElement.scrollWidth <= innerWidth"), "it is wider than the window"
+    come_and_go(page)
     page.shot("light.png", "light")
     page.shot("dark.png", "dark")
     back = page.value("getComputedStyle(document.body).backgroundColor")

@@ -7,7 +7,7 @@
 
   // ---- Reading ---------------------------------------------------------------
 
-  // Lines of the text format: name{label="value",...} number. Label values here hold no braces.
+  // Lines of the text format: name{label="value",...} number.
   function parse(text) {
     const samples = [];
     for (const line of text.split("\n")) {
@@ -15,16 +15,37 @@
       const m = /^([a-z_]+)(?:\{(.*)\})? (\S+)$/.exec(line);
       if (!m) continue;
       const labels = {};
-      for (const l of (m[2] || "").matchAll(/([a-z_]+)="((?:[^"\\]|\\.)*)"/g)) labels[l[1]] = l[2].replace(/\\(.)/g, "$1");
-      samples.push({ name: m[1], labels, value: Number(m[3]) });
+      for (const l of (m[2] || "").matchAll(/([a-z_]+)="((?:[^"\\]|\\.)*)"/g)) labels[l[1]] = l[2].replace(/\\(.)/g, (_, c) => c === "n" ? "\n" : c);
+      samples.push({ name: m[1], labels, value: Number(m[3]), series: line.slice(0, -m[3].length) });
     }
     return samples;
   }
 
-  // One look, as sums that the charts need.
-  function digest(samples, mount) {
-    const d = { t: Date.now() / 1000, ops: {}, path: {}, bytes: {}, invals: {}, handed: {}, errors: {}, hist: {}, paths: {}, runs: 0, affected: {}, requests: 0, rings: {},
-                memory: 0, data: 0, processes: 0, tasks: 0, inodes: 0, open: 0, rollbacks: 0, ended: 0, total: 0 };
+  // Makes of each counter what it has grown by since the look before, as Prometheus' increase() takes it: a mount that
+  // goes takes nothing away, one that comes brings nothing from before, what is less than it was began anew from 0.
+  const mounts = new Map();  // the first and last look at each, its counters then; without a name: what is no mount's
+  let nth = 0;
+
+  function grow(samples) {
+    nth++;
+    for (const s of samples) {
+      if (!/_(total|bucket)$/.test(s.name)) continue;
+      const now = s.value, name = s.labels.mount;
+      if (!mounts.has(name)) mounts.set(name, { first: nth, counters: new Map() });
+      const m = mounts.get(name);
+      const old = m.counters.get(s.series) ?? (m.first === nth ? now : 0);  // errors come when they first occur
+      s.value = now < old ? now : now - old;
+      m.counters.set(s.series, now);
+      m.last = nth;
+    }
+    for (const [name, m] of mounts) if (nth - m.last > KEEP) mounts.delete(name);
+  }
+
+  // One look, as sums that the charts need: counters over all looks since `before` began, gauges of now.
+  function digest(samples, mount, before) {
+    const d = before ? structuredClone(before)
+      : { ops: {}, path: {}, bytes: {}, invals: {}, handed: {}, errors: {}, hist: {}, paths: {}, affected: {}, runs: 0, requests: 0, rollbacks: 0, ended: 0, total: 0 };
+    Object.assign(d, { t: Date.now() / 1000, rings: {}, memory: 0, data: 0, processes: 0, tasks: 0, inodes: 0, open: 0 });
     const add = (o, k, v) => { o[k] = (o[k] || 0) + v; };
     for (const { name, labels: l, value: v } of samples) {
       if (mount && l.mount !== mount && !name.startsWith("btfuse_bpf_")) continue;
@@ -99,10 +120,7 @@
   // ---- Charts --------------------------------------------------------------------
 
   const looks = [];  // digests, oldest first
-  const rate = (a, b, get) => {
-    const v = (get(b) || 0) - (get(a) || 0);
-    return v < 0 ? null : v / (b.t - a.t);  // a counter that went back: the mounts are others now
-  };
+  const rate = (a, b, get) => ((get(b) || 0) - (get(a) || 0)) / (b.t - a.t);
   const OPS = ["read", "write", "open", "stat", "readdir", "unlink", "rename"];
   const rest = (d) => Object.entries(d.ops).reduce((n, [op, o]) => n + (OPS.includes(op) || op === "close" ? 0 : o.all), 0);
   const rateOf = (get) => (a, b) => rate(a, b, get);
@@ -218,10 +236,12 @@
   function offerMounts(samples) {
     const info = samples.filter((s) => s.name === "btfuse_mount_info").map((s) => s.labels);
     const have = [...$("mount").options].slice(1).map((o) => o.value).join();
-    if (have !== info.map((l) => l.mount).join())
-      $("mount").replaceChildren(new Option("all", ""), ...info.map((l) => new Option(l.mount, l.mount, false, l.mount === chosen)));
+    const names = info.map((l) => l.mount);
+    if (chosen && !names.includes(chosen)) names.push(chosen);  // it may come again
+    if (have !== names.join())
+      $("mount").replaceChildren(new Option("all", ""), ...names.map((n) => new Option(n, n, false, n === chosen)));
     const at = info.filter((l) => !chosen || l.mount === chosen).map((l) => l.mountpoint);
-    $("where").textContent = at.length ? "on " + at.join(", ") : "nothing is mounted";
+    $("where").textContent = at.length ? "on " + at.join(", ") : chosen ? "not mounted" : "nothing is mounted";
   }
 
   function tell(text, how) {
@@ -235,7 +255,8 @@
       if (!reply.ok) throw new Error("HTTP " + reply.status);
       const samples = parse(await reply.text());
       offerMounts(samples);
-      looks.push(digest(samples, chosen));
+      grow(samples);
+      looks.push(digest(samples, chosen, looks.at(-1)));
       if (looks.length > KEEP) looks.shift();
       tell("live, every " + EVERY / 1000 + " s", "good");
       if (looks.length > 1) { draw(); fill(); }
