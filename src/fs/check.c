@@ -179,7 +179,7 @@ static void check_xattrs(struct checker *c, const struct inode *i)
 static void check_entry(struct checker *c, uint32_t cell)
 {
 	const struct dirent *d = dirent_at(c->fs, cell);
-	const struct inode *i;
+	const struct inode *i, *dir = inode_at(c->fs, c->ino);
 	struct fs_name name;
 
 	if (!d || !meet_cells(c, cell, DIRENT_CELLS(d->len)))
@@ -194,9 +194,10 @@ static void check_entry(struct checker *c, uint32_t cell)
 	}
 	if (d->type != i->mode >> 12)
 		wrong(c, "an entry has not the type of its inode", d->ino);
-	if (name_check(c->fs, &name) != 0 || dir_find(c->fs, inode_at(c->fs, c->ino), name) != cell)
+	if (name_check(c->fs, &name) != 0 || dir_find(c->fs, dir, name) != cell)
 		wrong(c, "an entry of a directory is not found by its name", c->ino);
-	if (is_dir(i->mode) && (i->room.dir.parent != c->ino || i->room.dir.self != cell))
+	if (is_dir(i->mode) &&
+	    (i->room.dir.parent != c->ino || i->room.dir.self != cell || i->room.dir.parent_gen != dir->gen))
 		wrong(c, "a directory does not know its place", d->ino);
 	if (is_dir(i->mode))
 		c->links[c->ino]++;

@@ -106,7 +106,7 @@ int dirent_link(struct task *t, struct inode *dir, uint32_t cell, uint64_t item,
 	}
 	if (err)
 		return err;
-	stale_name(t, dir, (struct fs_name){d->name, d->len, d->key}, false);
+	stale_name(t, dir, (struct fs_name){.s = d->name, .len = d->len, .key = d->key}, false);
 	txn_set(t, &dir->room.dir.count, dir->room.dir.count + 1);
 	watch_with(fs, dir, target);
 	hand_drop_unit(t, &fs->cells, item);
@@ -121,7 +121,7 @@ int dirent_unlink(struct task *t, struct inode *dir, uint32_t cell)
 
 	if (err)
 		return err;
-	stale_name(t, dir, (struct fs_name){d->name, d->len, d->key}, d->known);
+	stale_name(t, dir, (struct fs_name){.s = d->name, .len = d->len, .key = d->key}, d->known);
 	txn_set(t, &dir->room.dir.count, dir->room.dir.count - 1);
 	turn_paths(t, dir);
 	return hand_push_unit(t, &fs->cells, hand_item(HAND_CELLS, DIRENT_CELLS(d->len), cell)) ? 0 : -EUCLEAN;
@@ -135,7 +135,7 @@ void dirent_point(struct task *t, struct inode *dir, uint32_t cell, const struct
 	watch_with(fs, dir, target);
 	txn_set(t, &d->ino, inode_number(fs, target));
 	txn_set(t, &d->type, (uint8_t)(target->mode >> 12));
-	stale_name(t, dir, (struct fs_name){d->name, d->len, d->key}, d->known);
+	stale_name(t, dir, (struct fs_name){.s = d->name, .len = d->len, .key = d->key}, d->known);
 	if (!d->known != !(t->flags & TASK_KERNEL))
 		txn_set(t, &d->known, t->flags & TASK_KERNEL ? 1 : 0);
 	turn_paths(t, dir);

@@ -141,6 +141,7 @@ static int make_root(struct fs *fs, const struct fs_format *f)
 	root->uid = f->root_uid;
 	root->gid = f->root_gid;
 	root->room.dir.parent = FS_ROOT;
+	root->room.dir.parent_gen = root->gen;
 	for (int k = 0; k < TIMES; k++) {
 		root->sec[k] = now.tv_sec;
 		root->nsec[k] = (uint32_t)now.tv_nsec;

@@ -120,6 +120,11 @@ struct fs_name {
 	const char *s;
 	size_t len;
 	uint64_t key; /* its hash in the store, once something has asked for it; 0 */
+	/*
+	 * Generation of the directory that it is meant to be in: where a path has led to may be gone, and its number
+	 * used again, which is -ESTALE then. 0: any, the caller holds the directory.
+	 */
+	uint64_t dir_gen;
 };
 
 /* ---- The file system in this process ----------------------------------- */
@@ -318,20 +323,22 @@ struct fs_walk {
 	unsigned links; /* symlinks followed */
 	uint32_t nvia;	/* directories gone through; FS_WALK_VIA + 1: too many to remember */
 	struct fs_via via[FS_WALK_VIA];
+	uint64_t gen; /* generation of `start`, then of `ino`: for struct task's `life`. 0: it is not known */
 	/* Out. */
 	fs_ino dir;	     /* where the last component was looked up */
 	struct fs_name last; /* in `path`, or in `link` */
 	bool slash;	     /* slashes follow it: it must be a directory */
 	fs_ino ino;	     /* what it leads to; 0: there is no such name (only with -ENOENT), or FS_WALK_PARENT */
-	uint64_t gen;	     /* its generation: for struct task's `life`. 0: it is not known */
 	/* Room for symlinks on the way: 2 * (FS_SYMLINK_MAX + 1) bytes, the caller's, or NULL: -ELOOP at the first. */
 	char *link;
 };
 
 /*
  * Walks a path as path_resolution(7) describes, checking search permission of
- * `cred` on the way. 0; FS_WALK_OUT; -ENOENT (with dir and last set if only the
+ * `cred` on the way. 0; FS_WALK_OUT, with `path` then what is left of it, up to a
+ * NUL if it had one; -ENOENT (with dir and last set if only the
  * last component is missing), -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG ...
+ * -ESTALE: a directory on the way was removed meanwhile; the path is to be walked again.
  *
  * The answer of a walk without symlinks stays true as long as none of the
  * directories in `via` counts further: fs_walk_holds(). Entries that come do

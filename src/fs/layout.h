@@ -87,10 +87,12 @@ struct inode {
 			uint32_t root;	/* tree of entries */
 			uint32_t count; /* entries */
 			uint32_t parent;
-			uint32_t self;	    /* cell of the entry that names this directory, 0: root or removed */
-			uint64_t changes;   /* counts what could turn a path through here elsewhere: see fs_walk */
-			uint64_t asked;	    /* counts what is put into the filter */
-			uint64_t absent[8]; /* filter of names of which the kernel may hold what is not so */
+			uint32_t self;	     /* cell of the entry that names this directory, 0: root or removed */
+			uint64_t changes;    /* counts what could turn a path through here elsewhere: see fs_walk */
+			uint64_t asked;	     /* counts what is put into the filter */
+			uint64_t absent[8];  /* filter of names of which the kernel may hold what is not so */
+			uint64_t parent_gen; /* generation of `parent`, whose number may be used again when this is
+						removed */
 		} dir;
 	} room;
 };

@@ -10,6 +10,8 @@ racy_read int look_in(const struct fs *fs, struct inode *dir, struct fs_name *na
 	int64_t cell;
 	int err;
 
+	if (name->dir_gen && unlikely(load_relaxed(&dir->gen) != name->dir_gen))
+		return -ESTALE;
 	if (!is_dir(load_relaxed(&dir->mode)))
 		return load_relaxed(&dir->mode) ? -ENOTDIR : -ESTALE;
 	if (load_relaxed(&dir->nlink) == 0)

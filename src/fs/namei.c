@@ -276,6 +276,7 @@ static int make_link(struct task *t, struct inode *dir, struct made *m)
 		return err;
 	if (is_dir(m->h.mode)) {
 		store_relaxed(&m->i->room.dir.parent, inode_number(fs_of(t), dir));
+		store_relaxed(&m->i->room.dir.parent_gen, dir->gen);
 		store_relaxed(&m->i->room.dir.self, m->cell);
 		txn_set(t, &dir->nlink, dir->nlink + 1);
 	}
@@ -443,6 +444,8 @@ static int tmpfile_prepare(struct task *t, const struct fs_cred *cred, struct lo
 		return err;
 	if (!is_dir(load_relaxed(&l->dir->mode)))
 		err = load_relaxed(&l->dir->mode) ? -ENOTDIR : -ESTALE;
+	else
+		err = inode_meant(t, l->dir);
 	if (!err) /* a removed directory will do, as in Linux: nothing is put into it */
 		err = perm_create(fs_of(t), cred, l->dir);
 	if (!seq_valid(&l->dir->meta, l->seq))

@@ -101,6 +101,7 @@ static void moved(struct task *t, struct inode *i, struct inode *from, struct in
 	if (from == to)
 		return;
 	txn_set(t, &i->room.dir.parent, number(t, to));
+	txn_set(t, &i->room.dir.parent_gen, to->gen);
 	turn_paths(t, i); /* its ".." */
 	txn_set(t, &from->nlink, from->nlink - 1);
 	txn_set(t, &to->nlink, to->nlink + 1);

@@ -21,7 +21,7 @@ struct walker {
 	const char *p, *end;
 	const char *behind; /* the component's end: the slashes that follow it, and the rest */
 	unsigned half;	    /* of w->link that is free */
-	uint64_t gen;	    /* of what was looked up last */
+	uint64_t gen;	    /* of `at`, 0: it is not known */
 };
 
 static void skip_slashes(struct walker *k)
@@ -47,7 +47,7 @@ static void count_name(struct task *t, bool found)
 }
 
 /* Looks `name` up in directory k->at and remembers having come through. *ino: 0 where there is none. */
-static racy_read int step_down(struct walker *k, struct fs_name *name, fs_ino *ino, uint32_t *type)
+static racy_read int step_down(struct walker *k, struct fs_name *name, fs_ino *ino, uint32_t *type, uint64_t *gen)
 {
 	const struct fs *fs = fs_of(k->t);
 	struct look l = {.dir = inode_at(fs, k->at)};
@@ -66,6 +66,7 @@ static racy_read int step_down(struct walker *k, struct fs_name *name, fs_ino *i
 		changes = load_relaxed(&l.dir->room.dir.changes);
 		l.cell = 0;
 		l.ino = 0;
+		name->dir_gen = k->gen;
 		err = look_in(fs, l.dir, name, &l);
 		if (err != -ESTALE && err != -ENOTDIR && perm_check(fs, k->cred, l.dir, X_OK) != 0)
 			err = -EACCES;
@@ -74,7 +75,7 @@ static racy_read int step_down(struct walker *k, struct fs_name *name, fs_ino *i
 		d = l.cell ? dirent_at(fs, l.cell) : NULL;
 		*ino = l.ino;
 		target = inode_at(fs, l.ino);
-		k->gen = l.ino && target ? load_relaxed(&target->gen) : 0;
+		*gen = l.ino && target ? load_relaxed(&target->gen) : 0;
 		*type = d ? (uint32_t)load_relaxed(&d->type) << 12 : 0;
 	} while (!seq_valid(&l.dir->meta, l.seq));
 	if (k->w->nvia < FS_WALK_VIA)
@@ -84,23 +85,48 @@ static racy_read int step_down(struct walker *k, struct fs_name *name, fs_ino *i
 	return err;
 }
 
+/* To the parent of a directory. One that is removed knows the one that it had, which may be gone as well. */
+static racy_read int to_parent(struct walker *k)
+{
+	const struct fs *fs = fs_of(k->t);
+	struct inode *dir = inode_at(fs, k->at);
+	const struct inode *to;
+	bool removed;
+	fs_ino parent;
+	uint64_t seq, gen;
+
+	if (!dir)
+		return -ESTALE;
+	do {
+		int err = seq_begin(k->t, &dir->meta, &seq);
+
+		if (err)
+			return err;
+		if (!is_dir(load_relaxed(&dir->mode)))
+			return -ENOTDIR;
+		removed = load_relaxed(&dir->nlink) == 0;
+		parent = load_relaxed(&dir->room.dir.parent);
+		gen = load_relaxed(&dir->room.dir.parent_gen);
+	} while (!seq_valid(&dir->meta, seq));
+	to = inode_at(fs, parent);
+	if (removed && to && (load_relaxed(&to->gen) != gen || !load_relaxed(&to->mode)))
+		return -ENOENT;
+	k->at = parent;
+	k->gen = gen;
+	return 0;
+}
+
 static int step_up(struct walker *k)
 {
-	struct fs_dirent self;
-	fs_ino parent, below;
-	uint32_t type;
 	struct fs_name here = {.s = ".", .len = 1};
-	int err = step_down(k, &here, &below, &type); /* for permission and memory of the way */
+	fs_ino below;
+	uint32_t type;
+	uint64_t gen;
+	int err = step_down(k, &here, &below, &type, &gen); /* for permission and memory of the way */
 
 	if (err && err != -ENOENT)
 		return err;
-	if (k->at == FS_ROOT)
-		return FS_WALK_OUT;
-	err = fs_dirname(k->t, k->at, &parent, &self);
-	if (err && err != -ENOENT)
-		return err;
-	k->at = parent;
-	return 0;
+	return k->at == FS_ROOT ? FS_WALK_OUT : to_parent(k);
 }
 
 /* A stranger's symlink at the end of a path, in a directory where everybody may make one (proc(5)). */
@@ -153,16 +179,20 @@ static racy_read int searchable(const struct walker *k)
 static int last_dots(struct walker *k, struct fs_name name)
 {
 	uint32_t type;
+	uint64_t gen;
 	fs_ino ino;
 	int err = searchable(k);
 
-	if (!err && name.len == 2)
+	if (!err && name.len == 1) {
+		err = step_down(k, &name, &ino, &type, &gen); /* for the memory of the way */
+		err = err == -ENOENT ? 0 : err;		      /* a removed directory is still itself */
+	} else if (!err) {
 		err = step_up(k);
-	else if (!err)
-		err = step_down(k, &name, &ino, &type); /* for the memory of the way */
-	if (err && err != -ENOENT)			/* a removed directory is still itself */
+	}
+	if (err)
 		return err;
 	k->w->ino = k->at;
+	k->w->gen = k->gen;
 	return 0;
 }
 
@@ -170,18 +200,20 @@ static int last_dots(struct walker *k, struct fs_name name)
 static int walk_one(struct walker *k, struct fs_name name, bool last)
 {
 	uint32_t type = 0;
+	uint64_t gen = 0;
 	fs_ino ino = 0;
 	int err;
 
 	if (last) {
 		k->w->dir = k->at;
 		k->w->last = name;
+		k->w->last.dir_gen = k->gen;
 		if (k->w->flags & FS_WALK_PARENT)
 			return searchable(k);
 	}
 	if (is_dots(name))
 		return last ? last_dots(k, name) : name.len == 2 ? step_up(k) : 0;
-	err = step_down(k, &name, &ino, &type);
+	err = step_down(k, &name, &ino, &type, &gen);
 	if (last)
 		k->w->last.key = name.key;
 	if (err || !ino)
@@ -191,14 +223,16 @@ static int walk_one(struct walker *k, struct fs_name name, bool last)
 	if ((!last || k->w->slash) && !is_dir(type))
 		return -ENOTDIR;
 	k->at = ino;
+	k->gen = gen;
 	k->w->ino = last ? ino : 0;
-	k->w->gen = k->gen;
+	k->w->gen = gen;
 	return 0;
 }
 
 int fs_walk(struct task *t, const struct fs_cred *cred, struct fs_walk *w)
 {
-	struct walker k = {.t = t, .cred = cred, .w = w, .at = w->start, .p = w->path, .end = w->path + w->len};
+	struct walker k = {
+	    .t = t, .cred = cred, .w = w, .at = w->start, .gen = w->gen, .p = w->path, .end = w->path + w->len};
 
 	w->dir = 0;
 	w->ino = 0;
@@ -210,6 +244,7 @@ int fs_walk(struct task *t, const struct fs_cred *cred, struct fs_walk *w)
 		int err = w->len ? searchable(&k) : 0;
 
 		w->ino = err ? 0 : w->start;
+		w->gen = k.gen;
 		return err;
 	}
 	while (k.p < k.end) {

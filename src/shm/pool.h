@@ -16,7 +16,7 @@
 #include "base/compiler.h"
 
 #define POOL_MAGIC 0x315346455355462aull /* "*FUSEFS1" */
-#define POOL_VERSION 3u
+#define POOL_VERSION 4u
 #define POOL_PAGE 4096u
 
 #define POOL_CLIENTS 512u /* processes */

@@ -153,7 +153,8 @@ struct task {
 	uint32_t reads; /* see inode_accessed */
 	/*
 	 * Generation that the inode of the next calls must have, or they fail with -ESTALE: what a path has led to may
-	 * be gone, and its number used again. 0: any. For fs_open, fs_setattr, fs_link, fs_readlink and xattrs.
+	 * be gone, and its number used again. 0: any. For fs_open, fs_setattr, fs_link, fs_readlink,
+	 * fs_tmpfile and xattrs; for the directory of a name: struct fs_name.
 	 */
 	uint64_t life;
 	/* Seconds and nanoseconds of CLOCK_REALTIME_COARSE; NULL: the system call. */

@@ -62,7 +62,8 @@ static long open_tmpfile(struct vfs_thread *v, struct where *w, int flags, uint3
 
 	if (fd < 0)
 		return fd;
-	err = fs_tmpfile(w->t, cred(v), w->w.ino, &new, (uint32_t)fd, &a);
+	begin_meant(w);
+	err = end_meant(w, fs_tmpfile(w->t, cred(v), w->w.ino, &new, (uint32_t)fd, &a));
 	ino = a.ino;
 	if (err) {
 		fd_give_back(v->proc, fd);

@@ -286,6 +286,7 @@ static int walk_prefix(struct vfs_thread *v, struct where *w, uint32_t len)
 			w->w.via[i] = w->via[i];
 	} else {
 		w->w.nvia = 0;
+		w->w.gen = 0;	/* where it starts, something holds */
 		w->w.len = len; /* with the slash at its end: it must be a directory */
 		w->w.flags = flags & FS_WALK_CAREFUL;
 		err = fs_walk(w->t, cred(v), &w->w);
@@ -323,9 +324,10 @@ static bool only_name(struct fs_walk *w)
 		return false;
 	w->dir = w->start;
 	w->ino = 0;
-	w->gen = 0;
 	w->last.s = p;
 	w->last.key = 0;
+	w->last.dir_gen = w->gen;
+	w->gen = 0;
 	while (p < end && *p != '/')
 		p++;
 	w->last.len = (size_t)(p - w->last.s);
@@ -355,6 +357,7 @@ static int walk(struct vfs_thread *v, struct where *w, bool later)
 	}
 	count_path(w->t, false);
 	w->w.nvia = 0;
+	w->w.gen = 0;
 	prefix = last_component(w->w.path, (uint32_t)w->w.len);
 	if (prefix)
 		err = walk_prefix(v, w, prefix);

@@ -361,6 +361,30 @@ static void where_it_is(void)
 	fails(chdir(strcat(want, "/here")), ENOTDIR);
 }
 
+/* What was above a removed directory is removed as well, and made again under another name, with its number perhaps. */
+static void removed_above(void)
+{
+	int here = (int)must(open(".", O_RDONLY)), b;
+
+	for (int i = 0; i < 20; i++) {
+		must(mkdir("a", 0700));
+		must(mkdir("a/b", 0700));
+		b = (int)must(open("a/b", O_RDONLY));
+		must(rmdir("a/b"));
+		must(rmdir("a"));
+		must(mkdir("c", 0700));
+		fails(openat(b, "../new", O_CREAT | O_WRONLY, 0600), ENOENT);
+		fails(mkdirat(b, "../new", 0700), ENOENT);
+		same(count_names("c"), 0);
+		must(fchdir(b));
+		fails(open("../new", O_CREAT | O_WRONLY, 0600), ENOENT);
+		must(fchdir(here));
+		same(count_names("c"), 0);
+		must(close(b));
+		must(rmdir("c"));
+	}
+}
+
 static void *goes_away(void *arg)
 {
 	if (unshare(CLONE_FS) < 0)
@@ -554,6 +578,7 @@ const struct check process_traps[] = {{"children_share", children_share},
 				      {"cancelled", cancelled},
 				      {"stopped_and_killed", stopped_and_killed},
 				      {"where_it_is", where_it_is},
+				      {"removed_above", removed_above},
 				      {"thread_elsewhere", thread_elsewhere},
 				      {"another_root", another_root},
 				      {"changes_user", changes_user},
