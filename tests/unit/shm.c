@@ -63,15 +63,19 @@ static void lock_excludes(void **state)
 	assert_int_equal(*shared.word & LOCK_OWNER, 0);
 }
 
+static struct {
+	uint64_t from; /* 0: has not begun to wait */
+	uint64_t took;
+} waiter;
+
 static void *wait_for_word(void *arg)
 {
-	uint64_t *took = arg, from;
 	struct task t;
 
 	must(task_attach(&unit.fs.pool, 0, &t));
-	from = rig_now();
+	store_release(&waiter.from, rig_now());
 	must(lock_acquire(&t, root_word()));
-	*took = rig_now() - from;
+	waiter.took = rig_now() - waiter.from;
 	lock_release(&t, 0);
 	task_detach(&t);
 	return NULL;
@@ -79,17 +83,19 @@ static void *wait_for_word(void *arg)
 
 static void lock_wakes(void **state)
 {
-	uint64_t took = 0;
 	pthread_t thread;
 
 	(void)state;
+	waiter.from = 0;
 	must(lock_acquire(&unit.t, root_word()));
-	expect_is(pthread_create(&thread, NULL, wait_for_word, &took), 0);
+	expect_is(pthread_create(&thread, NULL, wait_for_word, NULL), 0);
+	while (!load_acquire(&waiter.from))
+		usleep(1000);
 	usleep(20000);
 	lock_release(&unit.t, 0);
 	pthread_join(thread, NULL);
-	assert_true(took > 10000000);
-	assert_true(took < 1000000000);
+	assert_true(waiter.took > 10000000);
+	assert_true(waiter.took < 10000000000);
 }
 
 static void lock_versions(void **state)
