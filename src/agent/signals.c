@@ -112,13 +112,17 @@ int signal_start(void)
 	return rc;
 }
 
+static struct sigtable *spare_table; /* of a child that is gone, for the next. Atomic */
+
 struct sigtable *signal_table_for(struct agent_thread *parent, struct agent_thread *child, uint64_t flags)
 {
 	void *p;
 
 	if ((flags & CLONE_SIGHAND) || !(flags & CLONE_VM))
 		return parent->signals;
-	p = sys_mmap(NULL, sizeof(struct sigtable), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	p = swap(&spare_table, NULL);
+	if (p == NULL)
+		p = sys_mmap(NULL, sizeof(struct sigtable), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (sys_is_err(p))
 		return NULL;
 	memcpy(p, parent->signals, sizeof(struct sigtable));
@@ -129,8 +133,12 @@ struct sigtable *signal_table_for(struct agent_thread *parent, struct agent_thre
 
 void signal_table_drop(struct agent_thread *t)
 {
-	if (t->own_signals != NULL)
-		sys_munmap(t->own_signals, sizeof(struct sigtable));
+	struct sigtable *left = t->own_signals;
+
+	if (left != NULL)
+		left = swap(&spare_table, left);
+	if (left != NULL)
+		sys_munmap(left, sizeof(struct sigtable));
 	t->own_signals = NULL;
 }
 

@@ -30,43 +30,69 @@ static int make_seats(struct vfs_thread *v)
 	return 0;
 }
 
-static void *map_pages(size_t n)
+/*
+ * Mapping and unmapping the states is dear: their pages have to be found, and given up on
+ * every processor. A program that starts others by the hundred uses the same ones again.
+ */
+static struct vfs_states *take_states(struct vfs_proc *p)
 {
-	void *p = sys_mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct vfs_states *s = swap(&p->spare, NULL);
 
-	return sys_is_err(p) ? NULL : p;
+	if (s)
+		return s;
+	s = sys_mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return sys_is_err(s) ? NULL : s;
 }
 
-static void drop_states(struct vfs_brood *b)
+static void unmap_states(struct vfs_states *s)
 {
-	if (b->proc)
-		sys_munmap(b->proc, sizeof *b->proc);
-	if (b->thread)
-		sys_munmap(b->thread, sizeof *b->thread);
-	b->proc = NULL;
-	b->thread = NULL;
+	if (s)
+		sys_munmap(s, sizeof *s);
+}
+
+static void drop_states(struct vfs_proc *p, struct vfs_states *s)
+{
+	if (!s)
+		return;
+	unmap_states(s->proc.spare); /* of its own children */
+	unmap_states(swap(&p->spare, s));
+}
+
+/* What is 0 is only read: most of it has no memory. */
+static void clear_numbers(uint8_t *fd, size_t n)
+{
+	for (; n < FS_HANDLES && n % 8; n++)
+		fd[n] = 0;
+	for (uint64_t *w = (uint64_t *)(void *)(fd + n); n < FS_HANDLES; n += 8, w++)
+		if (*w)
+			*w = 0;
+}
+
+static void copy_proc(struct vfs_proc *to, const struct vfs_proc *from, const struct vfs_place *place)
+{
+	size_t n = (size_t)fd_end(from);
+
+	mem_copy(to, from, offsetof(struct vfs_proc, spare));
+	mem_copy(to->fd, from->fd, n * sizeof to->fd[0]);
+	clear_numbers(to->fd, n);
+	mem_copy(to->ino, from->ino, n * sizeof to->ino[0]);
+	to->fd_lock = NUMBERS_FREE;
+	to->place = *place;
+	to->spare = NULL;
 }
 
 static int make_states(struct vfs_thread *v)
 {
-	struct vfs_brood *b = &v->brood;
-	size_t n;
+	struct vfs_states *s = take_states(v->proc);
 
-	b->proc = map_pages(sizeof *b->proc);
-	b->thread = map_pages(sizeof *b->thread);
-	if (!b->proc || !b->thread) {
-		drop_states(b);
+	v->brood.states = s;
+	if (!s)
 		return -EAGAIN;
-	}
-	n = (size_t)fd_end(v->proc);
-	mem_copy(b->proc, v->proc, offsetof(struct vfs_proc, fd));
-	mem_copy(b->proc->fd, v->proc->fd, n * sizeof b->proc->fd[0]);
-	mem_copy(b->proc->ino, v->proc->ino, n * sizeof b->proc->ino[0]);
-	b->proc->fd_lock = NUMBERS_FREE;
-	b->proc->place = *v->place;
-	b->thread->proc = b->proc;
-	b->thread->place = &b->proc->place;
-	seat_none(b->thread);
+	copy_proc(&s->proc, v->proc, v->place);
+	__builtin_memset(&s->thread, 0, offsetof(struct vfs_thread, cred_epochs));
+	s->thread.proc = &s->proc;
+	s->thread.place = &s->proc.place;
+	seat_none(&s->thread);
 	return 0;
 }
 
@@ -133,14 +159,14 @@ void vfs_fork_done(struct vfs_thread *v, long pid, bool gone)
 	if (!v->brood.pending)
 		return;
 	v->brood.pending = false;
-	if (!v->brood.proc || gone || pid < 0)
+	if (!v->brood.states || gone || pid < 0)
 		numbers_let_go(v);
 	if (pid < 0)
 		abandon(v, v->proc->nmounts);
 	for (uint32_t i = 0; pid > 0 && i < v->proc->nmounts; i++)
 		fs_fork_child_is(seat(v, i), v->brood.seat[i], (int)pid);
 	if (gone || pid < 0)
-		drop_states(&v->brood);
+		drop_states(v->proc, v->brood.states);
 	v->brood = (struct vfs_brood){0};
 }
 
@@ -170,12 +196,12 @@ static void reconcile(struct vfs_thread *v, unsigned store, long parents)
 struct vfs_thread *vfs_fork_child(struct vfs_thread *parent)
 {
 	struct vfs_brood b = parent->brood;
-	struct vfs_thread *v = b.thread ? b.thread : parent;
+	struct vfs_thread *v = b.states ? &b.states->thread : parent;
 	long end = fd_end(v->proc); /* while the seats in it are still the parent's */
 
 	v->brood = (struct vfs_brood){0};
 	v->seated = 0; /* the parent's seats */
-	if (b.proc)    /* the parent's is another; it goes on */
+	if (b.states)  /* the parent's is another; it goes on */
 		numbers_let_go(parent);
 	v->proc->fd_lock = v->proc->place.lock = v->place->lock = 0;
 	seat_none(v);

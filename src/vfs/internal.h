@@ -68,7 +68,8 @@ struct vfs_proc {
 	int placeholder;  /* a hidden descriptor to make others of */
 	uint32_t nparked; /* placeholders that are free to be used, in order of their numbers */
 	uint16_t parked[PARKED];
-	bool hole; /* the kernel may have a lower free number than the first parked */
+	bool hole;		  /* the kernel may have a lower free number than the first parked */
+	struct vfs_states *spare; /* a child's that is gone, for the next: see fork.c. Atomic */
 	/* To the end of the struct, by number: see fd_end. */
 	uint8_t fd[FS_HANDLES] __attribute__((aligned(8)));
 	fs_ino ino[FS_HANDLES]; /* of those that are ours */
@@ -76,8 +77,7 @@ struct vfs_proc {
 
 /* Seats made for a child that is about to be. */
 struct vfs_brood {
-	struct vfs_proc *proc; /* the child's own state, where it shares memory; NULL: it gets a copy of ours */
-	struct vfs_thread *thread;
+	struct vfs_states *states; /* the child's own, where it shares memory; NULL: it gets a copy of ours */
 	bool pending;
 	uint32_t holds; /* 1: the numbers of this thread's process, until the child has its copies. Atomic */
 	uint32_t seat[VFS_MOUNTS];
@@ -110,12 +110,14 @@ struct vfs_thread {
 	struct vfs_place own_place; /* after unshare(CLONE_FS) */
 
 	/* Who it is: a thread's own matter in Linux; libc makes the calls that change it in each of them. */
-	uint32_t cred_epoch; /* counts changes; 0: not read yet */
+	uint32_t cred_epoch; /* one of them; 0: not read yet */
 	struct fs_cred cred;
 	uid_t real_uid;
 	gid_t real_gid;
 	gid_t groups[GROUPS];
 
+	/* From here on nothing has to be 0 when a thread begins. */
+	uint32_t cred_epochs; /* counts changes, so that what is known of a path is known for one */
 	char path[2][VFS_PATH];
 	char link[2][2 * (FS_SYMLINK_MAX + 1)]; /* symlinks on the way of each: a name found may lie there */
 	struct fs_dirent batch[BATCH];
@@ -124,6 +126,12 @@ struct vfs_thread {
 	struct iovec vec[VECTOR];
 	char value[FS_XATTR_SIZE_MAX];
 	char real[VFS_PATH]; /* real.c's own: it may be needed in the middle of anything */
+};
+
+/* Of a child that shares the memory, but not the descriptors. */
+struct vfs_states {
+	struct vfs_proc proc;
+	struct vfs_thread thread;
 };
 
 /* ---- proc.c ----------------------------------------------------------------- */

@@ -201,12 +201,21 @@ int vfs_thread_start(struct vfs_proc *p, struct vfs_thread **out)
 	return 0;
 }
 
+/* Is it the first thread of a child that shares the parent's memory? */
+static bool in_states(const struct vfs_thread *v)
+{
+	return v == &((const struct vfs_states *)(const void *)v->proc)->thread;
+}
+
 void vfs_thread_end(struct vfs_thread *v)
 {
 	for (unsigned i = 0; i < VFS_MOUNTS; i++)
 		if (v->seated & 1u << i)
 			task_detach(&v->task[i]);
-	sys_munmap(v, sizeof *v);
+	v->seated = 0;
+	seat_none(v);
+	if (!in_states(v)) /* those of a child are the parent's to drop */
+		sys_munmap(v, sizeof *v);
 }
 
 cold struct task *seat_take(struct vfs_thread *v, unsigned i)
@@ -282,7 +291,7 @@ static void read_cred(struct vfs_thread *v)
 cold const struct fs_cred *cred_read(struct vfs_thread *v)
 {
 	read_cred(v);
-	v->cred_epoch = 1;
+	v->cred_epoch = ++v->cred_epochs ? v->cred_epochs : ++v->cred_epochs;
 	return &v->cred;
 }
 
@@ -291,8 +300,7 @@ HANDLER(call_cred)
 {
 	long ret = kernel_call(v, c->nr, c->a[0], c->a[1], c->a[2], c->a[3]);
 
-	read_cred(v);
-	v->cred_epoch = v->cred_epoch + 1 ? v->cred_epoch + 1 : 1;
+	cred_read(v);
 	return ret;
 }
 

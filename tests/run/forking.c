@@ -5,10 +5,13 @@
  * forks and starts programs: none of them may lose a descriptor, find another's file
  * behind its own or fail, and a child has what its parent had. This process has the
  * files, so what two threads do with one table of descriptors is all that is looked at.
+ * Before that, children that share the memory, one after the other.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -137,6 +140,78 @@ static void one_program(void)
 	execv("/nonexistent/program", argv); /* what an exec that fails has prepared is undone */
 }
 
+/* ---- Children that share the memory ------------------------------------------------------ */
+
+/* Has another file at number `fd` than its parent, and ends as a thread does: clone(2) of libc has it so. */
+static int sharing(void *arg)
+{
+	int fd = *(int *)arg, other;
+	char path[256];
+
+	snprintf(path, sizeof path, "%s/shared", dir);
+	if (close(fd) != 0)
+		return 1;
+	other = open(path, O_RDWR | O_CREAT | O_APPEND, 0600);
+	return other == fd && write(other, "x", 1) == 1 ? 0 : 2;
+}
+
+static int sharing_twice(void *arg)
+{
+	static char stack[65536];
+	int status = -1;
+	pid_t pid = clone(sharing, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, arg);
+
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+		return 3;
+	return sharing(arg);
+}
+
+static long maps(void)
+{
+	FILE *f = fopen("/proc/self/maps", "r");
+	long n = 0;
+
+	for (int c; f && (c = getc(f)) != EOF;)
+		n += c == '\n';
+	fclose(f);
+	return n;
+}
+
+/* What one leaves behind is the next one's: nothing of it is seen, nothing adds up. */
+static void children_that_share(void)
+{
+	static char stack[65536];
+	char path[256], own[16] = "";
+	long before = 0;
+	int fd;
+
+	snprintf(path, sizeof path, "%s/parents", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0 || write(fd, "parent", 6) != 6)
+		fail("write", 0);
+	for (unsigned i = 0; i < 40; i++) {
+		int many[20], status = -1;
+		pid_t pid;
+
+		for (unsigned k = 0; k < 20; k++)
+			many[k] = i % 2 ? open(path, O_RDONLY) : -1;
+		pid =
+		    clone(i % 3 ? sharing : sharing_twice, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &fd);
+		if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+			fail("a child that shares the memory", (unsigned)status);
+		for (unsigned k = 0; k < 20; k++)
+			if (i % 2 && close(many[k]) != 0)
+				fail("close", k);
+		if (pread(fd, own, sizeof own, 0) != 6 || memcmp(own, "parent", 6) != 0)
+			fail("a child's file is here", i);
+		if (i == 5)
+			before = maps();
+	}
+	if (maps() > before + 3)
+		fail("mappings add up", (unsigned)(maps() - before));
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	pthread_t thread[THREADS];
@@ -145,6 +220,7 @@ int main(int argc, char **argv)
 	if (argc != 3)
 		return 2;
 	dir = argv[1];
+	children_that_share();
 	end = time(NULL) + atoi(argv[2]);
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_create(&thread[i], NULL, work, (void *)(uintptr_t)i);
