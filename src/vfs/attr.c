@@ -95,7 +95,7 @@ static long fd_attr(struct vfs_thread *v, long fd, struct vmount **m, struct sta
 	struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
 
 	if (!t)
-		return VFS_PASS;
+		return fd_passed(v->proc, fd);
 	*m = &v->proc->mount[store];
 	return fs_stat(t, load_relaxed(&v->proc->ino[fd]), st);
 }
@@ -243,7 +243,7 @@ static long set_fd(struct vfs_thread *v, long fd, unsigned set, const struct fs_
 	int64_t ino = t ? fs_handle(t, (uint32_t)fd, NULL) : 0;
 
 	if (!t)
-		return VFS_PASS;
+		return fd_passed(v->proc, fd);
 	if (ino > 0 && unlikely(fs_kernel_marks(t, (fs_ino)ino) & FS_MARK_WATCHED)) {
 		int err = fd_make_real(v, fd);
 
@@ -445,5 +445,5 @@ HANDLER(call_fstatfs)
 {
 	int store = fd_store(v->proc, (int)c->a[0]);
 
-	return store < 0 ? VFS_PASS : statfs_out(v, (unsigned)store, (void *)c->a[1]);
+	return store < 0 ? fd_passed(v->proc, (int)c->a[0]) : statfs_out(v, (unsigned)store, (void *)c->a[1]);
 }

@@ -128,35 +128,35 @@ static const vfs_handler handlers[] = {
     [SYS_kcmp] = call_kcmp,
 
     /* The kernel hands out a number. */
-    [SYS_pipe] = call_makes_fd,
-    [SYS_pipe2] = call_makes_fd,
-    [SYS_socket] = call_makes_fd,
-    [SYS_socketpair] = call_makes_fd,
+    [SYS_pipe] = call_only_makes_fd,
+    [SYS_pipe2] = call_only_makes_fd,
+    [SYS_socket] = call_only_makes_fd,
+    [SYS_socketpair] = call_only_makes_fd,
     [SYS_accept] = call_makes_fd,
     [SYS_accept4] = call_makes_fd,
     [SYS_recvmsg] = call_makes_fd,
     [SYS_recvmmsg] = call_makes_fd,
-    [SYS_epoll_create] = call_makes_fd,
-    [SYS_epoll_create1] = call_makes_fd,
-    [SYS_eventfd] = call_makes_fd,
-    [SYS_eventfd2] = call_makes_fd,
+    [SYS_epoll_create] = call_only_makes_fd,
+    [SYS_epoll_create1] = call_only_makes_fd,
+    [SYS_eventfd] = call_only_makes_fd,
+    [SYS_eventfd2] = call_only_makes_fd,
     [SYS_signalfd] = call_makes_fd,
     [SYS_signalfd4] = call_makes_fd,
-    [SYS_timerfd_create] = call_makes_fd,
-    [SYS_inotify_init] = call_makes_fd,
-    [SYS_inotify_init1] = call_makes_fd,
-    [SYS_memfd_create] = call_makes_fd,
-    [SYS_pidfd_open] = call_makes_fd,
+    [SYS_timerfd_create] = call_only_makes_fd,
+    [SYS_inotify_init] = call_only_makes_fd,
+    [SYS_inotify_init1] = call_only_makes_fd,
+    [SYS_memfd_create] = call_only_makes_fd,
+    [SYS_pidfd_open] = call_only_makes_fd,
     [SYS_pidfd_getfd] = call_makes_fd,
-    [SYS_userfaultfd] = call_makes_fd,
-    [SYS_fanotify_init] = call_makes_fd,
-    [SYS_fsopen] = call_makes_fd,
+    [SYS_userfaultfd] = call_only_makes_fd,
+    [SYS_fanotify_init] = call_only_makes_fd,
+    [SYS_fsopen] = call_only_makes_fd,
     [SYS_fsmount] = call_makes_fd,
-    [SYS_landlock_create_ruleset] = call_makes_fd,
-    [SYS_mq_open] = call_makes_fd,
-    [SYS_memfd_secret] = call_makes_fd,
-    [SYS_perf_event_open] = call_makes_fd,
-    [SYS_bpf] = call_makes_fd,
+    [SYS_landlock_create_ruleset] = call_only_makes_fd,
+    [SYS_mq_open] = call_only_makes_fd,
+    [SYS_memfd_secret] = call_only_makes_fd,
+    [SYS_perf_event_open] = call_only_makes_fd,
+    [SYS_bpf] = call_only_makes_fd,
     [SYS_open_by_handle_at] = call_makes_fd,
 
     /* From here on files are reached in ways that no hook sees, or paths mean something else. */
@@ -185,7 +185,7 @@ static const bool by_descriptor[array_len(handlers)] = {
     [SYS_fsync] = true,	 [SYS_fdatasync] = true,  [SYS_fadvise64] = true, [SYS_fchmod] = true,	  [SYS_fchown] = true,
 };
 
-_Static_assert(VFS_FDS == FS_HANDLES && FD_OWNED == 1 && offsetof(struct vfs_thread, foreign) == 0, "vfs.h");
+_Static_assert(VFS_FDS == FS_HANDLES && FD_CAUGHT == 1 && offsetof(struct vfs_thread, foreign) == 0, "vfs.h");
 
 static cold long again(struct vfs_thread *v, const struct vfs_call *c, long ret)
 {
@@ -213,10 +213,15 @@ long vfs_call_known(struct vfs_thread *v, const struct vfs_call *c)
 	return ret;
 }
 
+static bool is_foreign(const struct vfs_proc *p, long fd)
+{
+	return (unsigned long)fd >= FS_HANDLES || !(load_relaxed(&p->fd[fd]) & FD_CAUGHT);
+}
+
 long vfs_call(struct vfs_thread *v, const struct vfs_call *c)
 {
 	v->why = HANDED_ELSEWHERE;
-	if (!vfs_knows(c->nr) || (by_descriptor[c->nr] && fd_store(v->proc, (int)c->a[0]) < 0)) {
+	if (!vfs_knows(c->nr) || (by_descriptor[c->nr] && is_foreign(v->proc, (int)c->a[0]))) {
 		count_passed(v);
 		return VFS_PASS;
 	}

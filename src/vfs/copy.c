@@ -75,7 +75,7 @@ static long copy(struct vfs_thread *v, struct task *t, struct end *in, struct en
 
 static bool is_open(const struct vfs_proc *p, long fd)
 {
-	return fd_store(p, fd) >= 0 || sys_fcntl((int)fd, F_GETFD, 0) >= 0;
+	return fd_store(p, fd) >= 0 || (!fd_is_hidden(p, fd) && sys_fcntl((int)fd, F_GETFD, 0) >= 0);
 }
 
 /* The kernel copies. Nothing is handed over to it where it cannot come to that. */

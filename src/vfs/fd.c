@@ -99,6 +99,7 @@ static bool park(struct vfs_proc *p, long fd)
 
 	if (at == PARKED)
 		return false;
+	store_release(&p->fd[fd], FD_CAUGHT);
 	while (at > 0 && p->parked[at - 1] > fd) {
 		p->parked[at] = p->parked[at - 1];
 		at--;
@@ -113,6 +114,7 @@ static bool unpark_one(struct vfs_proc *p, long fd)
 	for (uint32_t i = 0; i < p->nparked; i++) {
 		if (p->parked[i] != fd)
 			continue;
+		store_release(&p->fd[fd], 0);
 		for (p->nparked--; i < p->nparked; i++)
 			p->parked[i] = p->parked[i + 1];
 		return true;
@@ -139,7 +141,7 @@ static long take_fresh(struct vfs_proc *p)
 		long low = take_parked(p);
 
 		p->hole = false;
-		if (!park(p, fd))
+		if (fd >= (long)FS_HANDLES || !park(p, fd))
 			sys_close((int)fd);
 		return low;
 	}
@@ -168,7 +170,7 @@ long fd_take(struct vfs_thread *v)
 void fd_own(struct vfs_proc *p, long fd, fs_ino ino, unsigned store, bool exec)
 {
 	store_relaxed(&p->ino[fd], ino);
-	store_release(&p->fd[fd], (uint8_t)(FD_OWNED | (exec ? FD_EXEC : 0) | store << FD_STORE));
+	store_release(&p->fd[fd], (uint8_t)(FD_OWNED | FD_CAUGHT | (exec ? FD_EXEC : 0) | store << FD_STORE));
 }
 
 void fd_give_back(struct vfs_proc *p, long fd)
@@ -204,6 +206,20 @@ void fd_unpark(struct vfs_proc *p)
 	numbers_unlock(p);
 }
 
+void fd_keep(struct vfs_proc *p, long fd)
+{
+	if ((unsigned long)fd < FS_HANDLES)
+		store_release(&p->fd[fd], FD_CAUGHT);
+}
+
+void fd_keep_all(struct vfs_proc *p)
+{
+	fd_keep(p, p->placeholder);
+	fd_keep(p, p->hidden);
+	for (unsigned i = 0; i < p->nmounts; i++)
+		fd_keep(p, p->mount[i].fs.pool.fd);
+}
+
 /* Descriptors that are ours for good. */
 static bool is_kept(const struct vfs_proc *p, long fd)
 {
@@ -212,16 +228,6 @@ static bool is_kept(const struct vfs_proc *p, long fd)
 	for (unsigned i = 0; i < p->nmounts; i++)
 		kept |= fd == p->mount[i].fs.pool.fd;
 	return kept;
-}
-
-/* A number that the program does not have, though the kernel has something there. */
-static bool is_hidden(const struct vfs_proc *p, long fd)
-{
-	bool hidden = is_kept(p, fd);
-
-	for (uint32_t i = 0; i < p->nparked; i++)
-		hidden |= fd == p->parked[i];
-	return hidden;
 }
 
 /* ---- close, dup, fcntl --------------------------------------------------------------- */
@@ -233,7 +239,7 @@ HANDLER(call_close)
 	int store = fd_store(p, fd);
 
 	if (store < 0) {
-		if (is_hidden(p, fd))
+		if (fd_is_hidden(p, fd))
 			return -EBADF;
 		store_relaxed(&p->hole, true);
 		return VFS_PASS;
@@ -342,7 +348,7 @@ static long dup_any(struct vfs_thread *v, const struct vfs_call *c, bool exec)
 
 	if (fd_store(p, from) >= 0)
 		return dup_to(v, from, to, exec);
-	if (is_hidden(p, from) || is_kept(p, to))
+	if (fd_is_hidden(p, from) || is_kept(p, to))
 		return -EBADF;
 	/* The kernel replaces what is there, a placeholder too. */
 	numbers_lock(p);
@@ -365,7 +371,7 @@ HANDLER(call_dup2)
 	long fd = (int)c->a[0];
 
 	if (fd == (int)c->a[1])
-		return fd_store(v->proc, fd) >= 0 ? fd : VFS_PASS;
+		return fd_store(v->proc, fd) >= 0 ? fd : fd_passed(v->proc, fd);
 	return dup_any(v, c, false);
 }
 
@@ -438,7 +444,7 @@ HANDLER(call_fcntl)
 	if (store < 0) {
 		if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
 			return call_makes_fd(v, c);
-		return is_hidden(p, fd) ? -EBADF : VFS_PASS;
+		return fd_passed(p, fd);
 	}
 	switch (cmd) {
 	case F_DUPFD:
@@ -487,7 +493,7 @@ HANDLER(call_ioctl)
 	int store = fd_store(p, fd);
 
 	if (store < 0)
-		return VFS_PASS;
+		return fd_passed(p, fd);
 	switch ((unsigned)c->a[1]) {
 	case TCGETS: /* isatty() asks each stream */
 		return -ENOTTY;

@@ -215,9 +215,9 @@ static struct task *hand_over(struct vfs_thread *v, long fd)
 	return NULL;
 }
 
-static struct task *nobody(struct vfs_thread *v)
+static struct task *nobody(struct vfs_thread *v, long fd)
 {
-	v->refused = 0;
+	v->refused = fd_is_hidden(v->proc, fd) ? -EBADF : 0;
 	return NULL;
 }
 
@@ -227,7 +227,7 @@ struct task *owner(struct vfs_thread *v, long fd)
 	struct task *t;
 
 	if (store < 0)
-		return nobody(v);
+		return nobody(v, fd);
 	t = seat(v, (unsigned)store);
 	return !t || unlikely(fs_kernel_marks(t, load_relaxed(&v->proc->ino[fd])) & (FS_MARK_MAPPED | FS_MARK_WATCHED))
 		   ? hand_over(v, fd)
@@ -240,7 +240,7 @@ struct task *grower(struct vfs_thread *v, long fd)
 	struct task *t;
 
 	if (store < 0)
-		return nobody(v);
+		return nobody(v, fd);
 	t = seat(v, (unsigned)store);
 	if (!t || unlikely(v->proc->limited || fs_kernel_marks(t, load_relaxed(&v->proc->ino[fd]))))
 		return hand_over(v, fd);
@@ -318,7 +318,7 @@ HANDLER(call_lseek)
 	int store = fd_store(v->proc, (int)c->a[0]);
 	struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
 
-	return t ? fs_seek_to(t, (uint32_t)c->a[0], c->a[1], (int)c->a[2]) : VFS_PASS;
+	return t ? fs_seek_to(t, (uint32_t)c->a[0], c->a[1], (int)c->a[2]) : fd_passed(v->proc, (int)c->a[0]);
 }
 
 /* ---- getdents ------------------------------------------------------------------------ */

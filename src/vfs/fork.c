@@ -75,6 +75,7 @@ static void copy_proc(struct vfs_proc *to, const struct vfs_proc *from, const st
 	mem_copy(to, from, offsetof(struct vfs_proc, spare));
 	mem_copy(to->fd, from->fd, n * sizeof to->fd[0]);
 	clear_numbers(to->fd, n);
+	fd_keep_all(to);
 	mem_copy(to->ino, from->ino, n * sizeof to->ino[0]);
 	to->fd_lock = NUMBERS_FREE;
 	to->place = *place;

@@ -31,13 +31,19 @@ struct vmount {
 	struct statfs statfs; /* what the kernel says of the mount */
 };
 
-/* What a descriptor is to us. */
+/*
+ * What a descriptor is to us. FD_CAUGHT alone: something of ours is open there, which the
+ * program does not know of: a parked placeholder, or what we keep for good.
+ */
 enum fd_flags {
-	FD_OWNED = 1 << 0, /* an open file of a store: handle of the same number */
-	FD_EXEC = 1 << 1,  /* closed at exec */
-	FD_STORE = 2,	   /* shift: index of the mount, two bits */
-	FD_REAL = 1 << 4,  /* the kernel has a descriptor of the same file, not a placeholder */
+	FD_CAUGHT = 1 << 0, /* calls with it are looked at: struct vfs_foreign */
+	FD_EXEC = 1 << 1,   /* closed at exec */
+	FD_STORE = 2,	    /* shift: index of the mount, VFS_MOUNTS of them */
+	FD_REAL = 1 << 6,   /* the kernel has a descriptor of the same file, not a placeholder */
+	FD_OWNED = 1 << 7,  /* an open file of a store: handle of the same number */
 };
+
+_Static_assert(VFS_MOUNTS << FD_STORE <= FD_REAL && (VFS_MOUNTS & (VFS_MOUNTS - 1)) == 0, "room for the mount's index");
 
 /* What CLONE_FS shares: the working directory, in a store or outside of all of them, and the umask. */
 struct vfs_place {
@@ -274,6 +280,18 @@ static inline int fd_store(const struct vfs_proc *p, long fd)
 	return f & FD_OWNED ? (int)(f >> FD_STORE & (VFS_MOUNTS - 1)) : -1;
 }
 
+/* Has the program no such descriptor, though something of ours is open there? */
+static inline bool fd_is_hidden(const struct vfs_proc *p, long fd)
+{
+	return (unsigned long)fd < FS_HANDLES && load_relaxed(&p->fd[fd]) == FD_CAUGHT;
+}
+
+/* A call with a descriptor that is no open file of a store. */
+static inline long fd_passed(const struct vfs_proc *p, long fd)
+{
+	return unlikely(fd_is_hidden(p, fd)) ? -EBADF : VFS_PASS;
+}
+
 /* Numbers from here on were never ours. */
 static inline long fd_end(const struct vfs_proc *p)
 {
@@ -305,6 +323,10 @@ void fd_give_back(struct vfs_proc *p, long fd);
 void fd_lose(struct vfs_proc *p, long fd);
 /* The kernel is about to hand out numbers by itself. */
 void fd_unpark(struct vfs_proc *p);
+/* The program is not to see `fd`, which is ours for good. */
+void fd_keep(struct vfs_proc *p, long fd);
+/* As a copy of another process's state needs it. */
+void fd_keep_all(struct vfs_proc *p);
 /* Has the kernel one of our placeholders there? */
 bool fd_is_placeholder(const struct vfs_proc *p, int fd);
 
@@ -314,7 +336,10 @@ bool fd_is_placeholder(const struct vfs_proc *p, int fd);
 long path_of_dir(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out);
 /* Any path that leads to the inode through the mount. */
 long path_of_ino(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out);
-/* The kernel is to know the file behind `fd`: a real descriptor in its place, if it is ours. It stays ours. */
+/*
+ * The kernel is to know the file behind `fd`: a real descriptor in its place, if it is ours. It stays ours. -EBADF
+ * also where it is hidden.
+ */
 int fd_make_real(struct vfs_thread *v, long fd);
 /* The kernel is to read or write at its offset: real, and from now on the kernel's, as all that share it. */
 int fd_materialise(struct vfs_thread *v, long fd);
@@ -393,6 +418,7 @@ typedef long (*vfs_handler)(struct vfs_thread *v, const struct vfs_call *c);
 HANDLER(call_open);
 HANDLER(call_openat);
 HANDLER(call_creat);
+HANDLER(call_only_makes_fd);
 HANDLER(call_close);
 HANDLER(call_read);
 HANDLER(call_write);

@@ -10,6 +10,13 @@
 
 #include "vfs/internal.h"
 
+/* And takes none. */
+HANDLER(call_only_makes_fd)
+{
+	fd_unpark(v->proc);
+	return VFS_PASS;
+}
+
 HANDLER(call_makes_fd)
 {
 	fd_unpark(v->proc);
@@ -111,8 +118,9 @@ HANDLER(call_mmap)
 	if (c->a[3] & MAP_ANONYMOUS)
 		return VFS_PASS;
 	if (store < 0) {
-		mark_foreign(v, fd, shared);
-		return VFS_PASS;
+		if (!fd_is_hidden(v->proc, fd))
+			mark_foreign(v, fd, shared);
+		return fd_passed(v->proc, fd);
 	}
 	ino = fs_handle(seat(v, (unsigned)store), (uint32_t)fd, &flags);
 	err = fd_make_real(v, fd);

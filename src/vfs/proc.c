@@ -57,6 +57,7 @@ int vfs_proc_start(const struct vfs_host *host, int placeholder, struct vfs_proc
 	p->host = *host;
 	p->placeholder = placeholder;
 	p->hidden = -1;
+	fd_keep(p, placeholder);
 	p->place.umask = find_umask();
 	p->limited = is_limited();
 	find_cwd(&p->place);
@@ -130,6 +131,7 @@ static bool is_there(const struct vmount *m)
 void vfs_hide(struct vfs_proc *p, int fd)
 {
 	p->hidden = fd;
+	fd_keep(p, fd);
 }
 
 int vfs_attach(struct vfs_proc *p, int fd)
@@ -150,6 +152,7 @@ int vfs_attach(struct vfs_proc *p, int fd)
 		return err;
 	}
 	m->len = (uint32_t)err;
+	fd_keep(p, fd);
 	if (resumed)
 		take_over(p, p->nmounts);
 	p->nmounts++;

@@ -255,6 +255,8 @@ int fd_make_real(struct vfs_thread *v, long fd)
 
 	if (fd_store(v->proc, fd) >= 0)
 		v->why = HANDED_REAL;
+	else if (fd_is_hidden(v->proc, fd))
+		return -EBADF;
 	while (!err && is_virtual(v->proc, fd))
 		err = try_to_make_real(v, fd);
 	return err;
@@ -279,7 +281,7 @@ int fd_materialise(struct vfs_thread *v, long fd)
 	int64_t ino, pos;
 
 	if (store < 0)
-		return 0;
+		return fd_is_hidden(p, fd) ? -EBADF : 0;
 	err = fd_make_real(v, fd);
 	if (err)
 		return err;

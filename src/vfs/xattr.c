@@ -29,7 +29,7 @@ static long find_target(struct vfs_thread *v, long what, enum target_how by, str
 		x->t = store < 0 ? NULL : seat(v, (unsigned)store);
 		ino = x->t ? fs_handle(x->t, (uint32_t)what, NULL) : 0;
 		x->ino = ino > 0 ? (fs_ino)ino : 0;
-		return !x->t ? VFS_PASS : ino < 0 ? (long)ino : 0;
+		return !x->t ? fd_passed(v->proc, (int)what) : ino < 0 ? (long)ino : 0;
 	}
 	err = locate(v, AT_FDCWD, (const char *)what, by == BY_PATH_NOFOLLOW ? LOCATE_NOFOLLOW : 0, 0, &w);
 	x->t = w.t;

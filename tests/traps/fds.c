@@ -8,11 +8,16 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
-#include <sys/select.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 static void *volatile nowhere = (void *)8; /* what the compiler is not to know */
 
@@ -137,6 +142,64 @@ static void dup_shuffles(void)
 	}
 	must(close(a));
 	same(open("f", O_RDONLY), a);
+}
+
+/* What is closed is closed to every call, and what the agent holds for itself is not there. */
+static void closed_descriptors(void)
+{
+	int fd = new_file(), other = new_file_named("g"), e = (int)must(epoll_create1(0)), n;
+	struct epoll_event ev = {.events = EPOLLIN};
+	struct stat st;
+	struct statfs sf;
+	char buf[64];
+	off_t at = 0;
+
+	must(mkdir("d", 0700));
+	must(close(fd));
+	fails(read(fd, buf, 1), EBADF);
+	fails(write(fd, buf, 1), EBADF);
+	fails(pread(fd, buf, 1, 0), EBADF);
+	fails(lseek(fd, 0, SEEK_SET), EBADF);
+	fails(fstat(fd, &st), EBADF);
+	fails(syscall(SYS_fstat, fd, &st), EBADF);
+	fails(fstatfs(fd, &sf), EBADF);
+	fails(fchmod(fd, 0600), EBADF);
+	fails(fchown(fd, (uid_t)-1, (gid_t)-1), EBADF);
+	fails(futimens(fd, NULL), EBADF);
+	fails(fsync(fd), EBADF);
+	fails(ftruncate(fd, 0), EBADF);
+	fails(fchdir(fd), EBADF);
+	fails(flock(fd, LOCK_SH), EBADF);
+	fails(ioctl(fd, FIOCLEX), EBADF);
+	fails(ioctl(fd, FIONREAD, &n), EBADF);
+	fails(isatty(fd) - 1, EBADF);
+	fails(fcntl(fd, F_GETFD), EBADF);
+	fails(fcntl(fd, F_SETFD, 0), EBADF);
+	fails(fcntl(fd, F_GETFL), EBADF);
+	fails(dup(fd), EBADF);
+	fails(dup2(fd, fd), EBADF);
+	fails(dup2(fd, other), EBADF);
+	fails(syscall(SYS_getdents64, fd, buf, sizeof(buf)), EBADF);
+	fails(openat(fd, "f", O_RDONLY), EBADF);
+	fails(fstatat(fd, "f", &st, 0), EBADF);
+	fails(fgetxattr(fd, "user.x", buf, sizeof(buf)), EBADF);
+	fails(sendfile(other, fd, &at, 1), EBADF);
+	fails(copy_file_range(fd, NULL, other, NULL, 1, 0), EBADF);
+	fails(copy_file_range(other, NULL, fd, NULL, 1, 0), EBADF);
+	fails(epoll_ctl(e, EPOLL_CTL_ADD, fd, &ev), EBADF);
+	fails((long)mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0), EBADF);
+	must(openat(fd, "/", O_RDONLY)); /* from no directory */
+	must(close(fd));
+	for (int round = 0; round < 2; round++) {
+		for (fd = e + 1; fd < 1024; fd++) /* shells keep some in between */
+			if ((fstat(fd, &st) == 0 || fcntl(fd, F_GETFD) >= 0) && (fd < 10 || fd > 300))
+				fail(__FILE__, __LINE__, "%d is open", fd);
+		fd = new_file_named(round ? "i" : "h");
+		must(close(fd));
+		must(open("d", O_RDONLY) - fd); /* the lowest free number is taken again */
+		must(close(fd));
+	}
+	must(close(eventfd(500, 0))); /* which is no descriptor, though it looks like one of the agent's */
 }
 
 /* Descriptors of the agent's own lie in these: whoever takes their numbers is refused, and breaks nothing. */
@@ -446,6 +509,7 @@ static void largest_file(void)
 const struct check fd_traps[] = {{"open_ways", open_ways},
 				 {"close_ranges", close_ranges},
 				 {"dup_shuffles", dup_shuffles},
+				 {"closed_descriptors", closed_descriptors},
 				 {"dup_over_hidden", dup_over_hidden},
 				 {"seek_shared", seek_shared},
 				 {"flags_and_ioctls", flags_and_ioctls},
