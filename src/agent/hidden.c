@@ -27,7 +27,8 @@ static long handle_target(struct agent_thread *t, struct agent_regs *r)
 static long handle_close_range(struct agent_thread *t, struct agent_regs *r)
 {
 	unsigned long first = (unsigned)r->rdi, last = (unsigned)r->rsi;
-	long fd = agent_world()->arena.pool.fd, rsi = r->rsi, rdi = r->rdi, ret = 0;
+	struct world *w = agent_world();
+	long fd = w ? w->arena.pool.fd : -1, rsi = r->rsi, rdi = r->rdi, ret = 0;
 
 	if (fd < (long)first || fd > (long)last)
 		return below[SYS_close_range](t, r);

@@ -16,6 +16,7 @@
 #include "base/atomic.h"
 #include "base/sys.h"
 #include "world/object.h"
+#include "world/used.h"
 
 #define CROWDED (POOL_CLIENTS / 2)
 
@@ -314,7 +315,26 @@ static bool is_alone(const struct agent_thread *t)
 	return n == 1;
 }
 
-/* Of a process with more threads, which may be running programs, the kernel gives up the life lock at the end. */
+/* Nothing of this process looks at the world any more: nobody else runs, and the exit is all that is to come. */
+static void let_go(void)
+{
+	static const uint32_t nothing;
+	char path[sizeof(world.table->wake)];
+	size_t n = mem_length(world.table->wake), tail = sizeof(".wake") - 1;
+
+	if (n <= tail)
+		return;
+	memcpy(path, world.table->wake, n - tail);
+	path[n - tail] = '\0';
+	agent_watch(&nothing, NULL);
+	world_unmap(&world);
+	world_remove_unused(path);
+}
+
+/*
+ * Of a process with more threads, which may be running programs, the kernel gives up the life lock at the end, and the
+ * share in the file.
+ */
 void agent_world_exit(struct agent_thread *t, int whole)
 {
 	struct world_thread *w = t->world;
@@ -331,4 +351,6 @@ void agent_world_exit(struct agent_thread *t, int whole)
 	} else {
 		drop_seat(t);
 	}
+	if (whole && world.table && is_alone(t))
+		let_go();
 }

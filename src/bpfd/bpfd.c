@@ -1,11 +1,14 @@
 /* A socket, and at its other end the agents of a loader and its children. */
 #include "bpfd/bpfd.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -26,19 +29,59 @@ int bpfd_path(const char *name, char *path, size_t size, struct rundir *dir, str
 	return n < (int)size ? 0 : err_set(err, -ENAMETOOLONG, "%s: too long for a socket", path);
 }
 
-/* A socket that nobody listens on was left by one who was killed. */
-static int take_path(struct bpfd *s, struct sockaddr_un *addr, struct err *err)
+/* Of its sockets in `dir` one user's process at a time takes or removes some. Descriptor, to be closed; -errno. */
+static int lock_dir(const char *dir)
 {
-	int ret;
+	autoclose int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	for (int i = 0; i < 2; i++) {
-		ret = bind(s->listener, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ? -errno : 0;
-		if (ret != -EADDRINUSE)
-			break;
-		if (connect(s->listener, (const struct sockaddr *)addr, sizeof(*addr)) == 0)
-			return err_set(err, -EEXIST, "load: a loader of this name is there already");
-		unlink(addr->sun_path);
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return steal_fd(&fd);
+}
+
+static bool answers(const struct sockaddr_un *addr)
+{
+	autoclose int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	/* Too many wait already: somebody is there. */
+	return connect(s, (const struct sockaddr *)addr, sizeof(*addr)) == 0 || errno == EAGAIN;
+}
+
+/* A socket that nobody listens on was left by one who was killed: all of them go, under the lock. */
+static void remove_dead(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		struct sockaddr_un addr = {.sun_family = AF_UNIX};
+		size_t n = strlen(e->d_name);
+
+		if (strncmp(e->d_name, "load-", 5) != 0 || n < 9 || strcmp(e->d_name + n - 4, ".bpf") != 0)
+			continue;
+		if (snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s", dir, e->d_name) <
+			(int)sizeof(addr.sun_path) &&
+		    !answers(&addr))
+			unlink(addr.sun_path);
 	}
+	if (d)
+		closedir(d);
+}
+
+static int take_path(struct bpfd *s, const char *dir, const struct sockaddr_un *addr, struct err *err)
+{
+	autoclose int lock = lock_dir(dir);
+	int ret = lock < 0 ? lock : 0;
+
+	if (ret == 0)
+		remove_dead(dir);
+	if (ret == 0 && bind(s->listener, (const struct sockaddr *)addr, sizeof(*addr)) < 0)
+		ret = -errno;
+	if (ret == -EADDRINUSE)
+		return err_set(err, -EEXIST, "load: a loader of this name is there already");
 	if (ret == 0 && listen(s->listener, BPFD_PEERS) < 0)
 		ret = -errno;
 	return ret ? err_set(err, ret, "%s: %s", addr->sun_path, strerror(-ret)) : 0;
@@ -57,7 +100,7 @@ int bpfd_start(struct bpfd *s, const char *name, struct err *err)
 	s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (s->listener < 0)
 		return err_set(err, -errno, "socket: %s", strerror(errno));
-	ret = take_path(s, &addr, err);
+	ret = take_path(s, dir.path, &addr, err);
 	if (ret)
 		return ret;
 	memcpy(s->path, addr.sun_path, sizeof(addr.sun_path));
@@ -210,9 +253,10 @@ void bpfd_end(struct bpfd *s)
 	while (s->npeers > 0)
 		drop(s, s->npeers - 1);
 	if (s->listener >= 0) {
-		close(s->listener);
+		/* While it is ours: nobody takes a name whose owner listens. */
 		if (s->path[0])
 			unlink(s->path);
+		close(s->listener);
 	}
 	timers_stop(&s->timers);
 	if (s->world.table) {

@@ -13,8 +13,9 @@
 
 #include "base/scope.h"
 #include "world/object.h"
+#include "world/used.h"
 
-#define TRIES 5
+#define TRIES 1000 /* each one that fails is somebody else's coming or going */
 
 static bool name_ok(const char *s)
 {
@@ -44,7 +45,7 @@ static int open_there(const char *path, int mode)
 		return errno == ELOOP || errno == EISDIR ? -EPERM : -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) || st.st_nlink > 2)
+	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) || st.st_nlink > 1)
 		return -EPERM;
 	return steal_fd(&fd);
 }
@@ -52,22 +53,18 @@ static int open_there(const char *path, int mode)
 /* A new one appears whole or not at all, and takes nobody's place. */
 static int make(const char *path)
 {
-	char tmp[160], wake[sizeof(((struct world_table *)0)->wake) + 8];
-	autoclose int fd = -1;
+	char wake[sizeof(((struct world_table *)0)->wake) + 8], self[32];
+	autoclose int fd = open("/dev/shm", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 	int err;
 
-	snprintf(tmp, sizeof(tmp), "%s.%d", path, (int)getpid());
-	fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	snprintf(wake, sizeof(wake), "%s.wake", path);
-	if (mkdir(wake, 0700) < 0 && errno != EEXIST)
-		return -errno;
 	err = world_format(fd, wake);
-	if (err == 0 && link(tmp, path) < 0 && errno != EEXIST)
-		err = -errno;
-	unlink(tmp);
-	return err;
+	if (err)
+		return err;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0 && errno != EEXIST ? -errno : 0;
 }
 
 /* Is it one that this program can use? A file of another version is moved out of the way: who uses it keeps it. */
@@ -83,7 +80,7 @@ static bool usable(const char *path, int fd)
 	}
 	if (copy >= 0)
 		close(copy);
-	unlink(path);
+	world_move_away(fd, path);
 	return false;
 }
 
@@ -95,12 +92,18 @@ int world_open(void)
 		autoclose int fd = open_there(path.s, O_RDWR);
 		int err;
 
-		if (fd >= 0 && usable(path.s, fd))
-			return steal_fd(&fd);
 		if (fd < 0 && fd != -ENOENT)
 			return fd;
-		err = make(path.s);
-		if (err)
+		if (fd < 0) {
+			err = make(path.s);
+			if (err)
+				return err;
+			continue;
+		}
+		err = usable(path.s, fd) ? world_use(fd, path.s) : -EAGAIN;
+		if (err == 0)
+			return steal_fd(&fd);
+		if (err != -EAGAIN)
 			return err;
 	}
 	return -EBUSY;
@@ -138,4 +141,5 @@ void world_leave(struct world *w, struct task *t)
 	task_detach(t);
 	client_detach(&w->arena.pool);
 	world_unmap(w);
+	world_remove_unused(world_path().s);
 }

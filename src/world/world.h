@@ -119,4 +119,5 @@ int world_open(void) must_check;
 int world_open_look(void) must_check;
 /* world_open, world_map, and a seat for this process and this thread. */
 int world_join(struct world *w, struct task *t) must_check;
+/* Lets go of all; the last one who leaves takes the file away (used.h). */
 void world_leave(struct world *w, struct task *t);

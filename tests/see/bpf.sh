@@ -29,6 +29,11 @@ say "nothing is loaded: nothing is counted, and a look makes nothing"
 import json, sys
 assert json.load(sys.stdin)["bpf"]["programs"] == 0'
 
+# Counters go with the world's file, which goes with the last who uses it.
+"$BTFUSE" run -- sleep 1000 &
+holder=$!
+eventually test -e "$world" || die "no $world"
+
 say "each run, as the program counts them itself"
 load_programs syscount.bpf.o
 [ "$(bpf objects kind=program)" = 1 ] || die "$(bpf objects kind=program) programs"
@@ -118,3 +123,4 @@ status 200
 "$BTFUSE" top --once --interval 10 --json >/dev/null || die "top"
 rm -r "$world" "$world.wake"
 [ "$(bpf program_runs_total)" = 0 ] || die "the file has gone"
+kill "$holder"
