@@ -54,9 +54,11 @@ struct agent_thread {
 	struct sigtable *own_signals; /* mapped for a child that shares memory but not handlers */
 	void *scratch;		      /* of an exec in a child that shares memory: the parent unmaps it */
 	size_t scratch_size;
-	void *user;  /* for the handlers' owner: survives nothing but this thread; see agent_hooks */
-	void *world; /* this thread's seat in the world of eBPF: see world.h */
-	uint64_t spare[3];
+	void *user;	   /* for the handlers' owner: survives nothing but this thread; see agent_hooks */
+	void *world;	   /* this thread's seat in the world of eBPF: see world.h */
+	uint32_t clone_nr; /* between a clone and its two returns: which call it is */
+	uint32_t spare32;
+	uint64_t spare[2];
 
 	uint32_t calls[AGENT_NR]; /* caught */
 	uint32_t answered[AGENT_NR];
@@ -158,6 +160,10 @@ struct agent_hooks {
 	void (*parent_cloned)(struct agent_thread *parent, struct agent_thread *child, uint64_t flags, long pid);
 	/* After it: first thing in the child, before any of its code. */
 	void (*child_cloned)(struct agent_thread *child, uint64_t flags);
+	/* After these, in both: `nr` was the call, r->rax is what it gives, and may be changed in the parent. */
+	void (*clone_returns)(struct agent_thread *t, struct agent_regs *r, uint32_t nr);
+	/* The agent is up in a new program, and nothing of it has run. */
+	void (*started)(struct agent_thread *t);
 	void (*before_exec)(struct agent_thread *t, bool carries); /* the new program will have the agent too */
 	void (*exec_failed)(struct agent_thread *t);
 	/* The thread ends (exit), or with `whole` the process does (exit_group). */

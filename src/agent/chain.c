@@ -424,9 +424,15 @@ static __attribute__((noinline)) void count_effects(struct world_count *count, c
 	world_add(&n[EFFECT_KERNEL], c->kernel);
 }
 
-static bool wants_exit(uint32_t nr)
+/* A list that was replaced is freed when nobody runs. */
+static bool wants_exit(struct world_thread *w, uint32_t nr)
 {
-	return load_acquire(&chain.now)->span[1][nr].n != 0;
+	bool wants;
+
+	run_enter(&w->task);
+	wants = load_acquire(&chain.now)->span[1][nr].n != 0;
+	run_leave(&w->task);
+	return wants;
 }
 
 /* With other arguments: the program's registers stay as they are, so its own instruction can't make it. */
@@ -468,6 +474,19 @@ static __attribute__((noinline)) void wait_for(struct agent_thread *t, uint64_t 
 	agent_kernel(t, SYS_nanosleep, (long)&ts, 0, 0, 0, 0, 0);
 }
 
+/* The call has its result: programs at its exit see it, and may replace it. */
+static void after(struct agent_thread *t, struct hook_call *c)
+{
+	struct world_thread *w = agent_world_thread(t);
+
+	c->exit = true;
+	c->overridden = false;
+	if (!w)
+		return;
+	run_side(w, c);
+	world_add(&w->count->effects[EFFECT_OVERRIDE], c->overridden);
+}
+
 static long handle_chain(struct agent_thread *t, struct agent_regs *r)
 {
 	struct hook_call c = {.thread = t, .regs = r, .nr = (uint32_t)r->rax};
@@ -485,16 +504,50 @@ static long handle_chain(struct agent_thread *t, struct agent_regs *r)
 	if (unlikely(c.overridden) && !must_happen(c.nr))
 		return c.ret;
 	c.ret = make_call(&c);
-	if (likely(!wants_exit(c.nr)) || c.ret == AGENT_ELSEWHERE)
+	if (c.ret == AGENT_ELSEWHERE)
+		return c.ret;
+	w = agent_world_thread(t);
+	if (unlikely(!w) || likely(!wants_exit(w, c.nr)))
 		return c.ret;
 	if (c.ret == AGENT_HAND_ON)
 		c.ret = agent_pass(t, r);
-	w = agent_world_thread(t);
-	c.exit = true;
-	c.overridden = false;
-	if (w) {
-		run_side(w, &c);
-		world_add(&w->count->effects[EFFECT_OVERRIDE], c.overridden);
-	}
+	after(t, &c);
 	return c.ret;
+}
+
+/* ---- Calls that return elsewhere ------------------------------------------------------ */
+
+static bool is_watched_exit(struct agent_thread *t, uint32_t nr)
+{
+	struct world_thread *w = chain.version && load_relaxed(&chain.now) ? agent_world_thread(t) : NULL;
+
+	return w && wants_exit(w, nr);
+}
+
+/* In a child too, as in the kernel; that it is the child, its 0 says: no program changes that. */
+void chain_cloned(struct agent_thread *t, struct agent_regs *r, uint32_t nr)
+{
+	struct hook_call c = {.thread = t, .regs = r, .nr = nr, .ret = r->rax, .way = WAY_KERNEL};
+
+	if (!is_watched_exit(t, nr))
+		return;
+	after(t, &c);
+	if (r->rax != 0)
+		r->rax = c.ret;
+}
+
+/*
+ * The exec that made this program has returned 0 into it. Which of the two calls
+ * it was nobody here knows: it is execve for the programs.
+ */
+void chain_started(struct agent_thread *t)
+{
+	struct agent_regs regs = {.rax = SYS_execve};
+	struct hook_call c = {.thread = t, .regs = &regs, .nr = SYS_execve, .way = WAY_KERNEL};
+
+	if (!chain.version || load_acquire(chain.version) == 0)
+		return;
+	refresh(t);
+	if (is_watched_exit(t, SYS_execve))
+		after(t, &c);
 }

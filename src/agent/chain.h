@@ -12,3 +12,7 @@
 void chain_start(const uint32_t *version);
 /* In a forked child. */
 void chain_forked(void);
+
+/* As agent_hooks has them: what runs after a clone in parent and child, and after the exec that made this program. */
+void chain_cloned(struct agent_thread *t, struct agent_regs *r, uint32_t nr);
+void chain_started(struct agent_thread *t);

@@ -10,6 +10,7 @@
 #include <sched.h>
 
 #include "agent/agent.h"
+#include "agent/chain.h"
 #include "agent/dispatch.h"
 #include "agent/load.h"
 #include "agent/mem.h"
@@ -301,6 +302,13 @@ void agent_setup(const char *config)
 	set_up_stores(config);
 	world = set_up_world(config);
 	if (first || world)
-		agent_hooks = (struct agent_hooks){before_clone, parent_cloned, child_cloned, before_exec,
-						   exec_failed,	 before_exit,	why};
+		agent_hooks = (struct agent_hooks){.before_clone = before_clone,
+						   .parent_cloned = parent_cloned,
+						   .child_cloned = child_cloned,
+						   .clone_returns = chain_cloned,
+						   .started = chain_started,
+						   .before_exec = before_exec,
+						   .exec_failed = exec_failed,
+						   .before_exit = before_exit,
+						   .why = why};
 }

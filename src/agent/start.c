@@ -84,7 +84,11 @@ static bool come_up(const unsigned long *auxv, const char *rest)
 	if (sites == 0)
 		return false;
 	stats_add(STATS_SITES, (uint64_t)sites);
-	return signal_start() == 0;
+	if (signal_start() != 0)
+		return false;
+	if (agent_hooks.started != NULL)
+		agent_hooks.started(agent_self());
+	return true;
 }
 
 static uint64_t now(void)

@@ -176,6 +176,7 @@ static long begin(struct agent_thread *t, struct agent_regs *r, uint64_t flags)
 	child->clone_mask = t->clone_mask = mask;
 	child->clone_resume = r->site + 2;
 	child->clone_flags = flags;
+	child->clone_nr = t->clone_nr = (uint32_t)r->rax;
 	t->clone_resume = r->site + 2;
 	t->child = child;
 	if (child->signals == NULL)
@@ -245,6 +246,8 @@ void agent_cloned(struct agent_thread *t, struct agent_regs *r)
 		in_child(t);
 	else
 		in_parent(t, r->rax);
+	if (agent_hooks.clone_returns != NULL)
+		agent_hooks.clone_returns(t, r, t->clone_nr);
 	/* A signal from here on finds depth 1 and waits for agent_leave. */
 	set_mask(t->clone_mask);
 }
