@@ -27,6 +27,8 @@
 
 _Static_assert(VFS_PASS == AGENT_HAND_ON, "the VFS passes what the agent hands on");
 
+_Static_assert(VFS_MOUNTS <= TELL_STORES, "each store has a channel");
+
 /* A caught call lies in the registers as the VFS wants it: nothing is copied. */
 _Static_assert(offsetof(struct agent_regs, rax) == offsetof(struct vfs_call, nr) &&
 		   offsetof(struct agent_regs, rdi) == offsetof(struct vfs_call, a[0]) &&

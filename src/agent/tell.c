@@ -18,7 +18,6 @@
 #include "control/ops.h"
 #include "ring/channel.h"
 
-#define STORES 8u
 #define SLICE_NS 5000000u
 #define TRIES 3 /* with channels that the daemon has refused */
 
@@ -31,11 +30,11 @@ struct line {
 	struct channel channel;
 };
 
-static struct line lines[STORES];
+static struct line lines[TELL_STORES];
 
 void tell_register(const struct fs *fs)
 {
-	for (unsigned i = 0; i < STORES; i++) {
+	for (unsigned i = 0; i < TELL_STORES; i++) {
 		if (!lines[i].fs) {
 			lines[i].fs = fs;
 			return;
@@ -45,7 +44,7 @@ void tell_register(const struct fs *fs)
 
 static struct line *line_of(const struct fs *fs)
 {
-	for (unsigned i = 0; i < STORES; i++) {
+	for (unsigned i = 0; i < TELL_STORES; i++) {
 		if (lines[i].fs == fs)
 			return &lines[i];
 	}

@@ -7,7 +7,9 @@
 
 #include "fs/fs.h"
 
-/* A store of this process, so that it can have a channel; before the first telling. */
+#define TELL_STORES 16u
+
+/* A store of this process, TELL_STORES at most, so that it can have a channel; before the first telling. */
 void tell_register(const struct fs *fs);
 
 /*

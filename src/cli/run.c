@@ -27,6 +27,8 @@ struct pools {
 	int wanted;
 	int fd[VFS_MOUNTS];
 	unsigned n;
+	char *unserved; /* names of those that are the kernel's. NULL: none */
+	bool too_many;
 	const char *trace; /* the file of a tracer. NULL: none */
 };
 
@@ -51,25 +53,69 @@ static int keep_high(int fd)
 	return high;
 }
 
+static void leave_out(struct pools *p, const char *dir)
+{
+	autofree char *old = p->unserved;
+
+	if (asprintf(&p->unserved, "%s%s%s", old ? old : "", old ? " " : "", dir) < 0)
+		p->unserved = steal(&old);
+}
+
+/* The pool of a daemon that works, to be attached by an agent of this build. -errno. */
+static int take_pool(int sock)
+{
+	struct control_attach reply;
+	autoclose int fd = ask_pool(sock, &reply);
+	autoclose int looked_at = fd < 0 ? -1 : dup(fd);
+	struct fs fs;
+	int err = fd < 0 ? fd : looked_at < 0 ? -errno : fs_look(looked_at, &fs);
+
+	if (err < 0)
+		return err;
+	pool_unmap(&fs.pool);
+	steal_fd(&looked_at); /* which that has closed */
+	return steal_fd(&fd);
+}
+
+static void try_pool(struct pools *p, const struct ask_answer *answer)
+{
+	const char *dir = answer->info->mountpoint;
+	int fd = p->n == VFS_MOUNTS ? -ENOSPC : take_pool(answer->sock);
+
+	if (fd >= 0) {
+		p->fd[p->n++] = keep_high(fd);
+		return;
+	}
+	leave_out(p, dir);
+	p->too_many |= p->n == VFS_MOUNTS;
+	if (p->n < VFS_MOUNTS)
+		fprintf(stderr, "bt-fuse: run: %s: the kernel is asked there: %s\n", dir, strerror(-fd));
+}
+
 static int add_pool(void *arg, const struct ask_answer *answer)
 {
 	struct pools *p = arg;
-	struct control_attach reply;
-	int fd;
 
 	if (!answer->info) {
-		if (!p->wanted) /* else those that are have been found */
+		if (!p->wanted) { /* else those that are have been found */
+			leave_out(p, answer->name);
 			fprintf(stderr,
 				"bt-fuse: run: mount %s: its daemon does not answer; the kernel is asked there\n",
 				answer->name);
+		}
 		return 0;
 	}
-	if (p->n == VFS_MOUNTS || !is_wanted(p, answer->info->mountpoint))
-		return 0;
-	fd = ask_pool(answer->sock, &reply);
-	if (fd >= 0)
-		p->fd[p->n++] = keep_high(fd);
+	if (is_wanted(p, answer->info->mountpoint))
+		try_pool(p, answer);
 	return p->wanted && p->n == (unsigned)p->wanted; /* all: nobody else is waited for */
+}
+
+static void find_pools(struct pools *p)
+{
+	ask_each(ASK_EACH_MS, add_pool, p);
+	if (p->too_many)
+		fprintf(stderr, "bt-fuse: run: more than %u mounts; the kernel is asked on %s\n", VFS_MOUNTS,
+			p->unserved ? p->unserved : "some");
 }
 
 /* The world of eBPF, so that programs attached later are seen. Where there is no room for it, programs run without. */
@@ -111,9 +157,12 @@ static char *describe(const struct pools *p)
 char *loader_run_config(void)
 {
 	struct pools pools = {.wanted = 0};
+	autofree char *text = NULL;
 
-	ask_each(ASK_EACH_MS, add_pool, &pools);
-	return describe(&pools);
+	find_pools(&pools);
+	text = describe(&pools);
+	free(pools.unserved);
+	return steal(&text);
 }
 
 static int add_dir(const char *arg, char **dirs, int n, struct err *err)
@@ -140,7 +189,7 @@ int cmd_run(int argc, char **argv, struct err *err)
 	char *dirs[VFS_MOUNTS];
 	struct run_options o = {0};
 	struct pools pools = {.dirs = (const char *const *)dirs};
-	autofree char *handlers = NULL;
+	autofree char *handlers = NULL, *unserved = NULL;
 	int c, ret = 0;
 
 	while ((c = getopt_long(argc, argv, "+v", longs, NULL)) != -1 && ret == 0) {
@@ -160,8 +209,10 @@ int cmd_run(int argc, char **argv, struct err *err)
 		return ret;
 	if (!argv[optind])
 		return err_set(err, -EINVAL, "run: no command given; see bt-fuse-run(1)");
-	ask_each(ASK_EACH_MS, add_pool, &pools);
+	find_pools(&pools);
+	unserved = pools.unserved;
 	handlers = describe(&pools);
 	o.handlers = handlers;
+	o.unserved = unserved;
 	return run_exec(&o, argv + optind);
 }

@@ -471,6 +471,8 @@ static int run_counted(const struct run_options *o, const char *program, char **
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	getrusage(RUSAGE_CHILDREN, &used);
 	stats_print(stats, o->verbose, o->out != NULL ? o->out : stderr);
+	if (o->unserved)
+		fprintf(o->out != NULL ? o->out : stderr, "bt-fuse: through the kernel: %s\n", o->unserved);
 	if (o->processes)
 		stats_print_processes(stats, o->out != NULL ? o->out : stderr);
 	fprintf(o->out != NULL ? o->out : stderr,

@@ -17,6 +17,7 @@ struct run_options {
 	bool processes;		    /* with stats: each process */
 	bool verbose;		    /* with stats: each call, and programs that took no agent */
 	FILE *out;		    /* where to. NULL: stderr */
+	const char *unserved;	    /* with stats: mounts that the handlers are not told of. NULL: none */
 	const char *handlers;	    /* what the agent's handlers are told: see agent/host.c. NULL: nothing */
 };
 

@@ -72,7 +72,8 @@ static void copy_proc(struct vfs_proc *to, const struct vfs_proc *from, const st
 {
 	size_t n = (size_t)fd_end(from);
 
-	mem_copy(to, from, offsetof(struct vfs_proc, spare));
+	mem_copy(to, from, offsetof(struct vfs_proc, mount) + from->nmounts * sizeof from->mount[0]);
+	mem_copy(&to->nmounts, &from->nmounts, offsetof(struct vfs_proc, spare) - offsetof(struct vfs_proc, nmounts));
 	mem_copy(to->fd, from->fd, n * sizeof to->fd[0]);
 	clear_numbers(to->fd, n);
 	fd_keep_all(to);

@@ -13,7 +13,7 @@
 
 #include "fs/fs.h"
 
-#define VFS_MOUNTS 4u
+#define VFS_MOUNTS 16u
 #define VFS_PATH 4096u /* PATH_MAX */
 
 /* Not a result of any system call: the kernel is to do the call. */
