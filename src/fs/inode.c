@@ -385,8 +385,11 @@ static void set_fields(struct task *t, const struct fs_cred *cred, struct inode 
 {
 	struct fs_time now = time_now(t);
 	uint32_t mode = new_mode(cred, i, set, in);
+	/* Bits that go are no change of their own: of ctime decides what takes them, which may be truncate(2) to the
+	 * same size. */
+	bool only_takes = !(set & ~(unsigned)(FS_SET_NO_SETID | FS_SET_STRANGER));
 
-	if (mode == i->mode && !(set & ~(unsigned)(FS_SET_NO_SETID | FS_SET_STRANGER)))
+	if (mode == i->mode && only_takes)
 		return;
 	if ((set & (FS_SET_UID | FS_SET_GID)) || ((mode ^ i->mode) & (S_ISUID | S_ISGID)))
 		stale_owner(t, i);
@@ -410,7 +413,8 @@ static void set_fields(struct task *t, const struct fs_cred *cred, struct inode 
 		set_time(t, i, TIME_MODIFY, now);
 	if (set & FS_SET_CTIME)
 		now = (struct fs_time){in->ctime.tv_sec, (uint32_t)in->ctime.tv_nsec};
-	touch(t, i, now);
+	if (!only_takes)
+		touch(t, i, now);
 }
 
 /*

@@ -208,6 +208,31 @@ static void taken_by_changes(void)
 	}
 }
 
+/* Only a change of size is one to the times: truncate(2) to the size that is there takes the bits all the same. */
+static void taken_without_ctime(void)
+{
+	const struct who *w = &whos[4];
+	struct timespec was, now;
+
+	need_root();
+	for (int m = 0; modes[m]; m++) {
+		if (!may_write(w, modes[m]))
+			continue;
+		start(modes[m]);
+		must(truncate("f", 0));
+		must(chmod("f", modes[m]));
+		was = stat_of("f").st_ctim;
+		tick();
+		if (as(w)) {
+			must(truncate("f", 0));
+			_exit(0);
+		}
+		expect("truncate to the same size", w, modes[m], after_change(w, modes[m]));
+		now = stat_of("f").st_ctim;
+		is(now.tv_sec == was.tv_sec && now.tv_nsec == was.tv_nsec);
+	}
+}
+
 /* To the group that the file has: who owns it may do that, whoever's group it is. */
 static void give_group(void)
 {
@@ -271,9 +296,7 @@ static void taken_by_chmod(void)
 }
 
 const struct check setid_checks[] = {
-    {"setid_taken_by_changes", taken_by_changes},
-    {"setid_taken_by_chown", taken_by_chown},
-    {"setid_taken_by_chown_to_nobody", taken_by_chown_to_nobody},
-    {"setid_taken_by_chmod", taken_by_chmod},
-    {NULL, NULL},
+    {"setid_taken_by_changes", taken_by_changes}, {"setid_taken_without_ctime", taken_without_ctime},
+    {"setid_taken_by_chown", taken_by_chown},	  {"setid_taken_by_chown_to_nobody", taken_by_chown_to_nobody},
+    {"setid_taken_by_chmod", taken_by_chmod},	  {NULL, NULL},
 };
