@@ -29,7 +29,7 @@ struct exec_params {
 	bool link_policy;      /* the kernel's fs.protected_* sysctls apply: the other side is a mount */
 	/* Model: what the other executor's file system does differently. */
 	int64_t size_max;
-	bool zero_range, allocated_again_is_data; /* model.h */
+	bool zero_range, allocated_again_is_data, unknown_max; /* model.h */
 	enum same_size same_size;
 };
 

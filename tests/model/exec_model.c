@@ -35,6 +35,7 @@ static struct exec *session(struct exec_fs *fs, const char *sub)
 	const struct fs_cred *c = cred_get(0);
 	struct model_options o = {
 	    .size_max = fs->p.size_max,
+	    .unknown_max = fs->p.unknown_max,
 	    .zero_range = fs->p.zero_range,
 	    .allocated_again_is_data = fs->p.allocated_again_is_data,
 	    .same_size = fs->p.same_size,

@@ -25,6 +25,7 @@ struct options {
 	uint64_t seed, episodes;
 	int seconds;
 	bool one_episode;
+	bool hooked;
 	bool replay; /* the traces that are the remaining arguments */
 };
 
@@ -42,6 +43,7 @@ static int usage(void)
 {
 	fprintf(stderr, "usage: model --exec model|store|direct|posix|mixed [--exec ...] [options]\n"
 			"  --dir DIR       where a posix executor works (/dev/shm); before its --exec\n"
+			"  --hooked        an agent in this process answers, not the kernel\n"
 			"  --mode MODE     own (a directory a thread), shared (own names) or melee (one --exec)\n"
 			"  --threads N --users N --ops N (a thread and episode, at most)\n"
 			"  --seed S        0: from the clock\n"
@@ -74,7 +76,8 @@ static int parse(struct options *o, int argc, char **argv)
 	    {"exec", 1, NULL, 'e'},	{"dir", 1, NULL, 'd'},	   {"mode", 1, NULL, 'm'},   {"threads", 1, NULL, 't'},
 	    {"users", 1, NULL, 'u'},	{"ops", 1, NULL, 'n'},	   {"seed", 1, NULL, 's'},   {"time", 1, NULL, 'T'},
 	    {"episodes", 1, NULL, 'N'}, {"episode", 1, NULL, 'E'}, {"ticks", 0, NULL, 'k'},  {"no-probe", 0, NULL, 'p'},
-	    {"size", 1, NULL, 'S'},	{"inodes", 1, NULL, 'I'},  {"replay", 0, NULL, 'r'}, {NULL, 0, NULL, 0},
+	    {"size", 1, NULL, 'S'},	{"inodes", 1, NULL, 'I'},  {"replay", 0, NULL, 'r'}, {"hooked", 0, NULL, 'h'},
+	    {NULL, 0, NULL, 0},
 	};
 	static const char *const modes[] = {"own", "shared", "melee"};
 	const char *dir = "/dev/shm";
@@ -115,6 +118,9 @@ static int parse(struct options *o, int argc, char **argv)
 		case 'E':
 			o->e.seed = strtoull(optarg, NULL, 0);
 			o->one_episode = true;
+			break;
+		case 'h':
+			o->hooked = true;
 			break;
 		case 'k':
 			o->e.setup.ticking = true;
@@ -157,6 +163,7 @@ static void limits_of(const struct exec_kind *k, const char *dir, struct exec_pa
 		limit->same_size = SAME_SIZE_TOUCHES_PAGES;
 	} else if (st.f_type == FUSE_SUPER_MAGIC) {
 		/* The kernel answers reads from its cache: the daemon does not see them. */
+		limit->unknown_max = true;
 		*traits = TRAIT_ALL & ~(unsigned)(TRAIT_ATIME | TRAIT_BTIME | TRAIT_FIRST);
 	} else {
 		/* Blocks are allocated late and in other sizes; unwritten extents are holes or not. */
@@ -179,7 +186,7 @@ static void settle(struct options *o)
 	struct exec_params limit[LANE_SIDES] = {{.size_max = FS_SIZE_MAX, .zero_range = true},
 						{.size_max = FS_SIZE_MAX, .zero_range = true}};
 	unsigned traits;
-	bool modelled;
+	bool modelled, alike, mixed;
 
 	s->traits = TRAIT_ALL;
 	o->e.tmpfile = true;
@@ -195,6 +202,7 @@ static void settle(struct options *o)
 		const struct exec_params *other = &limit[!i];
 
 		s->params[i].size_max = other->size_max;
+		s->params[i].unknown_max = other->unknown_max && !o->hooked;
 		s->params[i].zero_range = other->zero_range;
 		s->params[i].allocated_again_is_data = other->allocated_again_is_data;
 		s->params[i].same_size = other->same_size;
@@ -202,9 +210,11 @@ static void settle(struct options *o)
 		s->params[i].multiuser = o->e.users > 1;
 	}
 	s->shared = o->e.mode != EPISODE_OWN;
-	/* Two real file systems with different limits meet below both. */
+	/* Two real file systems with different limits meet below both; who answers in a mixed one is not known. */
 	modelled = s->kind[0] == &exec_model || s->kind[1] == &exec_model;
-	o->e.far = limit[0].size_max == limit[1].size_max || modelled ? FS_SIZE_MAX : FS_SIZE_MAX / 2;
+	alike = limit[0].size_max == limit[1].size_max && limit[0].unknown_max == limit[1].unknown_max;
+	mixed = s->kind[0] == &exec_mixed || s->kind[1] == &exec_mixed;
+	o->e.far = (alike || modelled) && !mixed ? FS_SIZE_MAX : FS_SIZE_MAX / 2;
 	o->e.zero_range = (limit[0].zero_range && limit[1].zero_range) || modelled;
 	if (!modelled && limit[0].allocated_again_is_data != limit[1].allocated_again_is_data)
 		s->traits &= ~(unsigned)TRAIT_HOLES;

@@ -12,7 +12,12 @@ struct model;
 
 struct model_options {
 	int64_t size_max; /* largest file */
-	bool zero_range;  /* FALLOC_FL_ZERO_RANGE is there (not in tmpfs) */
+	/*
+	 * The kernel does not know that limit, as on every FUSE mount: it takes set-id bits before it asks
+	 * for what is then refused, and does not ask for a copy of nothing.
+	 */
+	bool unknown_max;
+	bool zero_range; /* FALLOC_FL_ZERO_RANGE is there (not in tmpfs) */
 	enum same_size same_size;
 	bool allocated_again_is_data; /* fallocate over pages that another one allocated (tmpfs fills them then) */
 	uint32_t root_mode;

@@ -144,6 +144,18 @@ int64_t model_read(void *s, fs_ino ino, void *buf, size_t len, int64_t off, unsi
 	return (int64_t)len;
 }
 
+/* See unknown_max. */
+static int too_large(struct model *m, const struct fs_cred *c, struct mnode *n)
+{
+	uint32_t mode = n->a.mode;
+
+	if (m->o.unknown_max)
+		m_drop_privileges(c, n);
+	if (n->a.mode != mode)
+		n->a.ctime = m_now();
+	return -EFBIG;
+}
+
 int64_t model_write(void *s, const struct fs_cred *c, fs_ino ino, const void *buf, size_t len, int64_t off,
 		    unsigned flags, int64_t *end)
 {
@@ -160,7 +172,7 @@ int64_t model_write(void *s, const struct fs_cred *c, fs_ino ino, const void *bu
 	if (len == 0)
 		return 0;
 	if (off >= m->o.size_max)
-		return -EFBIG;
+		return too_large(m, c, n);
 	if ((int64_t)len > m->o.size_max - off)
 		len = (size_t)(m->o.size_max - off);
 	m_drop_privileges(c, n);
@@ -192,7 +204,7 @@ int model_fallocate(void *s, const struct fs_cred *c, fs_ino ino, int mode, int6
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | (m->o.zero_range ? FALLOC_FL_ZERO_RANGE : 0)))
 		return -EOPNOTSUPP;
 	if (len > m->o.size_max - off)
-		return -EFBIG;
+		return too_large(m, c, n);
 	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
 		punch(n, off, off + len);
 	if (!(mode & FALLOC_FL_PUNCH_HOLE))
@@ -256,8 +268,10 @@ int64_t model_copy_range(void *s, const struct fs_cred *c, fs_ino ino_in, int64_
 		return ret;
 	left = (int64_t)in->a.size - in_off;
 	len = left <= 0 ? 0 : len < left ? len : left;
+	if (len == 0 && m->o.unknown_max)
+		return 0;
 	if (out_off >= m->o.size_max)
-		return -EFBIG;
+		return too_large(m, c, out);
 	if (len > m->o.size_max - out_off)
 		len = m->o.size_max - out_off;
 	if (in == out && out_off + len > in_off && out_off < in_off + len)

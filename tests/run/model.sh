@@ -14,7 +14,7 @@ mount_for_users
 compare() {
 	local part=$((seconds * $1 / 10 + 1))
 	shift
-	"$BTFUSE" run --stats --mount "$M" -- "$model" --exec model --dir "$M" "$@" "${same[@]}" --time "$part" 2>"$T/err" || {
+	"$BTFUSE" run --stats --mount "$M" -- "$model" --hooked --exec model --dir "$M" "$@" "${same[@]}" --time "$part" 2>"$T/err" || {
 		cat "$T/err"
 		die "the model and the hooked process differ: $*"
 	}
