@@ -298,6 +298,12 @@ static bool fails_at_once(const struct exec_call *x)
 	       sys_call4(SYS_faccessat2, x->dir, (long)x->path, 1 /* X_OK */, AT_EACCESS) == -ENOENT;
 }
 
+/* In another root or name space it may not be: the loader would complain to the program's standard error. */
+static bool agent_is_there(void)
+{
+	return sys_call4(SYS_faccessat, AT_FDCWD, (long)(carry.preload + sizeof(PRELOAD) - 1), 4 /* R_OK */, 0) == 0;
+}
+
 static long exec(struct agent_thread *t, const struct exec_call *x)
 {
 	long preload = -1, n = x->envp == NULL ? 0 : scan_env(x->envp, &preload);
@@ -306,7 +312,7 @@ static long exec(struct agent_thread *t, const struct exec_call *x)
 	if (k == TARGET_UNREADABLE && fails_at_once(x))
 		return -ENOENT;
 	count(k);
-	if (k != TARGET_TAKES_AGENT || agent_quiet)
+	if (k != TARGET_TAKES_AGENT || agent_quiet || !agent_is_there())
 		return make(t, x, x->envp, false);
 	return n <= ENV_ON_STACK ? make_small(t, x, n, preload) : make_large(t, x, n, preload);
 }

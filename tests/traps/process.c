@@ -521,6 +521,56 @@ static void filtered_sandbox(void)
 	holds("f", "before after");
 }
 
+static void *one_call(void *arg)
+{
+	return access("f", F_OK) == 0 ? NULL : arg;
+}
+
+/* A filter that has calls fail: they fail on the mount as well, in threads and children too; all others go on. */
+static void erring_sandbox(void)
+{
+	struct sock_filter f[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+				  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 3, 0),
+				  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_open, 2, 0),
+				  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mkdir, 2, 0),
+				  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+				  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+				  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSPC)};
+	struct sock_fprog prog = {sizeof(f) / sizeof(f[0]), f};
+	int pid = fork();
+
+	if (pid == 0) {
+		int fd = new_file();
+		pthread_t t;
+		void *bad;
+
+		same(write(fd, "before ", 7), 7);
+		must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+		must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog));
+		same(write(fd, "after", 5), 5);
+		fails(open("f", O_RDONLY), EPERM);
+		fails(open("new", O_CREAT | O_WRONLY, 0600), EPERM);
+		fails(mkdir("d", 0700), ENOSPC);
+		must(rename("f", "g"));
+		same(stat_of("g").st_size, 12);
+		same(pthread_create(&t, NULL, one_call, &fd), 0);
+		same(pthread_join(t, &bad), 0);
+		is(bad); /* there is no `f` any more */
+		pid = fork();
+		if (pid == 0) {
+			fails(open("g", O_RDONLY), EPERM);
+			same(write(fd, "!", 1), 1);
+			_exit(0);
+		}
+		join(pid);
+		close(STDERR_FILENO);
+		is(system("true") != 0); /* libraries cannot be opened */
+		_exit(0);
+	}
+	join(pid);
+	holds("g", "before after!");
+}
+
 static void little_memory(void)
 {
 	int pid = fork();
@@ -538,6 +588,62 @@ static void little_memory(void)
 	join(pid);
 	holds("f", "x");
 	is(exists("d"));
+}
+
+/* What a process may have least of: files are worked on as before, and where something is short that is said. */
+static void with_little(int resource)
+{
+	const struct rlimit none = {0, 0};
+	char *const args[] = {(char *)"true", NULL};
+	pthread_t t;
+	pid_t pid;
+	int fd, ret;
+	void *bad = NULL;
+
+	must(setrlimit((__rlimit_resource_t)resource, &none));
+	fd = (int)must(open("f", O_CREAT | O_RDWR, 0600));
+	same(write(fd, "x", 1), 1);
+	must(rename("f", "g"));
+	must(rename("g", "f"));
+	same(flock(fd, LOCK_EX), 0); /* by a real descriptor */
+	fails(rmdir("none"), ENOENT);
+	ret = pthread_create(&t, NULL, one_call, &fd);
+	if (ret == 0)
+		same(pthread_join(t, &bad), 0);
+	else
+		same(ret, EAGAIN);
+	is(!bad);
+	pid = fork();
+	if (pid == 0)
+		_exit(pwrite(fd, "y", 1, 0) != 1);
+	if (pid < 0)
+		is(errno == EAGAIN || errno == ENOMEM);
+	else
+		join(pid);
+	ret = posix_spawn(&pid, "/bin/true", NULL, NULL, args, environ);
+	if (ret == 0)
+		waitpid(pid, NULL, 0); /* it may be killed for want of what there is none of */
+	else
+		is(ret == EAGAIN || ret == ENOMEM);
+	must(close(fd));
+}
+
+static void limits_at_minimum(void)
+{
+	static const int all[] = {RLIMIT_AS,	RLIMIT_DATA, RLIMIT_STACK, RLIMIT_MEMLOCK,
+				  RLIMIT_NPROC, RLIMIT_CORE, RLIMIT_LOCKS, RLIMIT_SIGPENDING};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		int pid = fork();
+
+		if (pid == 0) {
+			with_little(all[i]);
+			_exit(0);
+		}
+		join(pid);
+		is(exists("f"));
+		must(unlink("f"));
+	}
 }
 
 static void ends_at_once(void)
@@ -584,6 +690,8 @@ const struct check process_traps[] = {{"children_share", children_share},
 				      {"changes_user", changes_user},
 				      {"strict_sandbox", strict_sandbox},
 				      {"filtered_sandbox", filtered_sandbox},
+				      {"erring_sandbox", erring_sandbox},
 				      {"little_memory", little_memory},
+				      {"limits_at_minimum", limits_at_minimum},
 				      {"ends_at_once", ends_at_once},
 				      {NULL, NULL}};
