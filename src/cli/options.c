@@ -35,7 +35,7 @@ static const struct {
     {"allow_root", HANDED_ON},
     {"auto_unmount", HANDED_ON},
     {"fsname=", HANDED_ON},
-    {"subtype=", HANDED_ON},
+    {"subtype=", OWN},
     {"context=", HANDED_ON},
     {"fscontext=", HANDED_ON},
     {"defcontext=", HANDED_ON},
@@ -98,6 +98,15 @@ static int set_inodes(struct options *o, const char *value, struct err *err)
 	return ret;
 }
 
+/* By the type umount, status and a daemon that takes over tell our mounts from others. */
+static int check_subtype(const char *value, struct err *err)
+{
+	if (!strcmp(value, "bt-fuse"))
+		return 0;
+	return err_set(err, -EINVAL,
+		       "-o subtype=%s: the type is always fuse.bt-fuse; to name the mount, use fsname=", value);
+}
+
 int options_set(struct options *o, const char *key, const char *value, struct err *err)
 {
 	uint64_t n = 0;
@@ -109,6 +118,8 @@ int options_set(struct options *o, const char *key, const char *value, struct er
 		return args_size(value, &o->size, err);
 	if (!strcmp(key, "inodes") || !strcmp(key, "nr_inodes"))
 		return set_inodes(o, value, err);
+	if (!strcmp(key, "subtype"))
+		return check_subtype(value, err);
 	ret = args_number(key, value, !strcmp(key, "mode") ? 8 : 10, !strcmp(key, "mode") ? 07777 : UINT32_MAX - 1, &n,
 			  err);
 	if (!strcmp(key, "mode"))
@@ -156,6 +167,8 @@ static int take(struct options *o, char *word, struct err *err)
 		i++;
 	if (i == array_len(known))
 		return unknown(word, err);
+	if (known[i].kind == HANDED_ON && word[len - 1] == '=' && !word[len])
+		return err_set(err, -EINVAL, "-o %s: without a value; give one, or leave it out", word);
 	if (known[i].kind == HANDED_ON)
 		return hand_on(o, word, err);
 	if (known[i].kind == IGNORED)

@@ -24,6 +24,8 @@ refused 'name' "$BTFUSE" mount --name ../../etc/passwd "$M"
 refused 'name' "$BTFUSE" mount --name '' "$M"
 refused 'name' "$BTFUSE" mount --name "$(printf 'n%.0s' {1..64})" "$M"
 refused 'allow_ohter.*allow_other' "$BTFUSE" mount -o allow_ohter "$M"
+refused 'fsname=' "$BTFUSE" mount -o subtype=foo "$M" # umount and status would not know it
+refused 'without a value' "$BTFUSE" mount -o fsname= "$M"
 refused "$T/none" "$BTFUSE" mount "$T/none"
 refused 'not a directory' "$BTFUSE" mount "$T/owner"
 refused '.' "$BTFUSE" mount ''
