@@ -80,10 +80,17 @@ static int open_pool(const char *name, struct err *err)
 	return fd;
 }
 
+/* A dead mount shows its name, unless it was given a source. */
+static bool shows_name(const char *path, struct mounts_entry *m)
+{
+	return mounts_find(path, m) && rundir_name_ok(m->source) && access(pools_path(m->source).s, F_OK) == 0;
+}
+
 /* The name of what is, or was, mounted on `dir`. 0 or -errno with a text. */
 static int name_of(const char *dir, char *name, struct err *err)
 {
 	struct control_info info;
+	struct mounts_entry m;
 	char path[PATH_MAX];
 	int ret = mounts_resolve(dir, path);
 
@@ -91,6 +98,8 @@ static int name_of(const char *dir, char *name, struct err *err)
 		return err_set(err, ret, "%s: %s", dir, strerror(-ret));
 	if (ask_find(path, &info))
 		snprintf(name, 64, "%s", info.name);
+	else if (shows_name(path, &m))
+		snprintf(name, 64, "%.63s", m.source);
 	else
 		rundir_default_name(path, name);
 	return 0;
