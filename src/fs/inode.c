@@ -144,7 +144,7 @@ int lock_data(struct task *t, struct inode *i)
 	if (!err)
 		stale_note(t, i, FS_MARK_ATTR | FS_MARK_DATA);
 	if (!err && unlikely(load_relaxed(&i->flags) & INODE_TRIM)) {
-		err = data_trim(t, i);
+		err = range_trim(t, i);
 		if (err)
 			lock_release(t, LOCK_VERSION);
 	}
@@ -492,11 +492,11 @@ static int setattr_once(struct task *t, struct inode *i, unsigned set, struct se
 		return err;
 	if (!(set & FS_SET_SIZE))
 		return set_attributes(t, i, s, out);
-	err = data_resize(t, s->cred, i, s->in->size, set & FS_SET_OPEN, s->set ? s : NULL);
+	err = range_resize(t, s->cred, i, s->in->size, set & FS_SET_OPEN, s->set ? s : NULL);
 	return err || !out ? err : fs_getattr(t, inode_number(fs_of(t), i), out);
 }
 
-/* What it is comes before who may (vfs_truncate); data_resize() looks again. */
+/* What it is comes before who may (vfs_truncate); range_resize() looks again. */
 static int may_truncate(struct task *t, const struct fs_cred *cred, const struct inode *i)
 {
 	uint32_t mode = load_relaxed(&i->mode);

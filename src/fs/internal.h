@@ -309,14 +309,34 @@ void setattr_apply(struct task *t, struct inode *i, const struct setattr *s);
 
 /* ---- data.c ------------------------------------------------------------------ */
 
+static inline uint64_t block_end(uint64_t off)
+{
+	return (off / BLOCK_SIZE + 1) * BLOCK_SIZE;
+}
+/* These under the data lock, and but for data_drop_setid() in no transaction. */
+/* Zeroes [from, to) where it lies in one block that is mapped and written. */
+int data_zero_in_block(struct task *t, struct inode *i, uint64_t from, uint64_t to);
+/* The end is about to move to `to` or beyond: what lies between becomes zeros. */
+int data_zero_gap(struct task *t, struct inode *i, uint64_t to);
+/* The bytes move from the inode to a block, and its room becomes a map. */
+int data_leave_inline(struct task *t, struct inode *i);
+/* What a change takes from who lacks CAP_FSETID. In the open transaction, under both locks. */
+void data_drop_setid(struct task *t, const struct fs_cred *cred, struct inode *i);
+/* Size, times and set-id bits after a change up to `end`. */
+int data_written(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t end);
+/* The block that comes after the one before `b`, a good place for `b`; 0: none in particular. */
+uint32_t data_hint(const struct fs *fs, const struct inode *i, uint32_t b);
+
+/* ---- range.c ------------------------------------------------------------------ */
+
 /* Drops the mapping beyond the end of an inode with INODE_TRIM. Under the data lock. */
-int data_trim(struct task *t, struct inode *i);
+int range_trim(struct task *t, struct inode *i);
 /*
  * New size of a regular file. In no transaction. `always`: the times change even if the size does not. `also`: what
  * changes in the same transaction, or NULL; may give setattr_check()'s -EAGAIN then.
  */
-int data_resize(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t size, bool always,
-		const struct setattr *also);
+int range_resize(struct task *t, const struct fs_cred *cred, struct inode *i, uint64_t size, bool always,
+		 const struct setattr *also);
 
 /* ---- stale.c: what the kernel is to be told ------------------------------------ */
 

@@ -122,7 +122,7 @@ int fs_open(struct task *t, const struct fs_cred *cred, fs_ino ino, int flags, u
 	err = err ? txn_abort(t, err) : txn_commit_quiet(t);
 	hand_settle(t);
 	if (!err && (flags & O_TRUNC) && S_ISREG(i->mode)) {
-		err = data_resize(t, cred, i, 0, true, NULL);
+		err = range_resize(t, cred, i, 0, true, NULL);
 		if (err)
 			fs_close(t, handle);
 	}
