@@ -116,7 +116,7 @@ static void bench_array(void)
 	static const struct bpf_insn without[] = {MOV_K(6, 0),	     MOV_X(7, 6), ALU64_K(AND, 7, 15),
 						  STX(W, 10, 7, -4), ADD_K(6, 1), J_K(JLT, 6, 1000, -5),
 						  MOV_K(0, 0),	     EXIT()};
-	struct world *w = world_new();
+	struct world *w = world_new(0);
 
 	printf("lookup in an array, and a store       %6.2f ns\n",
 	       time_lookups(with, array_len(with), w) - time_lookups(without, array_len(without), w));

@@ -207,8 +207,8 @@ int main(int argc, char **argv)
 	uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 0) : 1500;
 	int failures = 0;
 
-	world = world_new();
-	other = world_new();
+	world = world_new(0);
+	other = world_new(0);
 	printf("# seeds from %llu on\n", (unsigned long long)seed);
 	for (uint64_t n = 0; n < count && failures < 5; n++) {
 		static struct gen g;

@@ -232,7 +232,7 @@ static void test_protection(void)
 
 int main(void)
 {
-	struct world *w = world_new();
+	struct world *w = world_new(0);
 
 	test_tail(w);
 	test_disasm();

@@ -5,8 +5,10 @@
 #include "world.h"
 
 #include <errno.h>
+#include <err.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define PAGES 12u
 #define VALUES 1024u
@@ -21,7 +23,8 @@ struct cell {
 struct world {
 	struct run run;
 	run_fn helpers[256];
-	uint8_t *mem;
+	uint8_t *pages; /* owned */
+	uint8_t *mem;	/* in it */
 	/* The ring buffer: one record at a time. */
 	uint8_t record[RECORD_ROOM];
 	uint64_t record_len; /* 0: none is out */
@@ -207,7 +210,7 @@ static uint64_t no_tail(struct run *run, uint64_t map, uint32_t index)
 	return 0;
 }
 
-struct world *world_new(void)
+struct world *world_new(uintptr_t at)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
@@ -223,7 +226,12 @@ struct world *world_new(void)
 	w->helpers[BPF_FUNC_ringbuf_discard] = give_back;
 	w->helpers[BPF_FUNC_probe_read_user] = fill;
 	w->helpers[BPF_FUNC_probe_read_user_str] = fill_str;
-	w->mem = aligned_alloc(4096, PAGES * 4096);
+	/* One page more, since `at` is somewhere in the first. */
+	w->pages = mmap((void *)(at & ~(uintptr_t)4095), (PAGES + 1) * 4096, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | (at ? MAP_FIXED_NOREPLACE : 0), -1, 0);
+	if (w->pages == MAP_FAILED)
+		err(1, "memory at %#lx", at);
+	w->mem = w->pages + at % 4096;
 	w->run = (struct run){.base = (char *)w->mem,
 			      .helpers = w->helpers,
 			      .nhelpers = array_len(w->helpers),
@@ -235,7 +243,7 @@ struct world *world_new(void)
 
 void world_free(struct world *w)
 {
-	free(w->mem);
+	munmap(w->pages, (PAGES + 1) * 4096);
 	free(w);
 }
 

@@ -9,7 +9,8 @@
 
 struct world;
 
-struct world *world_new(void);
+/* Its memory begins at `at`, a multiple of 8; 0: anywhere. */
+struct world *world_new(uintptr_t at);
 void world_free(struct world *w);
 /* All maps and records as at the start. */
 void world_reset(struct world *w);
