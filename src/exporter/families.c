@@ -36,9 +36,11 @@ static void errors(struct text *t, const struct watch_mount *m)
 {
 	for (int e = 1; e < (int)METRICS_ERRNOS; e++) {
 		const char *name = strerrorname_np(e);
+		char number[12];
 
+		snprintf(number, sizeof(number), "%d", e);
 		if (m->sum.errors[e])
-			text_count(t, LABELS(MOUNT(m), "errno", name ? name : "unknown"), m->sum.errors[e]);
+			text_count(t, LABELS(MOUNT(m), "errno", name ? name : number), m->sum.errors[e]);
 	}
 }
 
@@ -213,103 +215,58 @@ static void info(struct text *t, const struct watch_mount *m)
 		   LABELS(MOUNT(m), "mountpoint", m->info.mountpoint, "pool", m->info.in_memfd ? "memfd" : "file"), 1);
 }
 
-static const struct {
-	struct text_family family;
-	void (*write)(struct text *t, const struct watch_mount *m);
-} families[] = {
-    {{"btfuse_mount", TEXT_INFO, NULL, "A mount: where it is, and where its pool lies."}, info},
-    {{"btfuse_start_time_seconds", TEXT_GAUGE, "seconds", "When the mount's daemon started, since the epoch."},
-     started},
-    {{"btfuse_operations", TEXT_COUNTER, NULL,
-      "Operations, by kind, by who answered (the process itself; it, after it had asked the daemon over a ring; the "
-      "daemon through the "
-      "kernel mount) and by result."},
-     operations},
-    {{"btfuse_errors", TEXT_COUNTER, NULL, "Operations that ended with an error, by its name."}, errors},
-    {{"btfuse_io_bytes", TEXT_COUNTER, "bytes", "Bytes read and written, by who answered."}, io_bytes},
-    {{"btfuse_operation_duration_seconds", TEXT_HISTOGRAM, "seconds",
-      "Time an operation took to answer. Of those that the process answers one in 64 is timed."},
-     latency},
-    {{"btfuse_handed_over_calls", TEXT_COUNTER, NULL,
-      "System calls that were caught in a process and handed to the kernel, by reason."},
-     handed},
-    {{"btfuse_materialised_descriptors", TEXT_COUNTER, NULL,
-      "Descriptors of the store that were exchanged for real ones of the mount."},
-     real_fds},
-    {{"btfuse_path_cache_lookups", TEXT_COUNTER, NULL, "Paths that a thread remembered (hit), and walked (miss)."},
-     paths},
-    {{"btfuse_name_lookups", TEXT_COUNTER, NULL, "Names that walks looked up in directories."}, lookups},
-    {{"btfuse_invalidations", TEXT_COUNTER, NULL, "What the kernel was told to forget."}, invals},
-    {{"btfuse_rolled_back_transactions", TEXT_COUNTER, NULL, "Transactions of killed tasks that were undone."},
-     rollbacks},
-    {{"btfuse_ended_processes", TEXT_COUNTER, NULL, "Processes that ended and were cleared up after."}, ended},
-    {{"btfuse_ring_requests", TEXT_COUNTER, NULL, "Requests of processes that the daemon took from their rings."},
-     ring_requests},
-    {{"btfuse_ring_channels", TEXT_GAUGE, NULL, "Processes that have a ring to the daemon."}, ring_channels},
-    {{"btfuse_ring_depth", TEXT_GAUGE, NULL, "Requests in the rings, not taken or not answered yet."}, ring_depth},
-    {{"btfuse_size_bytes", TEXT_GAUGE, "bytes", "Data that the file system can hold."}, size},
-    {{"btfuse_blocks", TEXT_GAUGE, NULL, "Blocks of 4096 bytes for data."}, blocks},
-    {{"btfuse_free_block_runs", TEXT_GAUGE, NULL, "Runs of free blocks among the blocks that were ever in use."},
-     free_runs},
-    {{"btfuse_longest_free_run_blocks", TEXT_GAUGE, "blocks", "The longest of these runs."}, longest_run},
-    {{"btfuse_untouched_blocks", TEXT_GAUGE, "blocks", "Blocks that were never in use."}, untouched},
-    {{"btfuse_inodes", TEXT_GAUGE, NULL, "Inodes."}, inodes},
-    {{"btfuse_memory_bytes", TEXT_GAUGE, "bytes", "Memory behind the pool."}, memory},
-    {{"btfuse_processes", TEXT_GAUGE, NULL, "Processes attached to the pool, with the daemon."}, processes},
-    {{"btfuse_tasks", TEXT_GAUGE, NULL, "Threads that have a seat in the pool."}, tasks},
-    {{"btfuse_open_files", TEXT_GAUGE, NULL, "Descriptors of processes that are open files of the store."}, open_files},
-};
+/* ---- The exporter's own: of all mounts -------------------------------------------- */
 
-static void write_own(struct text *t, const struct watch *w)
+static void build(struct text *t, const struct watch *w)
 {
-	static const struct text_family
-	    build = {"btfuse_exporter_build", TEXT_INFO, NULL, "The exporter."},
-	    mounts = {"btfuse_mounts", TEXT_GAUGE, NULL, "Mounts that answer."},
-	    orphans = {"btfuse_orphaned_pools", TEXT_GAUGE, NULL,
-		       "Pools whose daemon was killed; mounting again takes them over."},
-	    silent = {"btfuse_silent_mounts", TEXT_GAUGE, NULL,
-		      "Mounts whose daemon did not answer in time: it is stopped, or has no processor."};
-
-	text_begin(t, &build);
 	text_value(t, "_info", LABELS("version", BTFUSE_VERSION), 1);
-	text_begin(t, &mounts);
+}
+
+static void mounts(struct text *t, const struct watch *w)
+{
 	text_value(t, "", NULL, (double)w->n);
-	text_begin(t, &orphans);
+}
+
+static void orphans(struct text *t, const struct watch *w)
+{
 	text_value(t, "", NULL, (double)w->orphans);
-	text_begin(t, &silent);
+}
+
+static void silent(struct text *t, const struct watch *w)
+{
 	text_value(t, "", NULL, w->silent);
 }
 
 /* ---- eBPF: of the user, no mount's --------------------------------------------------- */
 
-static void bpf_runs(struct text *t, const struct watch_bpf *b)
+static void bpf_runs(struct text *t, const struct watch *w)
 {
-	text_count(t, LABELS("at", "enter"), b->count.runs[0]);
-	text_count(t, LABELS("at", "exit"), b->count.runs[1]);
+	text_count(t, LABELS("at", "enter"), w->bpf.count.runs[0]);
+	text_count(t, LABELS("at", "exit"), w->bpf.count.runs[1]);
 }
 
-static void bpf_effects(struct text *t, const struct watch_bpf *b)
+static void bpf_effects(struct text *t, const struct watch *w)
 {
 	static const char *const names[WORLD_EFFECTS] = {"override", "arguments", "delay", "kernel"};
 
 	for (unsigned i = 0; i < WORLD_EFFECTS; i++)
-		text_count(t, LABELS("effect", names[i]), b->count.effects[i]);
+		text_count(t, LABELS("effect", names[i]), w->bpf.count.effects[i]);
 }
 
-static void bpf_objects(struct text *t, const struct watch_bpf *b)
+static void bpf_objects(struct text *t, const struct watch *w)
 {
 	for (unsigned k = 1; k < OBJECT_KINDS; k++)
-		text_value(t, "", LABELS("kind", world_kind(k)), b->objects[k]);
+		text_value(t, "", LABELS("kind", world_kind(k)), w->bpf.objects[k]);
 }
 
-static void bpf_memory(struct text *t, const struct watch_bpf *b)
+static void bpf_memory(struct text *t, const struct watch *w)
 {
-	text_value(t, "", NULL, (double)b->memory);
+	text_value(t, "", NULL, (double)w->bpf.memory);
 }
 
-static void bpf_tasks(struct text *t, const struct watch_bpf *b)
+static void bpf_tasks(struct text *t, const struct watch *w)
 {
-	text_value(t, "", NULL, b->tasks);
+	text_value(t, "", NULL, w->bpf.tasks);
 }
 
 static void bpf_map(struct text *t, const struct watch_map *m, double value)
@@ -320,61 +277,98 @@ static void bpf_map(struct text *t, const struct watch_map *m, double value)
 	text_value(t, "", LABELS("id", id, "name", m->name, "type", world_map_type(m->type)), value);
 }
 
-static void bpf_map_sizes(struct text *t, const struct watch_bpf *b)
+static void bpf_map_sizes(struct text *t, const struct watch *w)
 {
-	for (size_t i = 0; i < b->nmaps; i++)
-		bpf_map(t, &b->maps[i], (double)b->maps[i].bytes);
+	for (size_t i = 0; i < w->bpf.nmaps; i++)
+		bpf_map(t, &w->bpf.maps[i], (double)w->bpf.maps[i].bytes);
 }
 
-static void bpf_map_entries(struct text *t, const struct watch_bpf *b)
+static void bpf_map_entries(struct text *t, const struct watch *w)
 {
-	for (size_t i = 0; i < b->nmaps; i++)
-		bpf_map(t, &b->maps[i], b->maps[i].max_entries);
+	for (size_t i = 0; i < w->bpf.nmaps; i++)
+		bpf_map(t, &w->bpf.maps[i], w->bpf.maps[i].max_entries);
 }
 
-struct bpf_family {
+/* ---- All of them --------------------------------------------------------------------- */
+
+/* One of `each` and `once` writes the samples. */
+static const struct family {
 	struct text_family family;
-	void (*write)(struct text *t, const struct watch_bpf *b);
-};
-
-static const struct bpf_family bpf_families[] = {
+	void (*each)(struct text *t, const struct watch_mount *m); /* for every mount */
+	void (*once)(struct text *t, const struct watch *w);
+} families[] = {
+    {{"btfuse_exporter_build", TEXT_INFO, NULL, "The exporter."}, .once = build},
+    {{"btfuse_mounts", TEXT_GAUGE, NULL, "Mounts that answer."}, .once = mounts},
+    {{"btfuse_orphaned_pools", TEXT_GAUGE, NULL, "Pools whose daemon was killed; mounting again takes them over."},
+     .once = orphans},
+    {{"btfuse_silent_mounts", TEXT_GAUGE, NULL,
+      "Mounts whose daemon did not answer in time: it is stopped, or has no processor."},
+     .once = silent},
+    {{"btfuse_mount", TEXT_INFO, NULL, "A mount: where it is, and where its pool lies."}, .each = info},
+    {{"btfuse_start_time_seconds", TEXT_GAUGE, "seconds", "When the mount's daemon started, since the epoch."},
+     .each = started},
+    {{"btfuse_operations", TEXT_COUNTER, NULL,
+      "Operations, by kind, by who answered (the process itself; it, after it had asked the daemon over a ring; the "
+      "daemon through the kernel mount) and by result."},
+     .each = operations},
+    {{"btfuse_errors", TEXT_COUNTER, NULL, "Operations that ended with an error, by its name."}, .each = errors},
+    {{"btfuse_io_bytes", TEXT_COUNTER, "bytes", "Bytes read and written, by who answered."}, .each = io_bytes},
+    {{"btfuse_operation_duration_seconds", TEXT_HISTOGRAM, "seconds",
+      "Time an operation took to answer. Of those that the process answers one in 64 is timed."},
+     .each = latency},
+    {{"btfuse_handed_over_calls", TEXT_COUNTER, NULL,
+      "System calls that were caught in a process and handed to the kernel, by reason."},
+     .each = handed},
+    {{"btfuse_materialised_descriptors", TEXT_COUNTER, NULL,
+      "Descriptors of the store that were exchanged for real ones of the mount."},
+     .each = real_fds},
+    {{"btfuse_path_cache_lookups", TEXT_COUNTER, NULL, "Paths that a thread remembered (hit), and walked (miss)."},
+     .each = paths},
+    {{"btfuse_name_lookups", TEXT_COUNTER, NULL, "Names that walks looked up in directories."}, .each = lookups},
+    {{"btfuse_invalidations", TEXT_COUNTER, NULL, "What the kernel was told to forget."}, .each = invals},
+    {{"btfuse_rolled_back_transactions", TEXT_COUNTER, NULL, "Transactions of killed tasks that were undone."},
+     .each = rollbacks},
+    {{"btfuse_ended_processes", TEXT_COUNTER, NULL, "Processes that ended and were cleared up after."}, .each = ended},
+    {{"btfuse_ring_requests", TEXT_COUNTER, NULL, "Requests of processes that the daemon took from their rings."},
+     .each = ring_requests},
+    {{"btfuse_ring_channels", TEXT_GAUGE, NULL, "Processes that have a ring to the daemon."}, .each = ring_channels},
+    {{"btfuse_ring_depth", TEXT_GAUGE, NULL, "Requests in the rings, not taken or not answered yet."},
+     .each = ring_depth},
+    {{"btfuse_size_bytes", TEXT_GAUGE, "bytes", "Data that the file system can hold."}, .each = size},
+    {{"btfuse_blocks", TEXT_GAUGE, NULL, "Blocks of 4096 bytes for data."}, .each = blocks},
+    {{"btfuse_free_block_runs", TEXT_GAUGE, NULL, "Runs of free blocks among the blocks that were ever in use."},
+     .each = free_runs},
+    {{"btfuse_longest_free_run_blocks", TEXT_GAUGE, "blocks", "The longest of these runs."}, .each = longest_run},
+    {{"btfuse_untouched_blocks", TEXT_GAUGE, "blocks", "Blocks that were never in use."}, .each = untouched},
+    {{"btfuse_inodes", TEXT_GAUGE, NULL, "Inodes."}, .each = inodes},
+    {{"btfuse_memory_bytes", TEXT_GAUGE, "bytes", "Memory behind the pool."}, .each = memory},
+    {{"btfuse_processes", TEXT_GAUGE, NULL, "Processes attached to the pool, with the daemon."}, .each = processes},
+    {{"btfuse_tasks", TEXT_GAUGE, NULL, "Threads that have a seat in the pool."}, .each = tasks},
+    {{"btfuse_open_files", TEXT_GAUGE, NULL, "Descriptors of processes that are open files of the store."},
+     .each = open_files},
     {{"btfuse_bpf_program_runs", TEXT_COUNTER, NULL,
       "Runs of eBPF programs at system calls, before and after the call."},
-     bpf_runs},
+     .once = bpf_runs},
     {{"btfuse_bpf_affected_calls", TEXT_COUNTER, NULL,
       "System calls that eBPF programs had a hand in: their result was set, their arguments replaced, they were held "
-      "up, "
-      "or sent to the kernel."},
-     bpf_effects},
-    {{"btfuse_bpf_objects", TEXT_GAUGE, NULL, "eBPF objects that are loaded."}, bpf_objects},
-    {{"btfuse_bpf_memory_bytes", TEXT_GAUGE, "bytes", "Memory behind eBPF programs and maps."}, bpf_memory},
-    {{"btfuse_bpf_tasks", TEXT_GAUGE, NULL, "Threads that load or run eBPF programs."}, bpf_tasks},
-};
-
-/* A sample a map: left out where there is none. */
-static const struct bpf_family map_families[] = {
+      "up, or sent to the kernel."},
+     .once = bpf_effects},
+    {{"btfuse_bpf_objects", TEXT_GAUGE, NULL, "eBPF objects that are loaded."}, .once = bpf_objects},
+    {{"btfuse_bpf_memory_bytes", TEXT_GAUGE, "bytes", "Memory behind eBPF programs and maps."}, .once = bpf_memory},
+    {{"btfuse_bpf_tasks", TEXT_GAUGE, NULL, "Threads that load or run eBPF programs."}, .once = bpf_tasks},
     {{"btfuse_bpf_map_size_bytes", TEXT_GAUGE, "bytes", "Size of an eBPF map, with room for all its entries."},
-     bpf_map_sizes},
-    {{"btfuse_bpf_map_max_entries", TEXT_GAUGE, NULL, "Entries that an eBPF map can have."}, bpf_map_entries},
+     .once = bpf_map_sizes},
+    {{"btfuse_bpf_map_max_entries", TEXT_GAUGE, NULL, "Entries that an eBPF map can have."}, .once = bpf_map_entries},
 };
-
-static void write_bpf(struct text *t, const struct watch_bpf *b, const struct bpf_family *f, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		text_begin(t, &f[i].family);
-		f[i].write(t, b);
-	}
-}
 
 void families_write(struct text *t, const struct watch *w)
 {
-	write_own(t, w);
-	for (size_t i = 0; i < array_len(families); i++) {
-		text_begin(t, &families[i].family);
-		for (size_t k = 0; k < w->n; k++)
-			families[i].write(t, w->mount[k]);
+	for (const struct family *f = families; f < families + array_len(families); f++) {
+		text_begin(t, &f->family);
+		if (f->once)
+			f->once(t, w);
+		for (size_t i = 0; f->each && i < w->n; i++)
+			f->each(t, w->mount[i]);
 	}
-	write_bpf(t, &w->bpf, bpf_families, array_len(bpf_families));
-	write_bpf(t, &w->bpf, map_families, w->bpf.nmaps ? array_len(map_families) : 0);
 	text_end(t);
 }

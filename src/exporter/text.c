@@ -41,16 +41,35 @@ static void puts_to(struct text *t, const char *s)
 	put(t, s, strlen(s));
 }
 
-/* A label's value, or a help text: without the quotes, which help texts have no need of. */
+/* Bytes of the character of UTF-8 that begins here; 0: none does. */
+static size_t utf8_length(const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+
+	for (size_t i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	/* Longer than need be, half of a pair of UTF-16, beyond the last one. */
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+	    (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+/* A label's value. A path may have bytes that are no UTF-8: for one of them Prometheus takes nothing of the scrape. */
 static void put_escaped(struct text *t, const char *s)
 {
-	for (; *s; s++) {
-		if (*s == '\n')
+	for (size_t n; *s; s += n ? n : 1) {
+		n = utf8_length(s);
+		if (!n)
+			puts_to(t, "\ufffd");
+		else if (*s == '\n')
 			puts_to(t, "\\n");
 		else if (*s == '\\' || *s == '"')
 			put(t, (char[]){'\\', *s}, 2);
 		else
-			put(t, s, 1);
+			put(t, s, n);
 	}
 }
 
