@@ -74,16 +74,20 @@ def end_workers(directories):
 
 
 def remove_files(name):
-    """What a daemon that was killed leaves: its pool, its socket and its lock."""
+    """What a daemon that was killed leaves: its pool, its socket and its lock. And what the run's eBPF lay in."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "/nowhere") + "/bt-fuse"
+    world = f"bt-fuse-bpf.{os.getuid()}.{name}"
     for directory in ("/dev/shm", "/run/bt-fuse", f"/tmp/bt-fuse-{os.getuid()}", runtime):
         try:
             entries = os.listdir(directory)
         except OSError:
             continue
         for entry in entries:
-            if entry.startswith((f"bt-fuse-{os.getuid()}-{name}-", f"{name}-")):
-                os.unlink(os.path.join(directory, entry))
+            path = os.path.join(directory, entry)
+            if entry == f"{world}.wake":
+                shutil.rmtree(path, ignore_errors=True)
+            elif entry == world or entry.startswith((f"bt-fuse-{os.getuid()}-{name}-", f"{name}-")):
+                os.unlink(path)
 
 
 def wait_until(condition, seconds):

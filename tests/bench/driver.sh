@@ -17,7 +17,7 @@ run=("$root/bench/run" --mode tiny --build "$build" --json "$tmp/result.json")
 
 left() {
 	grep -o " $tmp/bt-fuse-bench[^ ]*" /proc/self/mountinfo || true
-	find "$tmp" "$build" /dev/shm -maxdepth 1 -name 'bt-fuse-bench.*' -newer "$tmp/begun"
+	find "$tmp" "$build" /dev/shm -maxdepth 1 '(' -name 'bt-fuse-bench.*' -o -name 'bt-fuse-bpf.*.bench-*' ')' -newer "$tmp/begun"
 }
 
 cleanup() {
