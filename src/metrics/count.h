@@ -39,6 +39,13 @@ static inline struct metrics_shared *metrics_shared(const struct pool *pool)
 	return (struct metrics_shared *)(void *)(pool->base + pool->region[REGION_METRICS].off);
 }
 
+/* A call of a task that has found no seat. */
+static inline void metrics_no_seat(const struct pool *pool)
+{
+	if (pool->region[REGION_METRICS].len >= METRICS_BYTES)
+		fetch_add(&metrics_shared(pool)->no_seat, 1);
+}
+
 /* ---- Latency ----------------------------------------------------------------- */
 
 /* A thread's own: calls until the next sample, and what the gaps are drawn from. */

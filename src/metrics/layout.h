@@ -81,7 +81,7 @@ enum metrics_handed {
 	HANDED_REAL,	  /* it needs a real descriptor, which was put in the place of ours */
 	HANDED_OUTSIDE,	  /* its path leads out of the store again */
 	HANDED_PASSIVE,	  /* the process does what cannot be followed: all goes to the kernel */
-	HANDED_NO_SEAT,	  /* all seats are taken */
+	HANDED_NO_SEAT,	  /* all seats are taken: counted in struct metrics_shared */
 	HANDED_USED,
 };
 
@@ -138,7 +138,8 @@ struct metrics_shared {
 	uint64_t invals[METRICS_INVALS];
 	uint64_t deaths;	/* clients whose process ended, and that were cleared up after */
 	uint64_t ring_requests; /* that the daemon has taken from a ring */
-	uint64_t spare[2];
+	uint64_t no_seat;	/* calls of tasks that found none, so have no record: handed to the kernel */
+	uint64_t spare;
 	uint8_t parts[POOL_TASKS]; /* of each record: what has memory. Only grows; by its task */
 };
 

@@ -41,6 +41,8 @@ void metrics_sum(const struct pool *pool, struct metrics_seat *sum)
 	memset(sum, 0, sizeof(*sum));
 	for (uint32_t i = 0; i < task_slots_used(pool); i++)
 		metrics_add_seat(pool, i, sum);
+	if (shared(pool))
+		sum->handed[HANDED_NO_SEAT] += load_relaxed(&shared(pool)->no_seat);
 }
 
 struct metrics_shared metrics_read_shared(const struct pool *pool)

@@ -112,7 +112,9 @@ void count_passed(struct vfs_thread *v)
 {
 	unsigned why = vfs_why(v);
 
-	if (v->used && v->used->count)
+	if (why == HANDED_NO_SEAT && v->full < v->proc->nmounts)
+		metrics_no_seat(&v->proc->mount[v->full].fs.pool);
+	else if (v->used && v->used->count)
 		metrics_add(&v->used->count->handed[why], 1);
 	if (v->used)
 		v->used->told = 0;

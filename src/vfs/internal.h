@@ -108,6 +108,7 @@ struct vfs_thread {
 	struct task task[VFS_MOUNTS];
 	uint32_t seated;   /* a bit a mount */
 	uint32_t why;	   /* enum metrics_handed: of the call under way, should it be passed */
+	uint32_t full;	   /* the mount with no seat left, where that is why */
 	int refused;	   /* 0, or why owner() or grower() could not have the kernel take it: see passed() */
 	struct task *used; /* the seat that was used last, which its call is counted for. NULL: none yet */
 	struct metrics_sampler sampler;

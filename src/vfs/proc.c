@@ -227,6 +227,7 @@ cold struct task *seat_take(struct vfs_thread *v, unsigned i)
 
 	if (i >= v->proc->nmounts || task_attach(&v->proc->mount[i].fs.pool, 0, t) != 0) {
 		v->why = HANDED_NO_SEAT;
+		v->full = i;
 		return NULL;
 	}
 	metrics_attach(t);

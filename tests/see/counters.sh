@@ -7,38 +7,6 @@ mount_fs
 start_exporter
 python=$(python3 -c 'import sys; print(sys.executable)') # itself, no wrapper
 
-# ops PATH: "OP OK FAILED" a line, of the operations that the load makes. PATH: a regular expression.
-ops() {
-	python3 "$SEE/scrape.py" "$URL/metrics" | awk -v "p=$1" -v "m=$NAME" '
-		$1 ~ "^btfuse_operations_total.*mount=\"" m "\".*path=\"(" p ")\"" {
-			match($1, /op="[a-z]*"/); op = substr($1, RSTART + 4, RLENGTH - 5)
-			if ($1 ~ /result="ok"/) ok[op] += $2; else failed[op] += $2
-		}
-		$1 ~ "^btfuse_io_bytes_total.*mount=\"" m "\".*path=\"(" p ")\"" {
-			ok[$1 ~ /direction="read"/ ? "bytes_read" : "bytes_written"] += $2
-		}
-		END { for (op in ok) print op, ok[op] + 0, failed[op] + 0 }' | sort
-}
-
-# same BEFORE AFTER EXPECTED [OP]...: the difference is what was expected (of these operations; none: all).
-same() {
-	awk -v "only=${*:4}" '
-		BEGIN { n = split(only, list, " "); for (i = 1; i <= n; i++) wanted[list[i]] = 1 }
-		FILENAME == ARGV[1] { ok[$1] = $2; failed[$1] = $3 }
-		FILENAME == ARGV[2] { ok[$1] = $2 - ok[$1]; failed[$1] = $3 - failed[$1] }
-		FILENAME == ARGV[3] && (n == 0 || $1 in wanted) {
-			seen++
-			if (ok[$1] != $2 || failed[$1] != $3) {
-				printf "%s: %d ok, %d failed are counted, %d and %d were made\n", $1, ok[$1], failed[$1], $2, $3
-				bad = 1
-			}
-		}
-		END { exit bad || !seen || (n && seen != n) }' "$1" "$2" "$3" || die "the counters of ${2##*/} are wrong"
-}
-
-# What the kernel may keep of a name that was absent makes some of the calls ask the daemon.
-hooked='process|ring'
-
 # Operations of that kind that hooked processes have made.
 made_hooked() {
 	echo $(($(value btfuse_operations_total op="$1" path=process) + $(value btfuse_operations_total op="$1" path=ring)))
