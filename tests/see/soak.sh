@@ -20,16 +20,21 @@ put_right() {
 	umount -l "$T/other" 2>/dev/null || true
 }
 
-# holders DIR: who has something open there, works there, maps a file of it; and what is mounted in it.
+# holders DIR: who has something open there, works there, maps a file of it; in which
+# processes' namespaces it is mounted; what its daemon's threads wait for.
 holders() {
-	local link
+	local link pid
 	for link in /proc/[0-9]*/{cwd,root,exe,fd/*}; do
 		case $(readlink "$link" 2>/dev/null) in
 		"$1" | "$1"/*) echo "$link -> $(readlink "$link"): $(tr '\0' ' ' <"${link%%/[cref]*}/cmdline")" ;;
 		esac
 	done
 	grep -sF -- " $1/" /proc/[0-9]*/maps || true
-	grep -F -- " $1" /proc/self/mountinfo || true
+	grep -sF -- " $1 " /proc/[0-9]*/mountinfo || true
+	for pid in $(daemon_pid "$NAME-2"); do
+		grep -s . "/proc/$pid/task/"*/{comm,wchan,syscall,stack} || true
+		"$BTFUSE" top --once --interval 10 --json | grep -o "\"pid\":$pid,[^}]*" || true
+	done
 }
 
 # worker N: rounds in a directory of its own, in the process or through the mount, to the end or to a death.
@@ -149,12 +154,25 @@ between "$renames" "$rounds" $((rounds + killed)) || die "they are not the load'
 between "$in_process" "$hooked" $((hooked + killed)) || die "they are not the processes'"
 
 say "all is given back"
+# Processes on the mount that are the load's, or are no more. What else the user runs may have attached it too.
+attached() {
+	"$BTFUSE" top --mount "$M" --once --interval 10 --json | python3 -c '
+import json, sys
+for p in json.load(sys.stdin)["processes"]:
+    try:
+        words = open("/proc/%d/cmdline" % p["pid"]).read().split("\0")
+    except OSError:
+        words = ["gone"]
+    words = words if words[0] else ["gone"]  # a zombie
+    if not p["daemon"] and (words == ["gone"] or any(sys.argv[1] in w for w in words)):
+        print(p["pid"], *words)' "$T/"
+}
 is_empty() {
-	[ "$(value btfuse_inodes state=used)" -le 1 ] && [ "$(value btfuse_open_files)" = 0 ] &&
-		[ "$(value btfuse_processes)" -le 1 ]
+	[ "$(value btfuse_inodes state=used)" -le 1 ] && [ "$(value btfuse_open_files)" = 0 ] && [ -z "$(attached)" ]
 }
 eventually is_empty || die "left: $(python3 "$SEE/scrape.py" "$URL/metrics" |
 	grep -E "^btfuse_(inodes|open_files|processes|tasks|ring_[a-z]*)\{mount=\"$NAME\"")
+$(attached)
 $("$BTFUSE" top --mount "$M" --once --json)
 $(pgrep -af "[ /]see-work |$NAME")"
 [ "$(value btfuse_blocks state=used)" -le 16 ] || die "$(value btfuse_blocks state=used) blocks are in use"
