@@ -44,6 +44,7 @@ say "killed: what was done is counted, before and after the dead are cleared up"
 open_before=$(made_hooked open)
 ended=$(value btfuse_ended_processes_total)
 for _ in 1 2 3; do
+	rm -f "$T/progress" # it is seen before it is truncated
 	"$BTFUSE" run --mount "$M" -- "$WORK" "$M" 1000000 forever >"$T/progress" &
 	pid=$!
 	eventually test -s "$T/progress" || die "no progress"

@@ -22,6 +22,7 @@ put_right() {
 
 # load_programs FILE [OPTION...]: in the background, until they are attached.
 load_programs() {
+	rm -f "$T/load" # one of before would be taken for its words
 	"$BTFUSE" load --name "$NAME-bpf" "${@:2}" "$PROGS/$1" >"$T/load" 2>&1 &
 	loader=$!
 	eventually grep -qs attached "$T/load" || die "$1 is not loaded: $(cat "$T/load")"
