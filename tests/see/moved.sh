@@ -198,8 +198,8 @@ import os, sys
 fd = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY)
 for _ in range(3):
     os.write(fd, b"late")' "$M/late"
-unload_programs
 [ "$(bpf affected_calls_total effect=delay)" = 3 ] || die "not 3 but $(bpf affected_calls_total effect=delay)"
+unload_programs
 load_programs ../tests/see/forced.bpf.o
 before=$(value btfuse_operations_total op=open path=kernel)
 [ "$(opened 12 "$M/this")" = this ] || die "the kernel reads something else"
