@@ -77,6 +77,12 @@ static int take_pool(int sock)
 	return steal_fd(&fd);
 }
 
+static const char *reason(int err)
+{
+	return err == -EUCLEAN ? "its daemon is of another version, or the pool damaged (see bt-fuse fsck)"
+			       : strerror(-err);
+}
+
 static void try_pool(struct pools *p, const struct ask_answer *answer)
 {
 	const char *dir = answer->info->mountpoint;
@@ -89,7 +95,7 @@ static void try_pool(struct pools *p, const struct ask_answer *answer)
 	leave_out(p, dir);
 	p->too_many |= p->n == VFS_MOUNTS;
 	if (p->n < VFS_MOUNTS)
-		fprintf(stderr, "bt-fuse: run: %s: the kernel is asked there: %s\n", dir, strerror(-fd));
+		fprintf(stderr, "bt-fuse: run: %s: the kernel is asked there: %s\n", dir, reason(fd));
 }
 
 static int add_pool(void *arg, const struct ask_answer *answer)
