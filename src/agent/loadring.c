@@ -128,7 +128,8 @@ static long map_twice(const struct agent_regs *r, uint64_t off, uint64_t at, uin
 	return ret;
 }
 
-static long map_map(const struct map *m, const struct agent_regs *r)
+/* The map lies in the run at `run` of the file. */
+static long map_map(const struct map *m, uint64_t run, const struct agent_regs *r)
 {
 	uint64_t off, bytes = map_mmap_bytes(m, &off);
 	uint64_t len = round_up((uint64_t)r->rsi, PAGE), at = (uint64_t)r->r9;
@@ -141,8 +142,8 @@ static long map_map(const struct map *m, const struct agent_regs *r)
 	if ((r->rdx & PROT_WRITE) && !may_write(m, at, len))
 		return -EPERM;
 	if (twice)
-		return map_twice(r, off, at, len, bytes - m->max_entries, m->max_entries);
-	return map_world(r, (void *)r->rdi, len, off + at, 0);
+		return map_twice(r, run + off, at, len, bytes - m->max_entries, m->max_entries);
+	return map_world(r, (void *)r->rdi, len, run + off + at, 0);
 }
 
 static long handle_mmap(struct agent_thread *t, struct agent_regs *r)
@@ -162,7 +163,7 @@ static long handle_mmap(struct agent_thread *t, struct agent_regs *r)
 	if (load_object(task, (int)r->r8, OBJECT_MAP, &o) != 0)
 		return -ENODEV;
 	m = map_at(&agent_world()->arena.pool, o.off);
-	return m ? map_map(m, r) : -ENODEV;
+	return m ? map_map(m, o.off, r) : -ENODEV;
 }
 
 void load_register_rings(void)
