@@ -19,6 +19,7 @@
 #include "agent/mem.h"
 #include "agent/user.h"
 #include "base/sys.h"
+#include "world/args.h"
 #include "world/event.h"
 
 #define PATH 256
@@ -185,6 +186,26 @@ static void add_field(struct text *t, const char *what, uint32_t off, uint32_t s
 	add(t, is_signed ? ";\tsigned:1;\n" : ";\tsigned:0;\n");
 }
 
+/* By the kernel's names where they are known. */
+static void add_args(struct text *t, const char *call)
+{
+	const char *s = args_of(call);
+	char arg[64] = "unsigned long arg0";
+
+	for (uint32_t i = 0; i < 6 && (!s || *s != '\n'); i++) {
+		size_t n = 0;
+
+		while (s && *s != ';' && *s != '\n' && n < sizeof(arg) - 1)
+			arg[n++] = *s++;
+		arg[s ? n : sizeof("unsigned long arg")] = '\0';
+		if (!s)
+			arg[sizeof("unsigned long arg") - 1] = (char)('0' + i);
+		add_field(t, arg, 16 + 8 * i, 8, false);
+		if (s && *s == ';')
+			s++;
+	}
+}
+
 static void add_format(struct text *t, uint32_t event)
 {
 	char name[64], *leaf = name;
@@ -206,16 +227,12 @@ static void add_format(struct text *t, uint32_t event)
 		add_field(t, "long id", 8, 8, true);
 	else
 		add_field(t, "int __syscall_nr", 8, 4, true);
+	if (!(event & EVENT_EXIT) && event_call(event) != EVENT_ALL)
+		add_args(t, leaf + sizeof("/sys_enter_") - 1);
 	if (event & EVENT_EXIT)
 		add_field(t, "long ret", 16, 8, true);
 	else if (event_call(event) == EVENT_ALL)
 		add_field(t, "unsigned long args[6]", 16, 48, false);
-	for (uint32_t i = 0; !(event & EVENT_EXIT) && event_call(event) != EVENT_ALL && i < 6; i++) {
-		char arg[] = "unsigned long arg0";
-
-		arg[sizeof(arg) - 2] = (char)('0' + i);
-		add_field(t, arg, 16 + 8 * i, 8, false);
-	}
 	add(t, "\nprint fmt: \"\"\n");
 }
 
