@@ -25,7 +25,11 @@ static struct {
 	uint32_t uid, gid;
 	uint32_t ns; /* atomic: 1: the two below hold */
 	uint64_t ns_dev, ns_ino;
+	uint32_t nsproxy; /* atomic: 1: the namespace of mounts holds */
+	struct maps_mnt_ns mnt_ns;
 } known;
+
+static struct maps_nsproxy nsproxy = {&known.mnt_ns};
 
 static struct world_thread *of(struct maps_run *mr)
 {
@@ -81,7 +85,20 @@ static void env_comm(struct maps_run *mr, char comm[16])
 
 void agent_env_forget(void)
 {
-	known.pid = known.who = known.ns = 0;
+	known.pid = known.who = known.ns = known.nsproxy = 0;
+}
+
+static struct maps_nsproxy *nsproxy_of_this(void)
+{
+	struct stat st;
+
+	if (!load_acquire(&known.nsproxy)) {
+		if (sys_call4(SYS_newfstatat, AT_FDCWD, (long)"/proc/self/ns/mnt", (long)&st, 0) != 0)
+			return NULL;
+		known.mnt_ns.inum = (uint32_t)st.st_ino;
+		store_release(&known.nsproxy, 1);
+	}
+	return &nsproxy;
 }
 
 /* Its parent is known by number and name only, and asked for each time: it may have changed. */
@@ -95,6 +112,7 @@ static void *env_task(struct maps_run *mr)
 	i->tgid = (int32_t)pid();
 	memcpy(i->comm, comm_of(w), 16);
 	i->group_leader = i;
+	i->nsproxy = nsproxy_of_this();
 	i->real_parent = i->parent = parent;
 	if (!i->start_time) {
 		sys_clock_gettime(CLOCK_MONOTONIC, &now);

@@ -88,7 +88,7 @@ uint32_t prog_func_of(const struct prog *prog, uint32_t pc);
 int prog_resolve_maps(struct prog *prog, const struct map_info *(*find)(void *arg, const struct bpf_insn *lddw),
 		      void *arg, struct log *log) must_check;
 /* The image of a task that programs see (maps/helper.h): its bytes, and where its pointers to other tasks are. */
-#define TASK_BYTES 72u
+#define TASK_BYTES 80u
 #define TASK_POINTERS 8u
 #define TASK_POINTERS_END 32u
 

@@ -55,6 +55,18 @@ struct bpf_raw_tracepoint_args {
 	u64 args[0];
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+
+struct mnt_namespace {
+	struct ns_common ns;
+};
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+};
+
 struct task_struct {
 	pid_t pid;
 	pid_t tgid;
@@ -66,6 +78,12 @@ struct task_struct {
 	unsigned int flags;
 	int exit_code;
 	char comm[16];
+	struct nsproxy *nsproxy;
+};
+
+/* By this type programs ask whether there are ring buffers. */
+struct bpf_ringbuf {
+	u64 mask;
 };
 
 #define SHOW(t)                                                                                                        \
@@ -79,7 +97,11 @@ SHOW(syscall_trace_enter)
 SHOW(syscall_trace_exit)
 SHOW(pt_regs)
 SHOW(bpf_raw_tracepoint_args)
+/* What others point to comes first: clang leaves a type that it has met behind a pointer without its members. */
+SHOW(mnt_namespace)
+SHOW(nsproxy)
 SHOW(task_struct)
+SHOW(bpf_ringbuf)
 u8 show_u8;
 u16 show_u16;
 s32 show_s32;

@@ -56,6 +56,12 @@ struct maps_host {
 	bool (*map_used)(struct maps_run *mr, uint64_t map);
 };
 
+struct maps_nsproxy {
+	struct maps_mnt_ns {
+		uint32_t inum;
+	} * mnt_ns;
+};
+
 /*
  * What bpf_get_current_task() points to: the fields of the kernel's struct
  * task_struct that can be read here, under their names there. The layer above
@@ -68,6 +74,7 @@ struct maps_task {
 	uint32_t flags;
 	int32_t exit_code;
 	char comm[16];
+	struct maps_nsproxy *nsproxy; /* NULL: not known */
 };
 
 _Static_assert(sizeof(struct maps_task) == TASK_BYTES && offsetof(struct maps_task, real_parent) == TASK_POINTERS &&

@@ -394,7 +394,8 @@ static void test_storage(void)
 						EXIT()};
 	static const struct bpf_insn bad[] = {CALL(get_current_task_btf), LDX(DW, 1, 0, 8), ST(W, 1, 0, 1), MOV_K(0, 0),
 					      EXIT()};
-	static const struct bpf_insn far[] = {CALL(get_current_task_btf), LDX(DW, 0, 0, 72), EXIT()};
+	static const struct bpf_insn far[] = {CALL(get_current_task_btf), LDX(DW, 0, 0, sizeof(struct maps_task)),
+					      EXIT()};
 	const struct map_attr a = {.type = BPF_MAP_TYPE_TASK_STORAGE,
 				   .key_size = 4,
 				   .value_size = 16,
