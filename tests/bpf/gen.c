@@ -381,6 +381,62 @@ static void gen_record(struct state *s)
 	clobber(s);
 }
 
+#define DYNPTR (-96) /* below all other slots */
+
+static void use_dynptr(struct state *s)
+{
+	int off = (int)pick(s, chance(s, 8) ? 40 : 17), len = (int)pick(s, chance(s, 8) ? 60 : 17);
+	int at = chance(s, 30) ? DYNPTR + 8 : DYNPTR;
+
+	for (unsigned k = 0; k < 4; k++)
+		PUT(ST(DW, 10, -8 * (int)(k + 1), constant(s)));
+	s->slots |= 15;
+	switch (pick(s, 4)) {
+	case 0:
+		PUT(MOV_X(1, 10), ADD_K(1, at), MOV_K(2, off), MOV_X(3, 10), ADD_K(3, -32), MOV_K(4, len), MOV_K(5, 0),
+		    CALL(dynptr_write));
+		break;
+	case 1:
+		PUT(MOV_X(1, 10), ADD_K(1, -32), MOV_K(2, len), MOV_X(3, 10), ADD_K(3, at), MOV_K(4, off), MOV_K(5, 0),
+		    CALL(dynptr_read));
+		break;
+	case 2:
+		PUT(MOV_X(1, 10), ADD_K(1, at), MOV_K(2, off), MOV_K(3, len), CALL(dynptr_data), J_K(JEQ, 0, 0, 1),
+		    ST(B, 0, (int)pick(s, chance(s, 8) ? 60 : len + 1), 3), MOV_K(0, 0));
+		break;
+	default: /* its bytes are nobody's */
+		if (chance(s, 4))
+			PUT(ST(DW, 10, DYNPTR + 8 * (int)pick(s, 2), constant(s)));
+		PUT(MOV_K(0, constant(s)));
+	}
+	clobber(s);
+	s->kind[0] = K_NUMBER;
+}
+
+/* Of a value's bytes, or of a record, which has to be given back. */
+static void gen_dynptr(struct state *s)
+{
+	bool record = chance(s, 2);
+
+	if (record)
+		PUT(LD_MAP(1, MAP_RINGBUF), MOV_K(2, (int)pick(s, 40)), MOV_K(3, chance(s, 10)), MOV_X(4, 10),
+		    ADD_K(4, DYNPTR), CALL(ringbuf_reserve_dynptr));
+	else
+		PUT(LD_VALUE(1, MAP_DATA, (int)pick(s, 8) * 4), MOV_K(2, (int)pick(s, 33)), MOV_K(3, chance(s, 10)),
+		    MOV_X(4, 10), ADD_K(4, DYNPTR), CALL(dynptr_from_mem));
+	clobber(s);
+	for (uint32_t n = 1 + pick(s, 3); n > 0; n--)
+		use_dynptr(s);
+	if (!record || chance(s, 20))
+		return;
+	PUT(MOV_X(1, 10), ADD_K(1, DYNPTR), MOV_K(2, 0));
+	if (chance(s, 2))
+		PUT(CALL(ringbuf_submit_dynptr));
+	else
+		PUT(CALL(ringbuf_discard_dynptr));
+	clobber(s);
+}
+
 static void gen_step(struct state *s);
 
 static void gen_block(struct state *s, uint32_t steps)
@@ -466,6 +522,8 @@ static void gen_step(struct state *s)
 		gen_read(s);
 	else if (n < 86 && !(s->g->flags & GEN_LOCAL))
 		gen_record(s);
+	else if (n < 89 && !(s->g->flags & GEN_LOCAL))
+		gen_dynptr(s);
 	else if (n < 97 && s->depth < 4)
 		gen_branch(s);
 	else if (n < 99 && s->depth < 2)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <err.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -200,6 +201,82 @@ static uint64_t fill_str(uint64_t dst, uint64_t size, uint64_t src, uint64_t d, 
 	return src & 1 ? (uint64_t)-EFAULT : size ? src % size + 1 : 0;
 }
 
+/* ---- Dynptrs: what a program hands in must be one that was made, the verifier promises ---- */
+
+#define DYNPTR_MARK 0xd1a97000u
+
+struct dynptr {
+	uint64_t data; /* 0: it could not be made */
+	uint32_t size, mark;
+};
+
+static struct dynptr *made(uint64_t addr)
+{
+	struct dynptr *d = (struct dynptr *)(uintptr_t)addr;
+
+	if (d->mark == DYNPTR_MARK)
+		return d;
+	printf("not ok - a helper is given a dynptr that was not made\n");
+	exit(1);
+}
+
+static uint64_t make_dynptr(uint64_t to, uint64_t data, uint64_t size)
+{
+	*(struct dynptr *)(uintptr_t)to = (struct dynptr){data, (uint32_t)size, DYNPTR_MARK};
+	return data ? 0 : (uint64_t)-EINVAL;
+}
+
+static bool holds(const struct dynptr *d, uint64_t off, uint64_t len)
+{
+	return d->data && len <= d->size && off <= d->size - len;
+}
+
+static uint64_t from_mem(uint64_t data, uint64_t size, uint64_t flags, uint64_t to, uint64_t e, struct run *run)
+{
+	return make_dynptr(to, flags ? 0 : data, (uint32_t)size);
+}
+
+static uint64_t dynptr_read(uint64_t dst, uint64_t len, uint64_t src, uint64_t off, uint64_t flags, struct run *run)
+{
+	const struct dynptr *d = made(src);
+	bool ok = !flags && holds(d, (uint32_t)off, (uint32_t)len);
+
+	memset((void *)(uintptr_t)dst, 0, ok ? 0 : (uint32_t)len);
+	memmove((void *)(uintptr_t)dst, (const char *)(uintptr_t)d->data + (ok ? (uint32_t)off : 0),
+		ok ? (uint32_t)len : 0);
+	return ok ? 0 : (uint64_t)-E2BIG;
+}
+
+static uint64_t dynptr_write(uint64_t dst, uint64_t off, uint64_t src, uint64_t len, uint64_t flags, struct run *run)
+{
+	const struct dynptr *d = made(dst);
+
+	if (flags || !holds(d, (uint32_t)off, (uint32_t)len))
+		return (uint64_t)-E2BIG;
+	memmove((char *)(uintptr_t)d->data + (uint32_t)off, (const void *)(uintptr_t)src, (uint32_t)len);
+	return 0;
+}
+
+static uint64_t dynptr_data(uint64_t src, uint64_t off, uint64_t len, uint64_t d4, uint64_t e, struct run *run)
+{
+	const struct dynptr *d = made(src);
+
+	return holds(d, (uint32_t)off, (uint32_t)len) ? d->data + (uint32_t)off : 0;
+}
+
+static uint64_t reserve_dynptr(uint64_t map, uint64_t size, uint64_t flags, uint64_t to, uint64_t e, struct run *run)
+{
+	return make_dynptr(to, flags ? 0 : reserve(map, (uint32_t)size, 0, 0, 0, run), (uint32_t)size);
+}
+
+static uint64_t give_back_dynptr(uint64_t addr, uint64_t b, uint64_t c, uint64_t d, uint64_t e, struct run *run)
+{
+	if (made(addr)->data)
+		world_of(run)->record_len = 0;
+	*made(addr) = (struct dynptr){0, 0, 0};
+	return 0;
+}
+
 static uint64_t none(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, struct run *run)
 {
 	return 0;
@@ -224,6 +301,13 @@ struct world *world_new(uintptr_t at)
 	w->helpers[BPF_FUNC_ringbuf_reserve] = reserve;
 	w->helpers[BPF_FUNC_ringbuf_submit] = give_back;
 	w->helpers[BPF_FUNC_ringbuf_discard] = give_back;
+	w->helpers[BPF_FUNC_dynptr_from_mem] = from_mem;
+	w->helpers[BPF_FUNC_dynptr_read] = dynptr_read;
+	w->helpers[BPF_FUNC_dynptr_write] = dynptr_write;
+	w->helpers[BPF_FUNC_dynptr_data] = dynptr_data;
+	w->helpers[BPF_FUNC_ringbuf_reserve_dynptr] = reserve_dynptr;
+	w->helpers[BPF_FUNC_ringbuf_submit_dynptr] = give_back_dynptr;
+	w->helpers[BPF_FUNC_ringbuf_discard_dynptr] = give_back_dynptr;
 	w->helpers[BPF_FUNC_probe_read_user] = fill;
 	w->helpers[BPF_FUNC_probe_read_user_str] = fill_str;
 	/* One page more, since `at` is somewhere in the first. */
