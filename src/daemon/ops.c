@@ -95,15 +95,26 @@ struct task *ops_task(struct session *s)
 	return self ? &self->task : NULL;
 }
 
+/* The process that asks is to end, or has a signal to see to: it waits for no lock, but for those who hold some. */
+static void given_up(fuse_req_t req, void *worker)
+{
+	struct worker *w = worker;
+
+	if (load_acquire(&w->request) == req)
+		store_release(&w->task.given_up, 1);
+}
+
 struct worker *ops_worker(fuse_req_t req)
 {
-	int ret;
+	int ret = self ? 0 : take_seat(ops_session(req));
 
-	if (likely(self))
-		return self;
-	ret = take_seat(ops_session(req));
-	if (ret < 0)
+	if (ret < 0) {
 		fuse_reply_err(req, -ret);
+		return NULL;
+	}
+	store_release(&self->request, req);
+	store_release(&self->task.given_up, 0);
+	fuse_req_interrupt_func(req, given_up, self);
 	return self;
 }
 

@@ -41,7 +41,8 @@ struct session {
 struct worker {
 	struct task task;
 	struct session *session;
-	bool keep; /* the kernel may keep the absence that the last lookup has found */
+	fuse_req_t request; /* the one under way, or the last. Atomic */
+	bool keep;	    /* the kernel may keep the absence that the last lookup has found */
 	char buf[OPS_BUFFER];
 	fs_ino listed[OPS_LISTED];
 };

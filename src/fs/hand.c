@@ -117,8 +117,10 @@ static int settle_last(struct task *t, uint64_t item)
 int hand_settle_to(struct task *t, uint32_t n)
 {
 	struct task_slot *s = t->slot;
+	uint8_t was = t->firm;
 	int first = 0;
 
+	t->firm = 1;
 	while (s->nhand > n) {
 		int err = settle_last(t, s->hand[s->nhand - 1]);
 
@@ -127,6 +129,7 @@ int hand_settle_to(struct task *t, uint32_t n)
 			store_relaxed(&s->nhand, s->nhand - 1);
 		}
 	}
+	t->firm = was;
 	return first;
 }
 

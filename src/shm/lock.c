@@ -100,6 +100,12 @@ cold static void waited_for_dead(struct task *t, uint64_t us)
  * was to be, and the processor time of burying. That a killed process waits for its
  * turn to die, or this thread for its own to wake up, is the scheduler's.
  */
+/* Held alone: `word` itself may be on the list of what is held, or a word is only read. */
+static bool may_give_up(const struct task *t)
+{
+	return !t->firm && load_relaxed(&t->slot->nheld) <= 1 && load_acquire(&t->given_up);
+}
+
 cold static int sleep_while(struct task *t, uint64_t *word, uint64_t seen)
 {
 	uint64_t slept = 0, cpu;
@@ -121,6 +127,8 @@ cold static int sleep_while(struct task *t, uint64_t *word, uint64_t seen)
 			waited_for_dead(t, slept + clock_us(CLOCK_THREAD_CPUTIME_ID) - cpu);
 		else if (!err && may_live(t, word, seen))
 			slept = 0;
+		if (!err && may_give_up(t))
+			return -EINTR;
 	} while (!err && load_acquire(word) == seen);
 	return min_of(err, 0);
 }

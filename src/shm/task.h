@@ -149,6 +149,7 @@ struct task {
 	uint32_t settled; /* a part of the open transaction is final */
 	/* Units at the top of each pocket that the call under way has its eye on: no transaction has taken them yet. */
 	uint8_t drawn[4];
+	uint8_t firm;	/* what is under way cannot be given up: what is in the hand is put away */
 	uint8_t told;	/* `invalidate` was called since who counts calls has set this to 0 */
 	uint32_t reads; /* see inode_accessed */
 	/*
@@ -157,6 +158,11 @@ struct task {
 	 * fs_tmpfile and xattrs; for the directory of a name: struct fs_name.
 	 */
 	uint64_t life;
+	/*
+	 * Not 0: the call under way is not wanted any more, so that it ends with -EINTR where it would wait for a lock
+	 * of somebody who lives and holds none itself. Set by any thread, cleared by the task's. Atomic.
+	 */
+	uint32_t given_up;
 	/* Seconds and nanoseconds of CLOCK_REALTIME_COARSE; NULL: the system call. */
 	int (*clock)(int clock, struct timespec *ts);
 	/*
