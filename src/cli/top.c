@@ -291,6 +291,9 @@ static void show_bpf(const struct activity *a, enum format f)
 	       b->objects[OBJECT_MAP], b->objects[OBJECT_MAP] == 1 ? "" : "s", units_bytes(maps).s, eol(f));
 }
 
+/* What is no row of the two tables; the last line of a screen stays free, or it scrolls. */
+#define OTHER_LINES 8
+
 static void show_text(const struct activity *a, enum format f)
 {
 	struct winsize size = {.ws_row = 50};
@@ -299,7 +302,7 @@ static void show_text(const struct activity *a, enum format f)
 
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_row)
 		size.ws_row = 24;
-	rows = f == SCREEN ? (size.ws_row > 20 ? size.ws_row - 10 : 10) : 1000;
+	rows = f == SCREEN ? max_of(size.ws_row - OTHER_LINES, 2) : 1000;
 	if (f == SCREEN)
 		fputs("\033[H", stdout);
 	printf("bt-fuse: %zu mount%s, %s operations a second, %.1f %% without the kernel, %s invalidations a second%s",
@@ -496,10 +499,10 @@ int cmd_top(int argc, char **argv, struct err *err)
 	if (o.format == PLAIN && !o.once && terminal(&saved))
 		o.format = SCREEN;
 	if (o.format == SCREEN)
-		fputs("\033[?1049h\033[?25l\033[H\033[J", stdout);
+		fputs("\033[?1049h\033[?25l\033[?7l\033[H\033[J", stdout); /* what is too wide is cut, not wrapped */
 	ret = run(&o, a);
 	if (o.format == SCREEN) {
-		fputs("\033[?25h\033[?1049l", stdout);
+		fputs("\033[?7h\033[?25h\033[?1049l", stdout);
 		if (isatty(STDIN_FILENO))
 			tcsetattr(STDIN_FILENO, TCSANOW, &saved);
 	}

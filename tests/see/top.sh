@@ -40,13 +40,15 @@ grep -q '^rename .* 100.0%' "$T/text" || die "$(cat "$T/text")"
 grep -q "^$load  *see-work " "$T/text" || die "the load is not there: $(cat "$T/text")"
 grep -q ' daemon$' "$T/text" || die "no daemon"
 
-say "on a terminal"
-python3 - "$BTFUSE" "$M" <<'END'
+say "on a terminal, also on a small one"
+for size in "60 120" "12 40"; do
+	python3 - "$BTFUSE" "$M" "${size% *}" "${size#* }" <<'END' || die "a terminal of $size"
 import fcntl, os, pty, signal, struct, sys, termios
 pid, fd = pty.fork()
 if pid == 0:
     os.execv(sys.argv[1], ["bt-fuse", "top", "--mount", sys.argv[2], "--interval", "200"])
-fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 120, 0, 0))
+rows = int(sys.argv[3])
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, int(sys.argv[4]), 0, 0))
 signal.alarm(20)
 seen = b""
 while seen.count(b"\x1b[H") < 4:
@@ -59,8 +61,12 @@ except OSError:
     pass
 assert os.waitpid(pid, 0)[1] == 0
 assert seen.startswith(b"\x1b[?1049h") and seen.endswith(b"\x1b[?1049l"), (seen[:20], seen[-20:])
-assert b"see-work" in seen and b"rename" in seen
+assert b"\x1b[?7l" in seen and b"\x1b[?7h" in seen.split(b"\x1b[H")[-1], "lines wrap, or do so no more"
+assert b"see-work" in seen and (rows < 20 or b"rename" in seen)
+frame = seen.split(b"\x1b[H")[-2]  # a whole one, of the size that was set
+assert 6 < frame.count(b"\n") < rows, (frame.count(b"\n"), rows)
 END
+done
 
 say "mistakes"
 "$BTFUSE" top --interval 0 >"$T/out" 2>&1 && die "an interval of nothing"
