@@ -23,9 +23,11 @@ static int wait_end(int pidfd, const struct control_info *info, struct err *err)
 
 	if (pidfd < 0 || poll(&p, 1, PATIENCE_MS) == 1)
 		return 0;
-	return err_set(err, -EBUSY,
-		       "%s: unmounted, but its daemon (process %u) does not end; files in it are still open",
-		       info->mountpoint, info->head.pid);
+	return err_set(
+	    err, -EBUSY,
+	    "%s: unmounted, but its daemon (process %u) does not end: files in it are open, or it is mounted in "
+	    "another namespace too",
+	    info->mountpoint, info->head.pid);
 }
 
 static int explain(const char *dir, int ret, struct err *err)
