@@ -392,6 +392,8 @@ static void run_side(struct world_thread *w, struct hook_call *c)
 		if (l->version == before)
 			break; /* no memory for a new list: the old one stands */
 	}
+	c->version = l->version;
+	c->exits = l->span[1][c->nr].n != 0;
 	e = &l->entry[l->span[c->exit][c->nr].from];
 	n = l->span[c->exit][c->nr].n;
 	if (n) {
@@ -489,9 +491,13 @@ static void after(struct agent_thread *t, struct hook_call *c)
 
 static long handle_chain(struct agent_thread *t, struct agent_regs *r)
 {
-	struct hook_call c = {.thread = t, .regs = r, .nr = (uint32_t)r->rax};
+	struct hook_call c;
 	struct world_thread *w = agent_world_thread(t);
 
+	__builtin_memset(&c, 0, offsetof(struct hook_call, argument));
+	c.thread = t;
+	c.regs = r;
+	c.nr = (uint32_t)r->rax;
 	if (unlikely(!w || !load_relaxed(&chain.now)))
 		return chain.below[c.nr](t, r);
 	if (unlikely(++w->turns % LOOK_EVERY == 0))
@@ -507,7 +513,12 @@ static long handle_chain(struct agent_thread *t, struct agent_regs *r)
 	if (c.ret == AGENT_ELSEWHERE)
 		return c.ret;
 	w = agent_world_thread(t);
-	if (unlikely(!w) || likely(!wants_exit(w, c.nr)))
+	if (unlikely(!w)) /* the process has left */
+		return c.ret;
+	/* What was attached meanwhile sees the exit; else it is known from the entry. */
+	if (unlikely(c.version != load_relaxed(chain.version)))
+		c.exits = wants_exit(w, c.nr);
+	if (likely(!c.exits))
 		return c.ret;
 	if (c.ret == AGENT_HAND_ON)
 		c.ret = agent_pass(t, r);

@@ -106,7 +106,7 @@ static bool take_client(void)
 	return ok;
 }
 
-static struct world_thread *seat(struct agent_thread *t)
+cold struct world_thread *agent_world_seat(struct agent_thread *t)
 {
 	struct world_thread *w;
 
@@ -133,11 +133,6 @@ static struct world_thread *seat(struct agent_thread *t)
 	if (world.arena.pool.client >= CROWDED)
 		world_clear_up(&world, &w->task);
 	return w;
-}
-
-struct world_thread *agent_world_thread(struct agent_thread *t)
-{
-	return likely(t->world) ? t->world : seat(t);
 }
 
 /* ---- Code ---------------------------------------------------------------------- */

@@ -25,8 +25,12 @@ struct hook_call {
 	uint8_t way;	 /* enum hook_way */
 	long ret;
 	uint64_t cookie; /* of the link whose program runs */
-	long argument[6];
-	uint64_t delay; /* ns before it is made */
+	uint64_t delay;	 /* ns before it is made */
+	/* From the first run of programs at it. */
+	uint32_t version; /* of what was attached */
+	bool exits;	  /* so was something to its exit */
+
+	long argument[6]; /* those in `changed` */
 };
 
 enum hook_way {
@@ -63,7 +67,11 @@ void agent_world_take(uint32_t client);
 struct world *agent_world(void);
 
 /* This thread's seat, taken if need be. NULL: none is to be had. */
-struct world_thread *agent_world_thread(struct agent_thread *t);
+struct world_thread *agent_world_seat(struct agent_thread *t);
+static inline struct world_thread *agent_world_thread(struct agent_thread *t)
+{
+	return likely(t->world) ? t->world : agent_world_seat(t);
+}
 
 /* Machine code of program `id` in this process. NULL: there is no such program any more. */
 run_fn agent_code(struct world_thread *w, uint32_t id);

@@ -155,7 +155,7 @@ struct task *agent_task(void)
 	return &seat.task;
 }
 
-struct world_thread *agent_world_thread(struct agent_thread *t)
+struct world_thread *agent_world_seat(struct agent_thread *t)
 {
 	return &seat;
 }
