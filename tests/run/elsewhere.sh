@@ -9,12 +9,12 @@ is_root || {
 }
 mount_fs -o allow_other
 root=$T/root
+below=(usr bin lib lib64)
 put_right() {
-	for d in "${below[@]}" "$root$M"; do
-		umount -l "$root/$d" "$d" 2>/dev/null || true
+	for d in "${below[@]/#/$root/}" "$root$M"; do
+		umount -l "$d" 2>/dev/null || true
 	done
 }
-below=(usr bin lib lib64)
 mkdir -p "$root$M" "$root/work"
 for d in "${below[@]}"; do
 	if [ -L "/$d" ]; then
