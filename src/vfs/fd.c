@@ -48,6 +48,7 @@ static int removed_dir(const char *in)
 		path[n++] = (char)('0' + pid % 10);
 	} while ((pid /= 10));
 	path[n] = 0;
+	sys_call3(SYS_rmdir, (long)path, 0, 0); /* of one that had our pid and was killed in between */
 	if (sys_call3(SYS_mkdir, (long)path, 0500, 0) < 0)
 		return -ENOENT;
 	fd = sys_call4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
