@@ -20,12 +20,17 @@ enum load_kind {
 	LOAD_RING,   /* perf event for output of programs */
 };
 
+enum load_access {
+	LOAD_READ = 1,
+	LOAD_WRITE = 2,
+};
+
 /* What a descriptor stands for. Copies made by dup have the same ids. */
 struct load_fd {
 	uint8_t kind;	/* enum load_kind */
 	uint8_t object; /* enum object_kind, 0: none yet */
 	bool ring;	/* a FIFO: somebody may sleep on it */
-	uint8_t spare;
+	uint8_t denied; /* of a map: enum load_access that it was opened without */
 	uint32_t id;	/* object; of a point: its link, of a ring: the ring (0: not mapped yet) */
 	uint32_t event; /* of a point */
 	uint32_t prog;	/* of a point: what runs when it is enabled */
@@ -54,6 +59,13 @@ int load_object(struct task *t, long fd, unsigned kind, struct object *out) must
  * it fails. The number or -errno.
  */
 long load_new(struct task *t, const struct object *o) must_check;
+/*
+ * What BPF_F_RDONLY and BPF_F_WRONLY among `flags` leave out, enum load_access;
+ * -EINVAL: both are there, or (`only`) something else is.
+ */
+int load_denied(unsigned flags, bool only);
+/* As load_new; of a map, without `denied`. */
+long load_new_limited(struct task *t, const struct object *o, unsigned denied) must_check;
 /* A descriptor that holds a number. */
 long load_number(const char *name);
 void load_register_fds(void);

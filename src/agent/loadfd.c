@@ -102,9 +102,27 @@ static bool is_ring(const struct object *o)
 	return o->kind == OBJECT_MAP && (o->type == BPF_MAP_TYPE_RINGBUF || o->type == BPF_MAP_TYPE_USER_RINGBUF);
 }
 
+int load_denied(unsigned flags, bool only)
+{
+	unsigned of = flags & (BPF_F_RDONLY | BPF_F_WRONLY);
+
+	if ((only && flags != of) || of == (BPF_F_RDONLY | BPF_F_WRONLY))
+		return -EINVAL;
+	return of == BPF_F_RDONLY ? LOAD_WRITE : of == BPF_F_WRONLY ? LOAD_READ : 0;
+}
+
 long load_new(struct task *t, const struct object *o)
 {
-	struct load_fd f = {.kind = LOAD_OBJECT, .object = (uint8_t)o->kind, .ring = is_ring(o), .id = o->id};
+	return load_new_limited(t, o, 0);
+}
+
+long load_new_limited(struct task *t, const struct object *o, unsigned denied)
+{
+	struct load_fd f = {.kind = LOAD_OBJECT,
+			    .object = (uint8_t)o->kind,
+			    .ring = is_ring(o),
+			    .denied = (uint8_t)denied,
+			    .id = o->id};
 	long fd = f.ring ? fifo_of(o->off) : load_number(names[o->kind]);
 
 	if (fd >= (long)LOAD_FDS) {

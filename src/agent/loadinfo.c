@@ -16,14 +16,18 @@ long load_next_id(struct task *t, unsigned kind, union bpf_attr *attr, void *uat
 	return err ? err : load_put(uattr, offsetof(union bpf_attr, next_id), &o.id, sizeof(o.id));
 }
 
-static long open_id(struct task *t, unsigned kind, uint32_t id)
+/* The flags limit a map; of a link they must not, of a program they say nothing. */
+static long open_id(struct task *t, unsigned kind, uint32_t id, unsigned flags)
 {
+	int denied = load_denied(flags, true);
 	struct object o;
-	int err = object_hold(agent_world(), t, id);
+	int err = denied < 0 ? denied : object_get(agent_world(), t, id, kind, &o);
 
+	if (!err && denied && o.kind == OBJECT_LINK)
+		err = -EINVAL;
 	if (!err)
-		err = object_get(agent_world(), t, id, kind, &o);
-	return err ? err : load_new(t, &o);
+		err = object_hold(agent_world(), t, id);
+	return err ? err : load_new_limited(t, &o, o.kind == OBJECT_MAP ? (unsigned)denied : 0);
 }
 
 long load_by_id(struct task *t, unsigned kind, union bpf_attr *attr, void *uattr)
@@ -31,7 +35,7 @@ long load_by_id(struct task *t, unsigned kind, union bpf_attr *attr, void *uattr
 	struct object o;
 	int err = object_get(agent_world(), t, attr->prog_id, kind, &o);
 
-	return err ? err : open_id(t, kind, attr->prog_id);
+	return err ? err : open_id(t, kind, attr->prog_id, kind == OBJECT_MAP ? attr->open_flags : 0);
 }
 
 /* ---- Pins ---------------------------------------------------------------------------- */
@@ -62,7 +66,7 @@ long load_unpinned(struct task *t, union bpf_attr *attr, void *uattr)
 		return -EFAULT;
 	name = load_pin_path(path);
 	err = name ? pin_find(agent_world(), t, name, &id) : -ENOENT;
-	return err ? err : open_id(t, 0, id);
+	return err ? err : open_id(t, 0, id, attr->file_flags);
 }
 
 /* ---- BPF_OBJ_GET_INFO_BY_FD ------------------------------------------------------------- */

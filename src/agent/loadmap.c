@@ -12,12 +12,16 @@
 #include "base/sys.h"
 #include "world/btf.h"
 
-static int find(struct task *t, long fd, struct object *o, struct map **m)
+/* For `access`, enum load_access: -EPERM where the descriptor was opened without. */
+static int find(struct task *t, long fd, unsigned access, struct object *o, struct map **m)
 {
 	int err = load_object(t, fd, OBJECT_MAP, o);
+	struct load_fd f;
 
 	if (err)
 		return err;
+	if (access && load_look(fd, &f) && (f.denied & access))
+		return -EPERM;
 	*m = map_at(&agent_world()->arena.pool, o->off);
 	return *m ? 0 : -EUCLEAN;
 }
@@ -65,7 +69,7 @@ long load_map_create(struct task *t, union bpf_attr *attr, void *uattr)
 			     .key_size = attr->key_size,
 			     .value_size = attr->value_size,
 			     .max_entries = attr->max_entries,
-			     /* Who may do what is a matter of the descriptor; here all is the user's own. */
+			     /* These are the descriptor's. */
 			     .flags = attr->map_flags & ~(unsigned)(BPF_F_RDONLY | BPF_F_WRONLY),
 			     .extra = attr->map_extra};
 	/* A filter by cgroup is loaded with every tool that has one, used or not; nothing here is in a cgroup's array.
@@ -74,10 +78,11 @@ long load_map_create(struct task *t, union bpf_attr *attr, void *uattr)
 	struct object o = {.kind = OBJECT_MAP, .type = attr->map_type}, btf = {0}, inner;
 	struct map *m;
 	long id;
-	int err = name_ok(attr->map_name) ? look_into(t, attr, &a, &btf) : -EINVAL;
+	int denied = load_denied(attr->map_flags, false);
+	int err = denied < 0 || !name_ok(attr->map_name) ? -EINVAL : look_into(t, attr, &a, &btf);
 
 	if (!err && (a.type == BPF_MAP_TYPE_ARRAY_OF_MAPS || a.type == BPF_MAP_TYPE_HASH_OF_MAPS)) {
-		err = find(t, (int)attr->inner_map_fd, &inner, &m);
+		err = find(t, (int)attr->inner_map_fd, 0, &inner, &m);
 		a.inner = inner.off;
 	}
 	/* The kernel wants to know what a task's storage holds. */
@@ -101,7 +106,7 @@ long load_map_create(struct task *t, union bpf_attr *attr, void *uattr)
 		return id;
 	}
 	o.id = (uint32_t)id;
-	return load_new(t, &o);
+	return load_new_limited(t, &o, (unsigned)denied);
 }
 
 /* ---- References ---------------------------------------------------------------------- */
@@ -243,7 +248,7 @@ long load_map_lookup(struct task *t, union bpf_attr *attr, void *uattr)
 	struct object o;
 	struct map *m;
 	uint32_t tid;
-	int err = find(t, (int)attr->map_fd, &o, &m);
+	int err = find(t, (int)attr->map_fd, LOAD_READ, &o, &m);
 
 	if (!err && is_storage(m)) {
 		if (attr->flags & ~(uint64_t)BPF_F_LOCK)
@@ -261,7 +266,7 @@ long load_map_update(struct task *t, union bpf_attr *attr, void *uattr)
 	struct object o;
 	struct map *m;
 	uint32_t tid;
-	int err = find(t, (int)attr->map_fd, &o, &m);
+	int err = find(t, (int)attr->map_fd, LOAD_WRITE, &o, &m);
 
 	if (!err && is_storage(m)) {
 		err = task_key(m, attr, true, &tid);
@@ -279,7 +284,7 @@ long load_map_delete(struct task *t, union bpf_attr *attr, void *uattr)
 	struct map *m;
 	uint64_t old = 0;
 	uint32_t tid;
-	int err = find(t, (int)attr->map_fd, &o, &m);
+	int err = find(t, (int)attr->map_fd, LOAD_WRITE, &o, &m);
 
 	if (!err && is_storage(m)) {
 		err = task_key(m, attr, false, &tid);
@@ -299,7 +304,7 @@ long load_map_next_key(struct task *t, union bpf_attr *attr, void *uattr)
 {
 	struct object o;
 	struct map *m;
-	int err = find(t, (int)attr->map_fd, &o, &m);
+	int err = find(t, (int)attr->map_fd, LOAD_READ, &o, &m);
 
 	return err ? err : map_next_key(t, m, KEY(attr), (void *)(uintptr_t)attr->next_key);
 }
@@ -308,7 +313,7 @@ long load_map_take(struct task *t, union bpf_attr *attr, void *uattr)
 {
 	struct object o;
 	struct map *m;
-	int err = find(t, (int)attr->map_fd, &o, &m);
+	int err = find(t, (int)attr->map_fd, LOAD_READ | LOAD_WRITE, &o, &m);
 
 	return err ? err : map_lookup_and_delete(t, m, KEY(attr), VALUE(attr), attr->flags);
 }
@@ -317,9 +322,16 @@ long load_map_freeze(struct task *t, union bpf_attr *attr, void *uattr)
 {
 	struct object o;
 	struct map *m;
-	int err = find(t, (int)attr->map_fd, &o, &m);
+	int err = find(t, (int)attr->map_fd, LOAD_WRITE, &o, &m);
 
 	return err ? err : map_freeze(t, m);
+}
+
+static unsigned batch_access(int cmd)
+{
+	return cmd == BPF_MAP_LOOKUP_BATCH		? LOAD_READ
+	       : cmd == BPF_MAP_LOOKUP_AND_DELETE_BATCH ? LOAD_READ | LOAD_WRITE
+							: LOAD_WRITE;
 }
 
 long load_map_batch(struct task *t, int cmd, union bpf_attr *attr, void *uattr)
@@ -328,7 +340,7 @@ long load_map_batch(struct task *t, int cmd, union bpf_attr *attr, void *uattr)
 	bool write_count = false;
 	struct object o;
 	struct map *m;
-	int err = find(t, (int)attr->batch.map_fd, &o, &m);
+	int err = find(t, (int)attr->batch.map_fd, batch_access(cmd), &o, &m);
 
 	if (err)
 		return err;

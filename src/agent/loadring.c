@@ -162,6 +162,8 @@ static long handle_mmap(struct agent_thread *t, struct agent_regs *r)
 		return map_perf(task, r, &f);
 	if (load_object(task, (int)r->r8, OBJECT_MAP, &o) != 0)
 		return -ENODEV;
+	if (f.denied) /* the kernel takes a shared mapping that can't be written for a private one */
+		return (f.denied & LOAD_READ) || (r->rdx & PROT_WRITE) ? -EACCES : -EINVAL;
 	m = map_at(&agent_world()->arena.pool, o.off);
 	return m ? map_map(m, o.off, r) : -ENODEV;
 }
