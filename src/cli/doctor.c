@@ -20,6 +20,7 @@
 #include "base/scope.h"
 #include "cli/args.h"
 #include "cli/cmd.h"
+#include "cli/json.h"
 #include "control/rundir.h"
 #include "launch/run.h"
 #include "loop/loop.h"
@@ -293,25 +294,14 @@ static const struct check {
 
 /* ---- Showing -------------------------------------------------------------------------------- */
 
-static void quote(const char *s)
-{
-	putchar('"');
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			putchar('\\');
-		putchar(*s < ' ' ? ' ' : *s);
-	}
-	putchar('"');
-}
-
 static void show_json(const struct check *c, const struct finding *f, bool first)
 {
 	printf("%s\n  {\"check\": \"%s\", \"grade\": \"%s\", \"value\": ", first ? "" : ",", c->name,
 	       grade_name[f->grade]);
-	quote(f->value);
+	json_text(f->value);
 	if (f->grade != OK) {
 		printf(", \"remedy\": ");
-		quote(f->remedy);
+		json_text(f->remedy);
 	}
 	printf("}");
 }

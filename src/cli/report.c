@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "cli/json.h"
+
 #define ROW "%-24s %-6s %8s %9s %9s %9s %12s %8s %6s  %s\n"
 
 /* 5 digits at most: "1023M", "12.3G". Four texts may be in use at once. */
@@ -24,16 +26,8 @@ static const char *human(uint64_t bytes)
 
 static void json_string(const char *key, const char *s)
 {
-	printf("\"%s\": \"", key);
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			printf("\\%c", *s);
-		else if ((unsigned char)*s < ' ')
-			printf("\\u%04x", *s);
-		else
-			putchar(*s);
-	}
-	putchar('"');
+	printf("\"%s\": ", key);
+	json_text(s);
 }
 
 /* The beginning of a row, up to the state's own members. */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/json.h"
+
 static const char *const prog_types[] = {
     [BPF_PROG_TYPE_SOCKET_FILTER] = "socket_filter",
     [BPF_PROG_TYPE_KPROBE] = "kprobe",
@@ -95,16 +97,8 @@ int show_find(struct show *s, unsigned kind, char **argv, struct object *out, st
 
 void show_text(const char *key, const char *value)
 {
-	printf("\"%s\":\"", key);
-	for (; *value; value++) {
-		if (*value == '"' || *value == '\\')
-			printf("\\%c", *value);
-		else if ((unsigned char)*value < ' ')
-			printf("\\u%04x", *value);
-		else
-			putchar(*value);
-	}
-	putchar('"');
+	printf("\"%s\":", key);
+	json_text(value);
 }
 
 void show_number(const char *key, uint64_t value)

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 static bool reserve(struct text *t, size_t n)
 {
 	size_t room = t->room ? t->room : 65536;
@@ -39,22 +41,6 @@ static void put(struct text *t, const char *s, size_t n)
 static void puts_to(struct text *t, const char *s)
 {
 	put(t, s, strlen(s));
-}
-
-/* Bytes of the character of UTF-8 that begins here; 0: none does. */
-static size_t utf8_length(const char *text)
-{
-	const unsigned char *s = (const unsigned char *)text;
-	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
-
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	/* Longer than need be, half of a pair of UTF-16, beyond the last one. */
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-	    (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
 }
 
 /* A label's value. A path may have bytes that are no UTF-8: for one of them Prometheus takes nothing of the scrape. */
