@@ -79,8 +79,9 @@ static int take_pool(int sock)
 
 static const char *reason(int err)
 {
-	return err == -EUCLEAN ? "its daemon is of another version, or the pool damaged (see bt-fuse fsck)"
-			       : strerror(-err);
+	return err == -EUCLEAN	   ? "its daemon is of another version, or the pool damaged (see bt-fuse fsck)"
+	       : err == -ETIMEDOUT ? "its daemon does not answer"
+				   : strerror(-err);
 }
 
 static void try_pool(struct pools *p, const struct ask_answer *answer)

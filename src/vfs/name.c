@@ -314,6 +314,25 @@ static long not_searched(struct vfs_thread *v, const struct where *w)
 	return S_ISDIR(dir.mode) ? fs_access(w->t, cred(v), w->w.dir, X_OK) : -ENOTDIR;
 }
 
+/* Is there a directory of that name that the kernel knows? */
+static bool is_known_dir(struct vfs_thread *v, const struct where *w)
+{
+	struct fs_attr attr;
+
+	return fs_lookup(w->t, cred(v), w->w.dir, w->w.last, &attr) == 0 && S_ISDIR(attr.mode) &&
+	       fs_is_held(w->t, attr.ino);
+}
+
+/*
+ * The kernel has one entry for a directory. Where it meets it under another parent
+ * it moves the entry, but only if it gets two locks at once, which others' renames
+ * hold: else a path through there is ESTALE. So what it knows it moves itself.
+ */
+static bool is_kernels_to_move(struct vfs_thread *v, const struct where *a, const struct where *b, unsigned flags)
+{
+	return a->w.dir != b->w.dir && (is_known_dir(v, a) || ((flags & RENAME_EXCHANGE) && is_known_dir(v, b)));
+}
+
 static long rename_at(struct vfs_thread *v, int from, const char *old, int to, const char *new, unsigned flags)
 {
 	struct where a, b;
@@ -331,6 +350,10 @@ static long rename_at(struct vfs_thread *v, int from, const char *old, int to, c
 	err = both(v, one, two, &a, &b, from, to);
 	if (!err)
 		err = slashes_ok(v, &a, &b);
+	if (!err && is_kernels_to_move(v, &a, &b, flags)) {
+		err = fd_make_real(v, from);
+		return err ? err : call_pass_from(v, to);
+	}
 	if (!err)
 		err = fs_rename(a.t, cred(v), a.w.dir, a.w.last, b.w.dir, b.w.last, flags);
 	if (!one && !two && (err == -ENAMETOOLONG || err == -ENOENT)) {

@@ -18,6 +18,13 @@ for n in second third; do
 	stopped+=("$(daemon_pid "$NAME-$n")")
 done
 kill -STOP "${stopped[@]}"
+all_stopped() { # each thread: the signal is one thread's, which stops the others when it runs
+	local pid
+	for pid in "${stopped[@]}"; do
+		! cut -d' ' -f3 /proc/"$pid"/task/*/stat | grep -qv T || return 1
+	done
+}
+eventually all_stopped || die "they do not stop"
 # took COMMAND...: its ms are in $ms.
 took() {
 	ms=$(date +%s%N)
@@ -70,6 +77,6 @@ kill -9 "$pid"
 gone "$pid"
 exec 9>&-
 echo >"$T/go"
-wait "$hooked" || die "it says something else"
+wait "$hooked" || die "it says something else: $?"
 mount_fs
 [ "$(cat "$M/own")" = hello ] || die "what was written meanwhile is lost"
