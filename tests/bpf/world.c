@@ -236,14 +236,22 @@ static uint64_t from_mem(uint64_t data, uint64_t size, uint64_t flags, uint64_t 
 	return make_dynptr(to, flags ? 0 : data, (uint32_t)size);
 }
 
+/* One without data has nothing of no length too: memmove must not see it. */
+static void copy(void *to, const void *from, size_t n)
+{
+	if (n)
+		memmove(to, from, n);
+}
+
 static uint64_t dynptr_read(uint64_t dst, uint64_t len, uint64_t src, uint64_t off, uint64_t flags, struct run *run)
 {
 	const struct dynptr *d = made(src);
 	bool ok = !flags && holds(d, (uint32_t)off, (uint32_t)len);
 
-	memset((void *)(uintptr_t)dst, 0, ok ? 0 : (uint32_t)len);
-	memmove((void *)(uintptr_t)dst, (const char *)(uintptr_t)d->data + (ok ? (uint32_t)off : 0),
-		ok ? (uint32_t)len : 0);
+	if (ok)
+		copy((void *)(uintptr_t)dst, (const char *)(uintptr_t)d->data + (uint32_t)off, (uint32_t)len);
+	else
+		memset((void *)(uintptr_t)dst, 0, (uint32_t)len);
 	return ok ? 0 : (uint64_t)-E2BIG;
 }
 
@@ -253,7 +261,7 @@ static uint64_t dynptr_write(uint64_t dst, uint64_t off, uint64_t src, uint64_t 
 
 	if (flags || !holds(d, (uint32_t)off, (uint32_t)len))
 		return (uint64_t)-E2BIG;
-	memmove((char *)(uintptr_t)d->data + (uint32_t)off, (const void *)(uintptr_t)src, (uint32_t)len);
+	copy((char *)(uintptr_t)d->data + (uint32_t)off, (const void *)(uintptr_t)src, (uint32_t)len);
 	return 0;
 }
 

@@ -32,6 +32,7 @@ for ((i = 0; i < MOST; i++)); do
 	mount_one "$i"
 done
 
+# shellcheck disable=SC2016 # they are the inner shell's
 work() { # WORD: in each; the answer is how many calls were answered
 	"$BTFUSE" run --stats -- bash -c 'cd / && for m in "${@:2}"; do
 		echo "$1" >"$m/f" && read -r x <"$m/f" && [ "$x" = "$1" ] && mv "$m/f" "$m/g" && exec 9<"$m/g" && (exec cat <&9 >"$m/h") || exit

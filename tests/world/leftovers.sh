@@ -11,7 +11,7 @@ gone() {
 }
 
 none_left() {
-	gone || die "$1: left: $(ls -d "$world"* "$RUNDIR/load-$BTFUSE_WORLD"* 2>/dev/null | tr '\n' ' ')"
+	gone || die "$1: left: $(compgen -G "$world*" | tr '\n' ' ') $(compgen -G "$RUNDIR/load-$BTFUSE_WORLD*" | tr '\n' ' ')"
 }
 
 run true

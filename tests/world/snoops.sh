@@ -21,7 +21,7 @@ PY
 # watch TOOL LINK: runs it while the work is done, and ends it as a terminal does.
 watch_work() {
 	local pid
-	"$BTFUSE" load -- "$1" >"$1" 2>"$1.err" &
+	"$BTFUSE" load -- "$1" >"$1.out" 2>"$1.err" &
 	pid=$!
 	LOADERS="$LOADERS $pid"
 	until_true 20 sh -c "'$BTFUSE' link list | grep -q $2" || die "$1 attached nothing: $(cat "$1.err")"
@@ -33,15 +33,15 @@ watch_work() {
 }
 
 watch_work execsnoop sys_exit_execve
-grep -q '^true .* 0 /bin/true of tests' execsnoop || die "execsnoop: $(cat execsnoop)"
+grep -q '^true .* 0 /bin/true of tests' execsnoop.out || die "execsnoop: $(cat execsnoop.out)"
 watch_work killsnoop sys_exit_tgkill
-[ "$(awk '$4 == 0 && $2 == $5 && $6 == 0' killsnoop | wc -l)" = 1 ] || die "killsnoop: $(cat killsnoop)"
+[ "$(awk '$4 == 0 && $2 == $5 && $6 == 0' killsnoop.out | wc -l)" = 1 ] || die "killsnoop: $(cat killsnoop.out)"
 watch_work mountsnoop sys_exit_umount
 space=$(stat -Lc %i /proc/self/ns/mnt)
-grep -q "$space *mount(\"none\", \"/nonexistent\", \"tmpfs\", 0x0, \"size=1m\") = -E" mountsnoop || die "mountsnoop: $(cat mountsnoop)"
-grep -q "$space *umount(\"/nonexistent\", " mountsnoop || die "mountsnoop: $(cat mountsnoop)"
-if "$BTFUSE" load -- exitsnoop >exitsnoop 2>&1; then die 'exitsnoop attaches to what is not here'; fi
-grep -q "sched/sched_process_exit.*No such file or directory" exitsnoop || die "exitsnoop: $(cat exitsnoop)"
+grep -q "$space *mount(\"none\", \"/nonexistent\", \"tmpfs\", 0x0, \"size=1m\") = -E" mountsnoop.out || die "mountsnoop: $(cat mountsnoop.out)"
+grep -q "$space *umount(\"/nonexistent\", " mountsnoop.out || die "mountsnoop: $(cat mountsnoop.out)"
+if "$BTFUSE" load -- exitsnoop >exitsnoop.out 2>&1; then die 'exitsnoop attaches to what is not here'; fi
+grep -q "sched/sched_process_exit.*No such file or directory" exitsnoop.out || die "exitsnoop: $(cat exitsnoop.out)"
 format=$("$BTFUSE" load -- cat /sys/kernel/tracing/events/syscalls/sys_enter_openat/format)
 grep -q 'field:const char \* filename;.*offset:24;.*size:8;' <<<"$format" || die "the format: $format"
 say 'execsnoop, killsnoop and mountsnoop see what is done'
