@@ -43,5 +43,6 @@ put_right() {
 	wait "$others" 2>/dev/null || true
 }
 mkfifo "$T/asked"
+# shellcheck disable=SC2094 # a FIFO, the way back
 "$BTFUSE" run --mount "$M" -- python3 "$T/mover.py" "$M" "${1:-3000}" <"$T/asked" | python3 "$T/looker.py" >"$T/asked" ||
 	die 'a directory that was moved was not there'
