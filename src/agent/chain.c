@@ -477,14 +477,10 @@ static __attribute__((noinline)) void wait_for(struct agent_thread *t, uint64_t 
 }
 
 /* The call has its result: programs at its exit see it, and may replace it. */
-static void after(struct agent_thread *t, struct hook_call *c)
+static void after(struct world_thread *w, struct hook_call *c)
 {
-	struct world_thread *w = agent_world_thread(t);
-
 	c->exit = true;
 	c->overridden = false;
-	if (!w)
-		return;
 	run_side(w, c);
 	world_add(&w->count->effects[EFFECT_OVERRIDE], c->overridden);
 }
@@ -522,27 +518,31 @@ static long handle_chain(struct agent_thread *t, struct agent_regs *r)
 		return c.ret;
 	if (c.ret == AGENT_HAND_ON)
 		c.ret = agent_pass(t, r);
-	after(t, &c);
+	w = agent_world_thread(t);
+	if (w)
+		after(w, &c);
 	return c.ret;
 }
 
 /* ---- Calls that return elsewhere ------------------------------------------------------ */
 
-static bool is_watched_exit(struct agent_thread *t, uint32_t nr)
+/* The thread's seat, if there are programs at the exit of `nr`; else NULL. */
+static struct world_thread *watched_exit(struct agent_thread *t, uint32_t nr)
 {
 	struct world_thread *w = chain.version && load_relaxed(&chain.now) ? agent_world_thread(t) : NULL;
 
-	return w && wants_exit(w, nr);
+	return w && wants_exit(w, nr) ? w : NULL;
 }
 
 /* In a child too, as in the kernel; that it is the child, its 0 says: no program changes that. */
 void chain_cloned(struct agent_thread *t, struct agent_regs *r, uint32_t nr)
 {
 	struct hook_call c = {.thread = t, .regs = r, .nr = nr, .ret = r->rax, .way = WAY_KERNEL};
+	struct world_thread *w = watched_exit(t, nr);
 
-	if (!is_watched_exit(t, nr))
+	if (!w)
 		return;
-	after(t, &c);
+	after(w, &c);
 	if (r->rax != 0)
 		r->rax = c.ret;
 }
@@ -555,10 +555,12 @@ void chain_started(struct agent_thread *t)
 {
 	struct agent_regs regs = {.rax = SYS_execve};
 	struct hook_call c = {.thread = t, .regs = &regs, .nr = SYS_execve, .way = WAY_KERNEL};
+	struct world_thread *w;
 
 	if (!chain.version || load_acquire(chain.version) == 0)
 		return;
 	refresh(t);
-	if (is_watched_exit(t, SYS_execve))
-		after(t, &c);
+	w = watched_exit(t, SYS_execve);
+	if (w)
+		after(w, &c);
 }

@@ -54,6 +54,8 @@ bool load_look(long fd, struct load_fd *out);
 void load_set(long fd, const struct load_fd *f);
 /* The object behind `fd`, which must be of `kind` (0: any). -EBADF, -EINVAL. */
 int load_object(struct task *t, long fd, unsigned kind, struct object *out) must_check;
+/* The map behind `fd`, for `access`: -EPERM where it was opened without. */
+int load_map(struct task *t, long fd, unsigned access, struct object *out) must_check;
 /*
  * A descriptor for an object that this process holds. Gives up the hold where
  * it fails. The number or -errno.

@@ -49,7 +49,7 @@ void load_set(long fd, const struct load_fd *f)
 	unlock();
 }
 
-int load_object(struct task *t, long fd, unsigned kind, struct object *out)
+static int find_object(struct task *t, long fd, unsigned kind, unsigned access, struct object *out)
 {
 	struct load_fd f;
 
@@ -57,7 +57,19 @@ int load_object(struct task *t, long fd, unsigned kind, struct object *out)
 		return sys_fcntl((int)fd, F_GETFD, 0) < 0 ? -EBADF : -EINVAL;
 	if (kind && f.object != kind)
 		return -EINVAL;
+	if (f.denied & access)
+		return -EPERM;
 	return object_get(agent_world(), t, f.id, f.object, out) == 0 ? 0 : -EBADF;
+}
+
+int load_object(struct task *t, long fd, unsigned kind, struct object *out)
+{
+	return find_object(t, fd, kind, 0, out);
+}
+
+int load_map(struct task *t, long fd, unsigned access, struct object *out)
+{
+	return find_object(t, fd, OBJECT_MAP, access, out);
 }
 
 void load_each_ring(void (*f)(void *arg, long fd, const struct load_fd *e), void *arg)

@@ -32,10 +32,7 @@ static long open_id(struct task *t, unsigned kind, uint32_t id, unsigned flags)
 
 long load_by_id(struct task *t, unsigned kind, union bpf_attr *attr, void *uattr)
 {
-	struct object o;
-	int err = object_get(agent_world(), t, attr->prog_id, kind, &o);
-
-	return err ? err : open_id(t, kind, attr->prog_id, kind == OBJECT_MAP ? attr->open_flags : 0);
+	return open_id(t, kind, attr->prog_id, kind == OBJECT_MAP ? attr->open_flags : 0);
 }
 
 /* ---- Pins ---------------------------------------------------------------------------- */

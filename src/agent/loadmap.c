@@ -12,16 +12,12 @@
 #include "base/sys.h"
 #include "world/btf.h"
 
-/* For `access`, enum load_access: -EPERM where the descriptor was opened without. */
 static int find(struct task *t, long fd, unsigned access, struct object *o, struct map **m)
 {
-	int err = load_object(t, fd, OBJECT_MAP, o);
-	struct load_fd f;
+	int err = load_map(t, fd, access, o);
 
 	if (err)
 		return err;
-	if (access && load_look(fd, &f) && (f.denied & access))
-		return -EPERM;
 	*m = map_at(&agent_world()->arena.pool, o->off);
 	return *m ? 0 : -EUCLEAN;
 }

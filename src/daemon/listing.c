@@ -22,11 +22,6 @@ struct listing {
 	size_t listed;	   /* entries of w->listed: references that are given with the answer */
 };
 
-static bool is_dots(const struct fs_dirent *d)
-{
-	return d->name[0] == '.' && (d->len == 1 || (d->len == 2 && d->name[1] == '.'));
-}
-
 static void add_plain(struct listing *l, const struct fs_dirent *d)
 {
 	struct stat st = {.st_ino = d->ino, .st_mode = d->mode};
@@ -40,7 +35,7 @@ static void add_plus(struct listing *l, const struct fs_dirent *d)
 	struct fs_name name = {.s = d->name, .len = d->len};
 	struct fs_attr a;
 
-	if (!is_dots(d)) {
+	if (!fs_is_dots(name)) {
 		if (fs_lookup(&l->w->task, NULL, l->dir, name, &a) < 0)
 			return; /* gone since it was listed */
 		ops_entry(&a, &e);

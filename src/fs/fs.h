@@ -127,6 +127,12 @@ struct fs_name {
 	uint64_t dir_gen;
 };
 
+/* "." or ".." */
+static inline bool fs_is_dots(struct fs_name n)
+{
+	return n.len > 0 && n.len <= 2 && n.s[0] == '.' && n.s[n.len - 1] == '.';
+}
+
 /* ---- The file system in this process ----------------------------------- */
 
 struct fs_format {

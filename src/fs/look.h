@@ -26,12 +26,6 @@ static inline bool still(const struct look *l)
 	return !((load_relaxed(&l->dir->meta) ^ l->seq) / LOCK_VERSION);
 }
 
-/* "." or ".." */
-static inline bool is_dots(struct fs_name n)
-{
-	return n.len > 0 && n.len <= 2 && n.s[0] == '.' && n.s[n.len - 1] == '.';
-}
-
 /* Ends an operation: frees what it left, passes its result on. */
 static inline int finish(struct task *t, int err)
 {

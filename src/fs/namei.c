@@ -105,7 +105,7 @@ static int lookup_kernel(struct task *t, const struct fs_cred *cred, fs_ino dir,
 
 int fs_lookup(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name, struct fs_attr *out)
 {
-	if (is_dots(name))
+	if (fs_is_dots(name))
 		return lookup_dots(t, cred, dir, name, out);
 	return t->flags & TASK_KERNEL ? lookup_kernel(t, cred, dir, name, out) : lookup_free(t, cred, dir, name, out);
 }
@@ -335,7 +335,7 @@ static int make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct f
 	struct look l;
 	int err;
 
-	if (is_dots(name))
+	if (fs_is_dots(name))
 		return -EEXIST;
 	do {
 		err = look(t, dir, &name, &l);
@@ -422,8 +422,8 @@ int fs_link(struct task *t, const struct fs_cred *cred, fs_ino ino, fs_ino dir, 
 	struct look l;
 	int err;
 
-	if (!inode_at(fs, ino) || is_dots(name))
-		return is_dots(name) ? -EEXIST : -ESTALE;
+	if (!inode_at(fs, ino) || fs_is_dots(name))
+		return fs_is_dots(name) ? -EEXIST : -ESTALE;
 	do {
 		err = look(t, dir, &name, &l);
 		if (!err)
@@ -566,12 +566,12 @@ static int remove_name(struct task *t, const struct fs_cred *cred, fs_ino dir, s
 
 int fs_unlink(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name)
 {
-	return is_dots(name) ? -EISDIR : remove_name(t, cred, dir, name, false);
+	return fs_is_dots(name) ? -EISDIR : remove_name(t, cred, dir, name, false);
 }
 
 int fs_rmdir(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name)
 {
-	if (is_dots(name))
+	if (fs_is_dots(name))
 		return name.len == 1 ? -EINVAL : -ENOTEMPTY;
 	return remove_name(t, cred, dir, name, true);
 }

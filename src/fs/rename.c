@@ -235,8 +235,8 @@ int fs_rename(struct task *t, const struct fs_cred *cred, fs_ino olddir, struct 
 
 	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
 		return -EINVAL;
-	if (is_dots(oldname) || is_dots(newname))
-		return flags & RENAME_NOREPLACE && !is_dots(oldname) ? -EEXIST : -EBUSY;
+	if (fs_is_dots(oldname) || fs_is_dots(newname))
+		return flags & RENAME_NOREPLACE && !fs_is_dots(oldname) ? -EEXIST : -EBUSY;
 	do {
 		err = look_both(t, cred, &r, olddir, &oldname, newdir, &newname);
 		if (!err)

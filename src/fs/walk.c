@@ -211,7 +211,7 @@ static int walk_one(struct walker *k, struct fs_name name, bool last)
 		if (k->w->flags & FS_WALK_PARENT)
 			return searchable(k);
 	}
-	if (is_dots(name))
+	if (fs_is_dots(name))
 		return last ? last_dots(k, name) : name.len == 2 ? step_up(k) : 0;
 	err = step_down(k, &name, &ino, &type, &gen);
 	if (last)

@@ -94,18 +94,18 @@ cold static void waited_for_dead(struct task *t, uint64_t us)
 		;
 }
 
-/*
- * Sleeps until the word is not `seen` any more, whoever sees to that. What is noted of
- * a dead owner is ours: the sleeps since it was last found alive, each as long as it
- * was to be, and the processor time of burying. That a killed process waits for its
- * turn to die, or this thread for its own to wake up, is the scheduler's.
- */
 /* Held alone: `word` itself may be on the list of what is held, or a word is only read. */
 static bool may_give_up(const struct task *t)
 {
 	return !t->firm && load_relaxed(&t->slot->nheld) <= 1 && load_acquire(&t->given_up);
 }
 
+/*
+ * Sleeps until the word is not `seen` any more, whoever sees to that. What is noted of
+ * a dead owner is ours: the sleeps since it was last found alive, each as long as it
+ * was to be, and the processor time of burying. That a killed process waits for its
+ * turn to die, or this thread for its own to wake up, is the scheduler's.
+ */
 cold static int sleep_while(struct task *t, uint64_t *word, uint64_t seen)
 {
 	uint64_t slept = 0, cpu;

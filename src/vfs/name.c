@@ -141,6 +141,14 @@ HANDLER(call_unlinkat)
 
 /* ---- Two paths ----------------------------------------------------------------------------- */
 
+/* Two paths for the kernel, relative to these. */
+static long pass_from_both(struct vfs_thread *v, int one, int other)
+{
+	int err = fd_make_real(v, one);
+
+	return err ? err : call_pass_from(v, other);
+}
+
 /*
  * Both in one store: 0. Else the kernel does it, on the mount, and finds -EXDEV
  * where that is the answer; then both directories are to be real.
@@ -148,16 +156,11 @@ HANDLER(call_unlinkat)
 static long both(struct vfs_thread *v, long one, long two, const struct where *a, const struct where *b, int dir_a,
 		 int dir_b)
 {
-	int err;
-
 	if (one != VFS_PASS && two != VFS_PASS && (one || two || a->store == b->store))
 		return one ? one : two;
 	if ((one && one != VFS_PASS) || (two && two != VFS_PASS && one != VFS_PASS))
 		return one && one != VFS_PASS ? one : two;
-	err = fd_make_real(v, dir_a);
-	if (!err)
-		err = fd_make_real(v, dir_b);
-	return err ? err : VFS_PASS;
+	return pass_from_both(v, dir_a, dir_b);
 }
 
 /*
@@ -254,10 +257,8 @@ static long link_at(struct vfs_thread *v, int from, const char *old, int to, con
 	one = linked_fd(v, from, old, flags);
 	if (one >= 0)
 		return link_fd(v, one, to, new);
-	if (flags & AT_EMPTY_PATH) {
-		err = fd_make_real(v, from);
-		return err ? err : call_pass_from(v, to);
-	}
+	if (flags & AT_EMPTY_PATH)
+		return pass_from_both(v, from, to);
 	do {
 		one = locate(v, from, old, flags & AT_SYMLINK_FOLLOW ? 0 : LOCATE_NOFOLLOW, 0, &a);
 		two = parent_of(v, to, new, 1, &b);
@@ -271,10 +272,8 @@ static long link_at(struct vfs_thread *v, int from, const char *old, int to, con
 		begin_meant(&a);
 		err = end_meant(&a, link_ino(v, &b, a.w.ino));
 	} while (walk_again(err, &n));
-	if (err == VFS_PASS) {
-		err = fd_make_real(v, from);
-		return err ? err : call_pass_from(v, to);
-	}
+	if (err == VFS_PASS)
+		return pass_from_both(v, from, to);
 	return err;
 }
 
@@ -350,10 +349,8 @@ static long rename_at(struct vfs_thread *v, int from, const char *old, int to, c
 	err = both(v, one, two, &a, &b, from, to);
 	if (!err)
 		err = slashes_ok(v, &a, &b);
-	if (!err && is_kernels_to_move(v, &a, &b, flags)) {
-		err = fd_make_real(v, from);
-		return err ? err : call_pass_from(v, to);
-	}
+	if (!err && is_kernels_to_move(v, &a, &b, flags))
+		return pass_from_both(v, from, to);
 	if (!err)
 		err = fs_rename(a.t, cred(v), a.w.dir, a.w.last, b.w.dir, b.w.last, flags);
 	if (!one && !two && (err == -ENAMETOOLONG || err == -ENOENT)) {

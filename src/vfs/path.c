@@ -304,11 +304,6 @@ static int walk_prefix(struct vfs_thread *v, struct where *w, uint32_t len)
 	return 0;
 }
 
-static bool is_dots(struct fs_name n)
-{
-	return n.len <= 2 && n.s[0] == '.' && n.s[n.len - 1] == '.';
-}
-
 /*
  * The last component alone, for a call that makes or takes a name: where it is
  * looked up, and whether that may be, is that call's matter. False: it is nothing
@@ -333,7 +328,7 @@ static bool only_name(struct fs_walk *w)
 	w->last.len = (size_t)(p - w->last.s);
 	w->slash = p < end;
 	/* Else the walk tells whether that is what is wrong first. */
-	return w->last.len <= FS_NAME_MAX && !is_dots(w->last);
+	return w->last.len <= FS_NAME_MAX && !fs_is_dots(w->last);
 }
 
 static void count_path(struct task *t, bool known)

@@ -10,6 +10,7 @@
  */
 #include "world/used.h"
 
+#include <dirent.h> /* struct dirent64, which is the kernel's */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -83,25 +84,18 @@ void world_move_away(int fd, const char *path)
 
 /* ---- Taking it away ------------------------------------------------------------------ */
 
-struct entry {
-	uint64_t ino;
-	int64_t off;
-	uint16_t len;
-	uint8_t type;
-	char name[];
-};
-
 static void empty(int dir)
 {
 	char buf[512] __attribute__((aligned(8)));
 	long n;
 
 	while ((n = sys_call3(SYS_getdents64, dir, (long)buf, sizeof(buf))) > 0)
-		for (long at = 0; at < n; at += ((struct entry *)(void *)(buf + at))->len) {
-			const struct entry *e = (struct entry *)(void *)(buf + at);
+		for (long at = 0; at < n;) {
+			const struct dirent64 *e = (struct dirent64 *)(void *)(buf + at);
 
-			if (e->name[0] != '.')
-				sys_call3(SYS_unlinkat, dir, (long)e->name, 0);
+			if (e->d_name[0] != '.')
+				sys_call3(SYS_unlinkat, dir, (long)e->d_name, 0);
+			at += e->d_reclen;
 		}
 }
 

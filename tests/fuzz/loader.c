@@ -22,6 +22,7 @@
 #include "agent.h"
 #include "agent/world.h"
 #include "bpf/asm.h"
+#include "loader.h"
 #include "rig.h"
 #include "target.h"
 #include "world/event.h"
@@ -121,7 +122,7 @@ static void scribble(char *to, size_t n)
 
 /* ---- Descriptors --------------------------------------------------------------------------- */
 
-static void keep(long got)
+void loader_keep(long got)
 {
 	if (got < 0)
 		return;
@@ -141,7 +142,7 @@ static void keep_once(long got)
 	for (uint32_t i = 0; i < nfds; i++)
 		if (fds[i] == got)
 			return;
-	keep(got);
+	loader_keep(got);
 }
 
 static void forget(int gone)
@@ -213,7 +214,7 @@ static void load_btf(void)
 		a.btf_log_buf = pointer();
 		a.btf_log_size = (uint32_t)number();
 	}
-	keep(bpf(BPF_BTF_LOAD, &a));
+	loader_keep(bpf(BPF_BTF_LOAD, &a));
 }
 
 /* Value sizes that would take all memory are for other tests. */
@@ -248,7 +249,7 @@ static void create_map(void)
 	if (byte() > 200)
 		scribble(a.map_name, sizeof(a.map_name));
 	if (!too_much(&a))
-		keep(bpf(BPF_MAP_CREATE, &a));
+		loader_keep(bpf(BPF_MAP_CREATE, &a));
 }
 
 static void one_element(void)
@@ -401,7 +402,7 @@ static void load_prog(void)
 		a.license = pointer();
 	got = bpf(BPF_PROG_LOAD, &a);
 	must(got == -ENOTCONN ? -1 : 0); /* the server has died */
-	keep(got);
+	loader_keep(got);
 }
 
 static void run_prog(void)
@@ -426,7 +427,7 @@ static void attach(void)
 	strcpy(area, points[byte() % array_len(points)]);
 	if (byte() > 240)
 		a.raw_tracepoint.name = pointer();
-	keep(bpf(BPF_RAW_TRACEPOINT_OPEN, &a));
+	loader_keep(bpf(BPF_RAW_TRACEPOINT_OPEN, &a));
 }
 
 static void link_prog(void)
@@ -436,7 +437,7 @@ static void link_prog(void)
 					    .attach_type = byte() < 220 ? BPF_PERF_EVENT : byte(),
 					    .flags = flags()}};
 
-	keep(bpf(BPF_LINK_CREATE, &a));
+	loader_keep(bpf(BPF_LINK_CREATE, &a));
 }
 
 static void change_link(void)
@@ -463,8 +464,9 @@ static void open_event(void)
 	if (b > 240)
 		a.size = (uint32_t)number();
 	memcpy(area, &a, sizeof(a));
-	keep(agent_call(SYS_perf_event_open, byte() < 240 ? (long)area : (long)pointer(), byte() < 240 ? -1 : byte(),
-			byte() % 4, -1, byte() < 200 ? (long)PERF_FLAG_FD_CLOEXEC : (long)raw(), 0));
+	loader_keep(agent_call(SYS_perf_event_open, byte() < 240 ? (long)area : (long)pointer(),
+			       byte() < 240 ? -1 : byte(), byte() % 4, -1,
+			       byte() < 200 ? (long)PERF_FLAG_FD_CLOEXEC : (long)raw(), 0));
 }
 
 static void control_event(void)
@@ -502,7 +504,7 @@ static void by_id(void)
 	if (got == 0)
 		memcpy(&ids[byte() % FDS], area + AREA / 2 + 4, 4);
 	a = (union bpf_attr){.prog_id = ids[byte() % FDS]};
-	keep(bpf(open[byte() % 4], &a));
+	loader_keep(bpf(open[byte() % 4], &a));
 }
 
 static const char *const paths[] = {"/sys/fs/bpf/a",
@@ -543,7 +545,7 @@ static void pin(void)
 	if (byte() < 128)
 		bpf(BPF_OBJ_PIN, &a);
 	else
-		keep(bpf(BPF_OBJ_GET, &a));
+		loader_keep(bpf(BPF_OBJ_GET, &a));
 }
 
 static void use_path(void)
@@ -594,7 +596,7 @@ static void use_fd(void)
 		forget(which);
 		break;
 	case 2:
-		keep(agent_call(SYS_dup, which, 0, 0, 0, 0, 0));
+		loader_keep(agent_call(SYS_dup, which, 0, 0, 0, 0, 0));
 		break;
 	case 3:
 		to = own_fd();
@@ -605,7 +607,7 @@ static void use_fd(void)
 		keep_once(agent_call(SYS_dup3, which, to, byte() < 200 ? O_CLOEXEC : byte(), 0, 0, 0));
 		break;
 	case 5:
-		keep(agent_call(SYS_fcntl, which, F_DUPFD_CLOEXEC, byte(), 0, 0, 0));
+		loader_keep(agent_call(SYS_fcntl, which, F_DUPFD_CLOEXEC, byte(), 0, 0, 0));
 		break;
 	case 6:
 		agent_call(SYS_poll, (long)&p, 1, 0, 0, 0, 0);
@@ -657,7 +659,7 @@ static void anything(void)
 	scribble((char *)&a, sizeof(a));
 	/* Not sizes that would take all memory. */
 	if (!too_much(&a))
-		keep(bpf(byte() % 40, &a));
+		loader_keep(bpf(byte() % 40, &a));
 }
 
 /* The server is asked something that no agent asks. */
@@ -701,7 +703,7 @@ static void (*const calls[])(void) = {
 
 /* ---- Before and after ---------------------------------------------------------------------------------- */
 
-static void start(void)
+void loader_begin(void)
 {
 	if (area)
 		return;
@@ -714,7 +716,7 @@ static void start(void)
 }
 
 /* Lets go of all; then there is nothing. */
-static void finish(void)
+void loader_end(void)
 {
 	struct world *w = agent_world();
 	struct task *t = agent_task();
@@ -744,14 +746,14 @@ static void finish(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	start();
+	loader_begin();
 	in.at = data;
 	in.left = size;
 	memset(ids, 0, sizeof(ids));
 	memset(area, 0, AREA);
 	for (int n = 0; in.left > 0 && n < CALLS; n++)
 		calls[byte() % array_len(calls)]();
-	finish();
+	loader_end();
 	return 0;
 }
 
@@ -762,116 +764,4 @@ size_t target_make_up(uint8_t *input, uint64_t (*roll)(uint64_t n))
 	for (size_t i = 0; i < n; i++)
 		input[i] = (uint8_t)roll(256);
 	return n;
-}
-
-/* ---- Finds ------------------------------------------------------------------------------------------------ */
-
-static void log_is_lost(void)
-{
-	const struct bpf_insn text[] = {MOV_K(0, 0), EXIT()};
-	union bpf_attr a = {.prog_type = BPF_PROG_TYPE_TRACEPOINT,
-			    .insns = (uintptr_t)text,
-			    .insn_cnt = array_len(text),
-			    .license = (uintptr_t) "GPL",
-			    .log_level = 1,
-			    .log_buf = 8,
-			    .log_size = 4096};
-
-	must(bpf(BPF_PROG_LOAD, &a) == -EFAULT ? 0 : -1);
-}
-
-static void file_is_emptied(void)
-{
-	static const char path[] = "/sys/kernel/btf/vmlinux";
-
-	must(agent_call(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_TRUNC, 0, 0, 0) == -EACCES ? 0 : -1);
-	must(agent_call(SYS_openat, AT_FDCWD, (long)path, O_RDWR, 0, 0, 0) == -EACCES ? 0 : -1);
-}
-
-static char *map_fd(long map, size_t len, int prot, long off)
-{
-	long at = agent_call(SYS_mmap, 0, (long)len, prot, MAP_SHARED, map, off);
-
-	must(at < 0 && at > -4096 ? at : 0);
-	return (char *)at;
-}
-
-static void array_is_mapped(void)
-{
-	union bpf_attr a = {.map_type = BPF_MAP_TYPE_ARRAY,
-			    .key_size = 4,
-			    .value_size = 8,
-			    .max_entries = 2,
-			    .map_flags = BPF_F_MMAPABLE};
-	uint32_t key = 1;
-	uint64_t value = 0x123456789abcdef, *at;
-	long map = bpf(BPF_MAP_CREATE, &a);
-
-	keep(map);
-	at = (uint64_t *)(void *)map_fd(map, 4096, PROT_READ | PROT_WRITE, 0);
-	a = (union bpf_attr){.map_fd = (uint32_t)map, .key = (uintptr_t)&key, .value = (uintptr_t)&value};
-	must(bpf(BPF_MAP_UPDATE_ELEM, &a));
-	must(at[0] == 0 && at[1] == value ? 0 : -1);
-	at[1] = 7;
-	must(bpf(BPF_MAP_LOOKUP_ELEM, &a));
-	must(value == 7 ? 0 : -1);
-	munmap(at, 4096);
-}
-
-static void ring_is_mapped(void)
-{
-	union bpf_attr a = {.map_type = BPF_MAP_TYPE_RINGBUF, .max_entries = 4096};
-	long map = bpf(BPF_MAP_CREATE, &a), prog;
-	const struct bpf_insn text[] = {ST(DW, 10, -8, 77), LD_MAP(1, map),	  MOV_X(2, 10),
-					ADD_K(2, -8),	    MOV_K(3, 8),	  MOV_K(4, 0),
-					MOV_K(5, 0),	    CALL(ringbuf_output), EXIT()};
-	char *consumer, *data;
-	uint64_t value[3];
-
-	keep(map);
-	a = (union bpf_attr){.prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT,
-			     .insns = (uintptr_t)text,
-			     .insn_cnt = array_len(text),
-			     .license = (uintptr_t) "GPL"};
-	prog = bpf(BPF_PROG_LOAD, &a);
-	must(prog);
-	keep(prog);
-	consumer = map_fd(map, 4096, PROT_READ | PROT_WRITE, 0);
-	data = map_fd(map, 3 * 4096, PROT_READ, 4096);
-	a = (union bpf_attr){.test = {.prog_fd = (uint32_t)prog}};
-	must(bpf(BPF_PROG_TEST_RUN, &a));
-	memcpy(&value[0], consumer, 8);
-	memcpy(&value[1], data, 8);
-	must(value[0] == 0 && value[1] == 16 ? 0 : -1);
-	for (int copy = 1; copy < 3; copy++) {
-		memcpy(value, data + copy * 4096, sizeof(value));
-		must((uint32_t)value[0] == 8 && value[1] == 77 ? 0 : -1);
-	}
-	munmap(consumer, 4096);
-	munmap(data, 3 * 4096);
-}
-
-static const struct {
-	const char *name;
-	void (*call)(void);
-} finds[] = {
-    {"values of an array, mapped", array_is_mapped},
-    {"a ring, mapped", ring_is_mapped},
-    {"a program whose log does not get through stays held", log_is_lost},
-    {"the kernel's BTF opened to be emptied", file_is_emptied},
-};
-
-const char *target_find_name(unsigned k)
-{
-	return k < array_len(finds) ? finds[k].name : NULL;
-}
-
-const char *target_find(unsigned k)
-{
-	if (k >= array_len(finds))
-		return NULL;
-	start();
-	finds[k].call();
-	finish();
-	return finds[k].name;
 }
