@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define CLOSED 77
+#define TRIES 10000
 
 struct place {
 	const char *name;
@@ -75,12 +76,18 @@ static void opened(const char *call, unsigned how, int fd)
 	close(fd);
 }
 
+/* A rename anywhere on the machine during a `..` is EAGAIN where nothing may lead out: openat2(2). */
 static int openat2_at(int from, uint64_t flags, uint64_t resolve)
 {
 	struct open_how how = {.flags = flags, .mode = flags & O_CREAT ? 0600 : 0, .resolve = resolve};
 
-	open_anew();
-	return (int)syscall(SYS_openat2, from, path, &how, sizeof how);
+	int fd, tries = TRIES;
+
+	do {
+		open_anew();
+		fd = (int)syscall(SYS_openat2, from, path, &how, sizeof how);
+	} while (fd < 0 && errno == EAGAIN && (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) && --tries);
+	return fd;
 }
 
 /* What was made is found by where it can have been made, and removed again, so that each call finds the same. */
@@ -126,13 +133,13 @@ static void by_openat2(int from)
 		for (unsigned i = 0; i < sizeof flags / sizeof *flags; i++) {
 			int fd = openat2_at(from, flags[i], resolve);
 
-			/* What the kernel had not cached, it has now. */
-			if (fd < 0 && errno == EAGAIN && (resolve & RESOLVE_CACHED)) {
+			/* What the kernel had not cached, it has now; here too a rename may come in between. */
+			for (int n = 0; fd < 0 && errno == EAGAIN && (resolve & RESOLVE_CACHED) && n < 4; n++) {
 				fd = openat2_at(from, flags[i], resolve & ~(unsigned)RESOLVE_CACHED);
-				if (fd >= 0) {
-					close(fd);
-					fd = openat2_at(from, flags[i], resolve);
-				}
+				if (fd < 0)
+					break;
+				close(fd);
+				fd = openat2_at(from, flags[i], resolve);
 			}
 			opened("openat2", resolve << 8 | i, fd);
 		}

@@ -37,6 +37,12 @@ none_left 'a program that stays longer than its loader'
 # A loader and its server are killed; the next one clears up.
 load killed "$PROGS/opensnoop.bpf.o"
 mapfile -t children < <(pgrep -P "$LOADER")
+# All at once: who has stopped does not see the other one die, and leave in good order.
+kill -STOP "$LOADER" "${children[@]}"
+all_stopped() {
+	! ps -o stat= -p "$(IFS=,; echo "$LOADER,${children[*]}")" | grep -qv T
+}
+until_true 10 all_stopped || die 'they do not stop'
 kill -9 "$LOADER" "${children[@]}"
 wait "$LOADER" || true
 [ -e "$world" ] || die 'who is killed takes nothing away'
