@@ -4,6 +4,7 @@ SEE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/mount/lib.sh
 . "$SEE/../mount/lib.sh"
 WORK=${WORK:-$ROOT/build/tests/see/see-work}
+WORK_KILLER=${WORK_KILLER:-$ROOT/build/tests/see/see-kill-in-txn}
 PROGS=${PROGS:-$ROOT/build/progs}
 URL=
 exporter=
