@@ -134,13 +134,14 @@ daemon_pid() {
 	done
 }
 
-# Waits until the process is no more (a zombie has ended too: its parent may be slow).
+# Waits until the process is no more (a zombie has ended too: its parent may be slow; but as
+# long as it has other threads, its descriptors are open).
 gone() {
-	local i state
+	local i tasks
 	for ((i = 0; i < 200; i++)); do
-		state=$(sed -n 's/^State:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null || true)
-		case $state in
-		"" | Z*) return ;;
+		tasks=$(cat /proc/"$1"/task/*/stat 2>/dev/null | sed 's/.*) \(.\).*/\1/') || true
+		case $tasks in
+		"" | Z) return ;;
 		esac
 		sleep 0.05
 	done
