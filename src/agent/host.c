@@ -300,7 +300,7 @@ void agent_setup(const char *config)
 	bool world;
 
 	/* The stubs of patched code need room within 2 GiB of each library: the pools keep away from there. */
-	pool_place = (uintptr_t)0x100000000000;
+	pool_place = POOL_PLACE;
 	set_up_stores(config);
 	world = set_up_world(config);
 	if (first || world)

@@ -29,6 +29,17 @@ __attribute__((weak)) void agent_setup(const char *config)
 {
 }
 
+/*
+ * gcc's -fsanitize=address ends a program whose first library is not its own; unless its options
+ * say otherwise, whose defaults it looks up by this name (sanitizer flags, gcc 8 and later).
+ */
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+	return "verify_asan_link_order=0";
+}
+
 static size_t field(const char *s)
 {
 	size_t n = 0;

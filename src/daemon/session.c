@@ -140,8 +140,13 @@ static void close_session(struct session **s)
 	session_close(*s);
 }
 
+static void wake(int sig)
+{
+}
+
 int session_open(const struct session_config *c, struct session **out, struct err *err)
 {
+	const struct sigaction act = {.sa_handler = wake}; /* no SA_RESTART: it ends libfuse's sem_wait */
 	size_t len = strlen(c->mountpoint) + 1;
 	struct session *s __attribute__((cleanup(close_session))) = calloc(1, sizeof(*s) + len);
 	int ret;
@@ -150,6 +155,8 @@ int session_open(const struct session_config *c, struct session **out, struct er
 		return err_set(err, -ENOMEM, "out of memory");
 	memcpy(s->mountpoint, c->mountpoint, len);
 	pthread_mutex_init(&s->appending, NULL);
+	s->runner = pthread_self();
+	sigaction(SIGUSR1, &act, NULL);
 	s->herald.sock = s->looker.sock = -1;
 	s->pool = c->pool;
 	s->flags = c->flags;
@@ -174,21 +181,14 @@ int session_open(const struct session_config *c, struct session **out, struct er
 	return 0;
 }
 
-static void wake(int sig)
-{
-}
-
 int session_run(struct session *s)
 {
-	struct sigaction act = {.sa_handler = wake}; /* no SA_RESTART: it ends libfuse's sem_wait */
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
 	int ret;
 
 	if (!config)
 		return -ENOMEM;
-	s->runner = pthread_self();
-	sigaction(SIGUSR1, &act, NULL);
 	fuse_loop_cfg_set_clone_fd(config, 1);
 	fuse_loop_cfg_set_max_threads(config, (unsigned)max_of(8, min_of(2 * cpus, 32)));
 	ret = fuse_session_loop_mt(s->fuse, config);

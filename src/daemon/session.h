@@ -26,7 +26,8 @@ struct session_config {
 	void *arg;
 };
 
-/* Mounts. Call session_run at once: whoever enters the mount waits for it. 0, or -errno with a text. */
+/* Mounts. The same thread calls session_run at once: whoever enters the mount waits for it. 0, or -errno with a text.
+ */
 int session_open(const struct session_config *config, struct session **out, struct err *err) must_check;
 
 /*

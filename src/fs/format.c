@@ -335,10 +335,12 @@ void fs_detach(struct fs *fs)
 
 	/* Without a task's seat nothing can be let go: then it is as after a death, and others clear up. */
 	if (task_attach(&fs->pool, 0, &t) == 0) {
-		open_drop_all(&t, fs->pool.client);
+		int err = open_drop_all(&t, fs->pool.client);
+
 		task_detach(&t);
 		cas(&pool_header(&fs->pool)->kernel_client, &me, 0);
-		client_detach(&fs->pool);
+		if (!err)
+			client_detach(&fs->pool);
 	}
 	pool_unmap(&fs->pool);
 }

@@ -191,10 +191,23 @@ int fs_close(struct task *t, uint32_t handle)
 	return err;
 }
 
-void open_drop_all(struct task *t, uint32_t client)
+/* Whoever died with the table locked, clearing up after this client: what that had half done is undone. */
+static int table_settled(struct task *t, uint32_t client)
+{
+	int err = lock_acquire(t, &client_slot(t->pool, client)->handle_lock);
+
+	if (!err)
+		lock_release(t, 0);
+	return err;
+}
+
+int open_drop_all(struct task *t, uint32_t client)
 {
 	struct fs *fs = fs_of(t);
+	int err = table_settled(t, client);
 
+	if (err)
+		return err;
 	for (uint32_t h = handles_used(fs, client); h-- > 0;) {
 		if (load_acquire(handle_at(fs, client, h))) {
 			drop(t, client, h);
@@ -202,6 +215,7 @@ void open_drop_all(struct task *t, uint32_t client)
 		}
 	}
 	store_relaxed(&client_slot(&fs->pool, client)->handles, 0);
+	return 0;
 }
 
 /* ---- Sharing ------------------------------------------------------------------- */
@@ -260,8 +274,8 @@ int fs_fork_prepare(struct task *t, uint32_t *seat)
 
 void fs_fork_abandon(struct task *t, uint32_t seat)
 {
-	open_drop_all(t, seat);
-	client_give_up(t->pool, seat);
+	if (open_drop_all(t, seat) == 0)
+		client_give_up(t->pool, seat);
 }
 
 void fs_fork_child_is(struct task *t, uint32_t seat, int pid)

@@ -12,7 +12,8 @@
 int open_take(struct task *t, uint32_t handle, uint32_t *file);
 /* Enters the taken one into the table, in the open transaction and under the inode's lock. -EBADF: handle in use. */
 int open_link(struct task *t, struct inode *i, int flags, uint32_t handle, uint32_t file);
-/* Closes everything that a client (one that is dead, or leaves) has open. */
-void open_drop_all(struct task *t, uint32_t client);
+/* Closes everything that a client (one that is dead, or leaves) has open. -EUCLEAN: nothing is closed. Holding no lock.
+ */
+int open_drop_all(struct task *t, uint32_t client) must_check;
 /* Handles in use, for status and the checker: calls f (unless NULL) for each. Frozen, or approximate. */
 uint32_t open_each(const struct fs *fs, uint32_t client, void (*f)(void *arg, uint32_t file), void *arg);

@@ -44,9 +44,10 @@ static int clear_up(struct task *t, uint32_t i)
 	/* An embryo's child may have come just now: then the lock was not to be had. */
 	if (load_acquire(&client_slot(pool, i)->state) != SLOT_FREE) {
 		client_bury(t, i); /* again: it may have looked alive while somebody else tried the life lock */
-		open_drop_all(t, i);
+		err = open_drop_all(t, i);
 		cas(&pool_header(pool)->kernel_client, &kernel, 0);
-		err = client_free(t, i);
+		if (!err)
+			err = client_free(t, i);
 		fetch_add(&metrics_shared(pool)->deaths, 1);
 	}
 	client_unlock(pool, i);

@@ -18,8 +18,11 @@ uintptr_t pool_place;
 
 static int map(int fd, uint64_t size, int prot, char **base)
 {
-	void *p = sys_mmap((void *)pool_place, size, prot, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	void *p;
 
+	if (pool_place && pool_place + size > POOL_PLACE_END)
+		pool_place = POOL_PLACE_LARGE;
+	p = sys_mmap((void *)pool_place, size, prot, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	if (sys_is_err(p))
 		return (int)(long)p;
 	*base = p;

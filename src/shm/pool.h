@@ -90,8 +90,17 @@ int pool_format(int fd, uint64_t size, const char *name, const struct pool_regio
 
 /*
  * Where pool_map tries to map: 0 leaves it to the kernel; each mapping moves it
- * behind itself. Set once, before anything is mapped, by who cannot have gigabytes beside its libraries.
+ * behind itself. Set once, to POOL_PLACE, before anything is mapped, by who
+ * cannot have gigabytes beside its libraries.
+ *
+ * POOL_PLACE to POOL_PLACE_END is below all libraries (the kernel places them from
+ * the stack downwards, over 2^40 bytes) and is a program's own memory for the run-times of all
+ * sanitizers; what is behind POOL_PLACE_LARGE only for that of -fsanitize=address.
+ * Source: tsan_platform.h, msan.h and asan_mapping.h of LLVM 14, x86-64.
  */
+#define POOL_PLACE 0x7e8000000000u
+#define POOL_PLACE_END 0x7ee000000000u
+#define POOL_PLACE_LARGE 0x110000000000u
 extern uintptr_t pool_place;
 
 /*

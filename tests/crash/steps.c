@@ -8,7 +8,9 @@
  * the pool whole, and the state before the operation or after it.
  *
  * With --burials a third process, the *burier*, clears up after the victim and
- * is killed at each step of that, before the survivor comes.
+ * is killed at each step of that, before the survivor comes. The survivor looks
+ * around, which undoes what the dead left half done, and then clears up; or it
+ * clears up at once, the victim before the burier.
  *
  *	steps [--burials] [--every N] [--stride N] [--only TEXT] [--verbose] [names | data | rest]
  *
@@ -47,6 +49,7 @@ struct plan {
 	long victim; /* step at which it dies; 0: before the operation, LONG_MAX: after it */
 	long burier; /* the same; -1: there is none */
 	bool fresh;  /* the survivor comes after the death */
+	bool blind;  /* it does not look around before it clears up; and the burier's seat is behind the victim's */
 };
 
 struct outcome {
@@ -93,9 +96,24 @@ static void arm(long at)
 	me.fs.pool.step = tick;
 }
 
-static void victim(const struct plan *p, int fd)
+/* A process that takes its seat, waits to be told, and dies at what it does then. */
+struct mortal {
+	pid_t pid;
+	int ready[2], go[2];
+};
+
+static void await_turn(const struct mortal *m)
+{
+	char c = 0;
+
+	expect_is(write(m->ready[1], &c, 1), 1);
+	expect_is(read(m->go[0], &c, 1), 1);
+}
+
+static void victim(const struct plan *p, int fd, const struct mortal *m)
 {
 	rig_attach(&me, fd, p->op->flags & OP_KERNEL ? FS_ATTACH_KERNEL : 0);
+	await_turn(m);
 	if (p->op->prepare)
 		p->op->prepare(&me.t);
 	if (p->victim) {
@@ -107,13 +125,10 @@ static void victim(const struct plan *p, int fd)
 	kill(getpid(), SIGKILL);
 }
 
-static void burier(const struct plan *p, int fd, int ready, int go)
+static void burier(const struct plan *p, int fd, const struct mortal *m)
 {
-	char c = 0;
-
 	rig_attach(&me, fd, 0);
-	expect_is(write(ready, &c, 1), 1);
-	expect_is(read(go, &c, 1), 1);
+	await_turn(m);
 	arm(p->burier);
 	fs_reap_dead(&me.t);
 	me.fs.pool.step = NULL;
@@ -121,41 +136,32 @@ static void burier(const struct plan *p, int fd, int ready, int go)
 	kill(getpid(), SIGKILL);
 }
 
-static void await_death(pid_t pid, const char *who)
-{
-	int status;
-
-	expect_is(waitpid(pid, &status, 0), pid);
-	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
-		rig_fail(__FILE__, __LINE__, who, status);
-	deaths++;
-}
-
-struct burial {
-	pid_t pid;
-	int ready[2], go[2];
-};
-
-static void start_burier(const struct plan *p, int fd, struct burial *b)
+static void start(struct mortal *m, void (*life)(const struct plan *p, int fd, const struct mortal *m),
+		  const struct plan *p, int fd)
 {
 	char c;
 
-	must(pipe(b->ready));
-	must(pipe(b->go));
-	b->pid = (pid_t)must(fork());
-	if (b->pid == 0)
-		burier(p, fd, b->ready[1], b->go[0]);
-	expect_is(read(b->ready[0], &c, 1), 1);
+	must(pipe(m->ready));
+	must(pipe(m->go));
+	m->pid = (pid_t)must(fork());
+	if (m->pid == 0)
+		life(p, fd, m);
+	expect_is(read(m->ready[0], &c, 1), 1);
 }
 
-static void let_bury(struct burial *b)
+static void let_die(struct mortal *m, const char *complaint)
 {
-	expect_is(write(b->go[1], "", 1), 1);
-	await_death(b->pid, "the burier did not die as it should");
-	close(b->ready[0]);
-	close(b->ready[1]);
-	close(b->go[0]);
-	close(b->go[1]);
+	int status;
+
+	expect_is(write(m->go[1], "", 1), 1);
+	expect_is(waitpid(m->pid, &status, 0), m->pid);
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+		rig_fail(__FILE__, __LINE__, complaint, status);
+	deaths++;
+	close(m->ready[0]);
+	close(m->ready[1]);
+	close(m->go[0]);
+	close(m->go[1]);
 }
 
 /* ---- The survivor ------------------------------------------------------------- */
@@ -214,29 +220,29 @@ static void clear_up(const struct plan *p, struct outcome *o)
 static struct outcome run(const struct plan *p)
 {
 	int fd = image_restore(p->im);
-	struct burial b = {0};
+	struct mortal v, b;
 	struct outcome o = {0};
 	unsigned flags = p->fresh && (p->op->flags & OP_KERNEL) ? FS_ATTACH_KERNEL : 0;
-	pid_t pid;
 
 	if (!p->fresh)
 		rig_attach(&survivor, fd, 0);
-	if (p->burier >= 0)
-		start_burier(p, fd, &b);
-	pid = (pid_t)must(fork());
-	if (pid == 0)
-		victim(p, fd);
-	await_death(pid, "the victim did not die as it should");
+	if (p->burier >= 0 && !p->blind)
+		start(&b, burier, p, fd);
+	start(&v, victim, p, fd);
+	if (p->burier >= 0 && p->blind)
+		start(&b, burier, p, fd);
+	let_die(&v, "the victim did not die as it should");
 	o.completed = seen->completed;
 	o.steps = seen->step;
 	o.most = seen->step_most_undo;
 	if (p->burier >= 0)
-		let_bury(&b);
+		let_die(&b, "the burier did not die as it should");
 	o.burier_completed = p->burier >= 0 && seen->completed;
 	if (p->fresh)
 		rig_attach(&survivor, fd, flags);
 	survivor.t.flags = 0;
-	look_around(&o);
+	if (!p->blind)
+		look_around(&o);
 	clear_up(p, &o);
 	rig_detach(&survivor);
 	return o;
@@ -259,7 +265,8 @@ static void refuse(const char *why, const char *a, const char *b)
 	fprintf(stderr, "%s, killed at step %ld%s: %s\n", now_killing->name, now_plan.victim,
 		now_plan.fresh ? ", survivor fresh" : "", why);
 	if (now_plan.burier >= 0)
-		fprintf(stderr, "  burier killed at step %ld\n", now_plan.burier);
+		fprintf(stderr, "  burier killed at step %ld%s\n", now_plan.burier,
+			now_plan.blind ? ", survivor does not look around" : "");
 	if (a)
 		dump_diff(a, b);
 	exit(1);
@@ -268,7 +275,7 @@ static void refuse(const char *why, const char *a, const char *b)
 static void judge(const struct op *op, const struct outcome *before, const struct outcome *after,
 		  const struct outcome *o)
 {
-	if (strcmp(o->loose, before->loose) != 0 && strcmp(o->loose, after->loose) != 0)
+	if (o->loose && strcmp(o->loose, before->loose) != 0 && strcmp(o->loose, after->loose) != 0)
 		refuse("the first look shows neither the state before nor after", before->loose, o->loose);
 	if (o->completed && strcmp(o->tight, after->tight) != 0)
 		refuse("acknowledged, but not there", after->tight, o->tight);
@@ -309,13 +316,16 @@ static struct image *prepare_image(const struct op *op)
 	return im;
 }
 
+static struct outcome run_plan(const struct plan *p)
+{
+	now_killing = p->op;
+	now_plan = *p;
+	return run(p);
+}
+
 static struct outcome run_one(const struct op *op, const struct image *im, long at, long burier_at, bool fresh)
 {
-	struct plan p = {op, im, at, burier_at, fresh};
-
-	now_killing = op;
-	now_plan = p;
-	return run(&p);
+	return run_plan(&(struct plan){op, im, at, burier_at, fresh, false});
 }
 
 static void kill_steps(const struct op *op, const struct image *im, const struct outcome *before,
@@ -331,18 +341,24 @@ static void kill_steps(const struct op *op, const struct image *im, const struct
 	}
 }
 
+/* Each second of them is cleared up blindly, or, where all are asked for, each in both ways. */
 static void kill_burials(const struct op *op, const struct image *im, const struct outcome *before,
 			 const struct outcome *after, long at)
 {
+	struct plan p = {.op = op, .im = im, .victim = at, .burier = 1};
 	bool completed = false;
 
-	for (long j = 1; !completed; j += option.every) {
-		struct outcome o = run_one(op, im, at, j, false);
+	while (!completed) {
+		struct outcome o = run_plan(&p);
 
 		judge(op, before, after, &o);
-		note_wait(o.wait);
+		if (o.loose)
+			note_wait(o.wait);
 		completed = o.burier_completed;
 		forget(&o);
+		p.blind = !p.blind;
+		if (option.every > 1 || !p.blind)
+			p.burier += option.every;
 	}
 }
 
