@@ -18,7 +18,7 @@ runs() {
 	fi
 	say "$1 -fsanitize=$2"
 	"$BTFUSE" run --mount "$M" -- "${plain[@]}" "$exe" "$M" >"$T/out" 2>&1 || die "$(cat "$T/out")"
-	[ "$(cat "$T/out")" = done ] || die "it says something else: $(cat "$T/out")"
+	[ "$(cat "$T/out")" = "done" ] || die "it says something else: $(cat "$T/out")"
 	"$BTFUSE" run --stats --mount "$M" -- "${plain[@]}" "$exe" "$M" >"$T/out" 2>&1 || die "$(cat "$T/out")"
 	grep -q ' [1-9][0-9]* answered' "$T/out" || die "nothing is answered: $(cat "$T/out")"
 	"$BTFUSE" run --mount "$M" -- "${plain[@]}" "$exe" "$M" "$3" >"$T/out" 2>&1 && die "$3: it is not reported: $(cat "$T/out")"
