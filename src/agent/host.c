@@ -115,6 +115,19 @@ static bool own_files(uint64_t flags)
 	return !(flags & CLONE_FILES) || !(flags & CLONE_VM);
 }
 
+/* One that was made sharing this memory is another process than the first, and so are its threads. */
+static long thread_beside(struct agent_thread *parent, struct agent_thread *child)
+{
+	struct vfs_thread *v = NULL;
+	long err;
+
+	if (!parent->user || vfs_proc_of(parent->user) == first)
+		return 0;
+	err = vfs_thread_start(vfs_proc_of(parent->user), &v);
+	child->user = v;
+	return err;
+}
+
 static long before_clone(struct agent_thread *parent, struct agent_thread *child, uint64_t flags)
 {
 	struct vfs_thread *v = first && own_files(flags) ? thread_of(parent) : NULL;
@@ -124,23 +137,32 @@ static long before_clone(struct agent_thread *parent, struct agent_thread *child
 		return err;
 	if (!v && parent->user)
 		vfs_thread_clone(parent->user);
-	return v ? vfs_fork_prepare(v, flags & CLONE_VM) : 0;
+	if (!v)
+		return own_files(flags) ? 0 : thread_beside(parent, child);
+	err = vfs_fork_prepare(v, flags & CLONE_VM, &v);
+	child->user = v;
+	return err;
 }
 
 static void parent_cloned(struct agent_thread *parent, struct agent_thread *child, uint64_t flags, long pid)
 {
 	load_parent_cloned(parent, flags, pid);
+	if (!own_files(flags) && pid < 0 && child->user)
+		vfs_thread_end(child->user);
 	if (own_files(flags) && parent->user)
 		vfs_fork_done(parent->user, pid, !(flags & CLONE_VM) || (flags & CLONE_VFORK));
 }
 
 static void child_cloned(struct agent_thread *child, uint64_t flags)
 {
+	bool waits = flags & CLONE_VM && flags & CLONE_VFORK;
+
 	agent_world_cloned(child, flags);
 	load_child_cloned(child, flags);
 	if (!first || !own_files(flags))
 		return;
-	child->user = child->parent && child->parent->user ? vfs_fork_child(child->parent->user) : NULL;
+	if (child->user)
+		child->user = vfs_fork_child(child->user, waits ? child->parent->user : NULL);
 	if (!(flags & CLONE_VM) && !child->user)
 		first = NULL; /* no seat: all goes through the kernel */
 	if (child->user && (flags & (CLONE_NEWNS | CLONE_NEWUSER)))

@@ -126,7 +126,7 @@ static void numbers_hold(struct vfs_thread *v)
 	v->brood.holds = 1;
 }
 
-/* By a child that shares our memory, or by us. */
+/* By a child for whose end we wait, or by us. */
 static void numbers_let_go(struct vfs_thread *v)
 {
 	if (!swap(&v->brood.holds, 0))
@@ -135,7 +135,7 @@ static void numbers_let_go(struct vfs_thread *v)
 	futex_wake(&v->proc->fd_lock, 1 << 30);
 }
 
-int vfs_fork_prepare(struct vfs_thread *v, bool vm)
+int vfs_fork_prepare(struct vfs_thread *v, bool vm, struct vfs_thread **child)
 {
 	int err;
 
@@ -151,8 +151,14 @@ int vfs_fork_prepare(struct vfs_thread *v, bool vm)
 			abandon(v, v->proc->nmounts);
 	}
 	v->brood.pending = !err;
-	if (err)
+	*child = v;
+	if (err) {
 		numbers_let_go(v);
+	} else if (vm) {
+		/* We may go on, and fork again, before the child has looked at ours. */
+		*child = &v->brood.states->thread;
+		(*child)->brood = v->brood;
+	}
 	return err;
 }
 
@@ -161,8 +167,7 @@ void vfs_fork_done(struct vfs_thread *v, long pid, bool gone)
 	if (!v->brood.pending)
 		return;
 	v->brood.pending = false;
-	if (!v->brood.states || gone || pid < 0)
-		numbers_let_go(v);
+	numbers_let_go(v);
 	if (pid < 0)
 		abandon(v, v->proc->nmounts);
 	for (uint32_t i = 0; pid > 0 && i < v->proc->nmounts; i++)
@@ -195,16 +200,15 @@ static void reconcile(struct vfs_thread *v, unsigned store, long parents)
 	}
 }
 
-struct vfs_thread *vfs_fork_child(struct vfs_thread *parent)
+struct vfs_thread *vfs_fork_child(struct vfs_thread *v, struct vfs_thread *waiting)
 {
-	struct vfs_brood b = parent->brood;
-	struct vfs_thread *v = b.states ? &b.states->thread : parent;
+	struct vfs_brood b = v->brood;
 	long end = fd_end(v->proc); /* while the seats in it are still the parent's */
 
 	v->brood = (struct vfs_brood){0};
 	v->seated = 0; /* the parent's seats */
-	if (b.states)  /* the parent's is another; it goes on */
-		numbers_let_go(parent);
+	if (waiting)   /* its other threads do not */
+		numbers_let_go(waiting);
 	v->proc->fd_lock = v->proc->place.lock = v->place->lock = 0;
 	seat_none(v);
 	for (uint32_t i = 0; i < v->proc->nmounts; i++)

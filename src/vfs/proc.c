@@ -204,6 +204,11 @@ int vfs_thread_start(struct vfs_proc *p, struct vfs_thread **out)
 	return 0;
 }
 
+struct vfs_proc *vfs_proc_of(const struct vfs_thread *v)
+{
+	return v->proc;
+}
+
 /* Is it the first thread of a child that shares the parent's memory? */
 static bool in_states(const struct vfs_thread *v)
 {

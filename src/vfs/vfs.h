@@ -68,6 +68,7 @@ void vfs_hide(struct vfs_proc *p, int fd);
 
 /* A thread of the process. Mapped by this; ended by its end. */
 int vfs_thread_start(struct vfs_proc *p, struct vfs_thread **out) must_check;
+struct vfs_proc *vfs_proc_of(const struct vfs_thread *v);
 void vfs_thread_end(struct vfs_thread *v);
 /* The process is about to end: closes what it has open. Its other threads may still run. */
 void vfs_proc_leave(struct vfs_thread *v);
@@ -76,14 +77,15 @@ void vfs_proc_end(struct vfs_proc *p);
 
 /*
  * fork. Before it, in the parent; vm: the child will share memory with it (and
- * not its descriptors), and gets a process state of its own. Then one of the
- * two that follow in the parent, and vfs_fork_child first of all in the child,
- * which returns the thread that it goes on as. NULL: it goes on without us.
+ * not its descriptors), and gets a process state of its own. *child: what
+ * vfs_fork_child gets, first of all in the child, which returns the thread that
+ * it goes on as. NULL: it goes on without us.
  */
-int vfs_fork_prepare(struct vfs_thread *v, bool vm) must_check;
+int vfs_fork_prepare(struct vfs_thread *v, bool vm, struct vfs_thread **child) must_check;
 /* pid: what the clone returned. gone: a child that shares the memory has let go of it by now. */
 void vfs_fork_done(struct vfs_thread *v, long pid, bool gone);
-struct vfs_thread *vfs_fork_child(struct vfs_thread *parent);
+/* waiting: the parent, if it stands still until the child has let go of the memory; else NULL. */
+struct vfs_thread *vfs_fork_child(struct vfs_thread *child, struct vfs_thread *waiting);
 
 /* Before exec. `carries`: the new program will have us too; otherwise it gets real descriptors. */
 void vfs_exec_prepare(struct vfs_thread *v, bool carries);

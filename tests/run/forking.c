@@ -166,6 +166,36 @@ static int sharing_twice(void *arg)
 	return sharing(arg);
 }
 
+/* Their parent does not wait for them, and makes the next one meanwhile. */
+static void children_beside(void)
+{
+	enum { BESIDE = 4 };
+	static char stack[BESIDE][65536];
+	static int fd[BESIDE];
+	char path[256];
+
+	for (unsigned i = 0; i < 200; i++) {
+		pid_t pid[BESIDE];
+
+		for (unsigned k = 0; k < BESIDE; k++) {
+			snprintf(path, sizeof path, "%s/beside%u", dir, k);
+			fd[k] = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+			pid[k] =
+			    fd[k] < 0 ? -1 : clone(sharing, stack[k] + sizeof stack[k], CLONE_VM | SIGCHLD, &fd[k]);
+			if (pid[k] < 0)
+				fail("a child beside us", k);
+		}
+		for (unsigned k = 0; k < BESIDE; k++) {
+			int status = -1;
+
+			if (waitpid(pid[k], &status, 0) != pid[k] || status != 0)
+				fail("what a child beside us does", (unsigned)status);
+			if (close(fd[k]) != 0)
+				fail("close", k);
+		}
+	}
+}
+
 static long maps(void)
 {
 	FILE *f = fopen("/proc/self/maps", "r");
@@ -221,6 +251,7 @@ int main(int argc, char **argv)
 		return 2;
 	dir = argv[1];
 	children_that_share();
+	children_beside();
 	end = time(NULL) + atoi(argv[2]);
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_create(&thread[i], NULL, work, (void *)(uintptr_t)i);
