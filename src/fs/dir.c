@@ -228,6 +228,42 @@ int fs_readdir(struct task *t, fs_ino ino, uint64_t cookie, struct fs_dirent *ou
 	return got;
 }
 
+/* Among the names of one hash, the one that leads to `ino`. */
+static racy_read int entry_of(const struct fs *fs, const struct inode *dir, uint64_t key, fs_ino ino,
+			      struct fs_dirent *out)
+{
+	int64_t cell = tree_ceil(&fs->cells, load_relaxed(&dir->room.dir.root), key);
+
+	for (uint32_t ties = 0; cell > 0 && ties < KEY_TIES; ties++) {
+		const struct dirent *d = dirent_at(fs, (uint32_t)cell);
+
+		if (!d || load_relaxed(&d->key) - key >= KEY_TIES)
+			break;
+		if (load_relaxed(&d->ino) == ino)
+			return emit(fs, d, (uint32_t)cell, out);
+		cell = tree_next(&fs->cells, (uint32_t)cell);
+	}
+	return -ENOENT;
+}
+
+racy_read int dir_entry_of(struct task *t, fs_ino ino, uint64_t key, fs_ino target, struct fs_dirent *out)
+{
+	const struct fs *fs = fs_of(t);
+	struct inode *dir = inode_at(fs, ino);
+	uint64_t seq;
+	int err;
+
+	if (!dir)
+		return -ENOENT;
+	do {
+		err = seq_begin(t, &dir->meta, &seq);
+		if (err)
+			return err;
+		err = is_dir(load_relaxed(&dir->mode)) ? entry_of(fs, dir, key, target, out) : -ENOENT;
+	} while (!seq_valid(&dir->meta, seq));
+	return err;
+}
+
 racy_read int fs_dirname(struct task *t, fs_ino ino, fs_ino *parent, struct fs_dirent *out)
 {
 	const struct fs *fs = fs_of(t);

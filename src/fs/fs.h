@@ -335,6 +335,7 @@ struct fs_walk {
 	struct fs_name last; /* in `path`, or in `link` */
 	bool slash;	     /* slashes follow it: it must be a directory */
 	fs_ino ino;	     /* what it leads to; 0: there is no such name (only with -ENOENT), or FS_WALK_PARENT */
+	uint64_t entry;	     /* for fs_opened_by: which entry of `dir` led there. 0: none */
 	/* Room for symlinks on the way: 2 * (FS_SYMLINK_MAX + 1) bytes, the caller's, or NULL: -ELOOP at the first. */
 	char *link;
 };
@@ -415,6 +416,10 @@ int64_t fs_seek_to(struct task *t, uint32_t handle, int64_t off, int whence);
  */
 int64_t fs_give_offset(struct task *t, uint32_t handle, int fd);
 bool fs_offset_given(struct task *t, uint32_t handle);
+/* By which entry a handle just made was opened: `dir` and `entry` of its walk. */
+void fs_opened_by(struct task *t, uint32_t handle, fs_ino dir, uint64_t entry);
+/* That entry, with its directory, as long as it leads to the open file: -ENOENT once it is moved or removed. */
+int fs_opened_name(struct task *t, uint32_t handle, fs_ino *dir, struct fs_dirent *out) must_check;
 /* Number of the open file behind a handle, the same for all that share it. 0: none. */
 uint32_t fs_handle_file(struct task *t, uint32_t handle);
 

@@ -259,6 +259,8 @@ static inline struct dirent *dirent_at(const struct fs *fs, uint32_t cell)
 int name_check(const struct fs *fs, struct fs_name *name);
 /* The entry's cell, 0, or -EUCLEAN (torn, if read without the lock). Of a name that was checked, as all that follow. */
 int64_t dir_find(const struct fs *fs, const struct inode *dir, struct fs_name name);
+/* An entry of directory `ino` with the hash of `key` that leads to `target`. -ENOENT. Without a lock. */
+int dir_entry_of(struct task *t, fs_ino ino, uint64_t key, fs_ino target, struct fs_dirent *out);
 /* Takes cells for an entry into the hand and fills in name and hash. */
 int dirent_take(struct task *t, struct fs_name name, uint32_t *cell, uint64_t *item);
 /* Links the taken entry; its item leaves the hand. In the open transaction, under the directory's lock. */

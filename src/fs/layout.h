@@ -121,7 +121,10 @@ struct open_file {
 	uint32_t flags; /* of open(2), and what fcntl has made of them. Atomic */
 	uint32_t refs;	/* handles that lead here. Under the inode's meta lock */
 	uint32_t given; /* `pos` is the kernel's: see fs_give_offset. Under `lock` */
-	uint64_t spare[4];
+	uint64_t key;	/* of the entry in `dir` that it was opened by, a hint; 0: not known. Atomic */
+	uint32_t dir;	/* atomic */
+	uint32_t unused;
+	uint64_t spare[2];
 };
 
 #define XATTR_CELLS 8u

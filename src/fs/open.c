@@ -75,6 +75,7 @@ int open_link(struct task *t, struct inode *i, int flags, uint32_t handle, uint3
 	store_relaxed(&f->pos, 0);
 	store_relaxed(&f->refs, 1);
 	store_relaxed(&f->given, 0);
+	store_relaxed(&f->key, 0);
 	store_relaxed(&f->ino, inode_number(fs, i));
 	store_relaxed(&f->flags, (uint32_t)flags);
 	hand_drop_unit(t, &fs->files, hand_item(HAND_FILE, 1, file));
@@ -351,6 +352,27 @@ int fs_set_flags(struct task *t, uint32_t handle, uint32_t mask, uint32_t flags)
 	while (!cas(&f->flags, &old, (old & ~mask) | (flags & mask)))
 		;
 	return 0;
+}
+
+void fs_opened_by(struct task *t, uint32_t handle, fs_ino dir, uint64_t entry)
+{
+	struct open_file *f = file_at(fs_of(t), fs_handle_file(t, handle));
+
+	if (unlikely(!f))
+		return;
+	store_relaxed(&f->dir, dir);
+	store_relaxed(&f->key, entry);
+}
+
+int fs_opened_name(struct task *t, uint32_t handle, fs_ino *dir, struct fs_dirent *out)
+{
+	const struct open_file *f = file_at(fs_of(t), fs_handle_file(t, handle));
+	uint64_t key = f ? load_relaxed(&f->key) : 0;
+
+	if (!key)
+		return -ENOENT;
+	*dir = load_relaxed(&f->dir);
+	return dir_entry_of(t, *dir, key, load_relaxed(&f->ino), out);
 }
 
 uint32_t fs_handle_file(struct task *t, uint32_t handle)

@@ -225,6 +225,7 @@ static int walk_one(struct walker *k, struct fs_name name, bool last)
 	k->at = ino;
 	k->gen = gen;
 	k->w->ino = last ? ino : 0;
+	k->w->entry = last ? name.key : 0;
 	k->w->gen = gen;
 	return 0;
 }
@@ -236,6 +237,7 @@ int fs_walk(struct task *t, const struct fs_cred *cred, struct fs_walk *w)
 
 	w->dir = 0;
 	w->ino = 0;
+	w->entry = 0;
 	w->gen = 0;
 	w->slash = false;
 	w->last = (struct fs_name){0};

@@ -179,10 +179,11 @@ static const vfs_handler handlers[] = {
  * ours, which their handlers say first of all: pipes and sockets are not to wait.
  */
 static const bool by_descriptor[array_len(handlers)] = {
-    [SYS_read] = true,	 [SYS_write] = true,	  [SYS_pread64] = true,	  [SYS_pwrite64] = true,  [SYS_readv] = true,
-    [SYS_writev] = true, [SYS_preadv] = true,	  [SYS_pwritev] = true,	  [SYS_preadv2] = true,	  [SYS_pwritev2] = true,
-    [SYS_lseek] = true,	 [SYS_getdents64] = true, [SYS_ftruncate] = true, [SYS_fallocate] = true, [SYS_fstat] = true,
-    [SYS_fsync] = true,	 [SYS_fdatasync] = true,  [SYS_fadvise64] = true, [SYS_fchmod] = true,	  [SYS_fchown] = true,
+    [SYS_read] = true,	    [SYS_write] = true,	   [SYS_pread64] = true, [SYS_pwrite64] = true,
+    [SYS_readv] = true,	    [SYS_writev] = true,   [SYS_preadv] = true,	 [SYS_pwritev] = true,
+    [SYS_preadv2] = true,   [SYS_pwritev2] = true, [SYS_lseek] = true,	 [SYS_ftruncate] = true,
+    [SYS_fallocate] = true, [SYS_fstat] = true,	   [SYS_fsync] = true,	 [SYS_fdatasync] = true,
+    [SYS_fadvise64] = true, [SYS_fchmod] = true,   [SYS_fchown] = true,
 };
 
 _Static_assert(VFS_FDS == FS_HANDLES && FD_CAUGHT == 1 && offsetof(struct vfs_thread, foreign) == 0, "vfs.h");

@@ -23,6 +23,7 @@ static long open_ino(struct vfs_thread *v, struct where *w, fs_ino ino, int flag
 		fd_give_back(v->proc, fd);
 		return err;
 	}
+	fs_opened_by(w->t, (uint32_t)fd, w->w.dir, w->w.entry);
 	fd_own(v->proc, fd, ino, w->store, flags & O_CLOEXEC);
 	return fd;
 }
@@ -40,6 +41,7 @@ static long create(struct vfs_thread *v, struct where *w, int flags, uint32_t mo
 		fd_give_back(v->proc, fd);
 		return err;
 	}
+	fs_opened_by(w->t, (uint32_t)fd, w->w.dir, w->w.last.key);
 	fd_own(v->proc, fd, ino, w->store, flags & O_CLOEXEC);
 	return fd;
 }
@@ -424,6 +426,8 @@ static long getdents(struct vfs_thread *v, const struct vfs_call *c, bool old)
 
 HANDLER(call_getdents64)
 {
+	if (unlikely(v->proc->listed) && fd_store(v->proc, (int)c->a[0]) < 0 && !v->proc->passive)
+		return list_numbers(v, c);
 	return getdents(v, c, false);
 }
 

@@ -60,6 +60,7 @@ struct vfs_proc {
 	struct vmount mount[VFS_MOUNTS];
 	uint32_t nmounts;
 	bool limited; /* RLIMIT_FSIZE is set: what could grow a file is the kernel's, with its signal */
+	bool listed;  /* it has opened what may be its /proc/self/fd */
 	bool passive; /* something is going on that we cannot follow: all goes to the kernel */
 
 	struct vfs_place place; /* of all threads that have none of their own */
@@ -96,6 +97,7 @@ struct known_path {
 	fs_ino ino;
 	uint64_t gen;
 	fs_ino dir; /* of the last component */
+	uint64_t entry;
 	uint32_t nvia;
 	struct fs_via via[FS_WALK_VIA];
 	char path[PATH_KEPT];
@@ -225,6 +227,7 @@ enum locate_flags {
 	LOCATE_EMPTY = 1 << 2, /* AT_EMPTY_PATH: an empty path is the directory itself */
 	/* What was remembered may have changed: the caller asks located_still() when it has its answer. */
 	LOCATE_LATER = 1 << 3,
+	LOCATE_ENTRY = 1 << 4, /* an entry of /proc/self/fd is passed as it is: see names_entry() */
 };
 
 /*
@@ -331,12 +334,23 @@ void fd_keep_all(struct vfs_proc *p);
 /* Has the kernel one of our placeholders there? */
 bool fd_is_placeholder(const struct vfs_proc *p, int fd);
 
-/* ---- real.c ------------------------------------------------------------------------- */
+/* ---- procfd.c ------------------------------------------------------------------------- */
 
+/* Does a path begin with "/proc/PID", PID being this process? In path.c. */
+bool is_own_pid(const char *path);
+/* "/proc/self/fd/N" and the like, and nothing behind it: N, else -1. Not the streams' own links in /dev. */
+long names_entry(const char *path);
+/* getdents64 of a descriptor of the kernel's: VFS_PASS, but of /proc/self/fd, which does not show what is hidden. */
+long list_numbers(struct vfs_thread *v, const struct vfs_call *c);
+/* What readlink(2) says of an entry of /proc/self/fd that is ours. VFS_PASS: `path` is none. */
+long readlink_fd(struct vfs_thread *v, const char *path, char *buf, size_t size);
 /* The path of a directory of a store, through the mount, into `out` (VFS_PATH). -ENOENT: removed. */
 long path_of_dir(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out);
 /* Any path that leads to the inode through the mount. */
 long path_of_ino(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out);
+
+/* ---- real.c ------------------------------------------------------------------------- */
+
 /*
  * The kernel is to know the file behind `fd`: a real descriptor in its place, if it is ours. It stays ours. -EBADF
  * also where it is hidden.

@@ -60,12 +60,17 @@ static const char *below(const char *path, const char *dir)
 	return path;
 }
 
-/* "/proc/PID/fd/", where PID is this process. */
+/* Behind "/proc/PID", where PID is this process. */
 static const char *below_own_pid(const char *path)
 {
 	const char *p = below(path, "/proc/");
 
-	return p && number(&p) == sys_getpid() ? below(p, "/fd/") : NULL;
+	return p && number(&p) == sys_getpid() ? p : NULL;
+}
+
+bool is_own_pid(const char *path)
+{
+	return below_own_pid(path) != NULL;
 }
 
 long named_fd(const char *path, const char **rest)
@@ -80,8 +85,8 @@ long named_fd(const char *path, const char **rest)
 			return *rest = p, i;
 	for (unsigned i = 0; i < array_len(dirs) && !(p = below(path, dirs[i])); i++)
 		;
-	if (!p)
-		p = below_own_pid(path);
+	if (!p && (p = below_own_pid(path)))
+		p = below(p, "/fd/");
 	fd = p ? number(&p) : -1;
 	*rest = p;
 	return fd >= 0 && (*p == 0 || *p == '/') ? fd : -1;
@@ -105,8 +110,11 @@ static void reveal_named(struct vfs_thread *v, const char *path)
 			fd_make_real(v, fd);
 		while (*path && *path != '/')
 			path++;
-		may_be = path - begin == 2 && begin[0] == 'f' && begin[1] == 'd';
+		if (path != begin)
+			may_be = path - begin == 2 && begin[0] == 'f' && begin[1] == 'd';
 	}
+	if (may_be) /* the last component */
+		v->proc->listed = true;
 }
 
 static int from_fd(struct vfs_thread *v, int dir, const char *path, uint32_t len, struct where *w);
@@ -232,6 +240,7 @@ static bool recall(struct vfs_thread *v, struct where *w, const struct query *q)
 	w->w.nvia = q->slot->nvia;
 	w->w.ino = q->slot->ino;
 	w->w.gen = q->slot->gen;
+	w->w.entry = q->slot->entry;
 	w->w.dir = q->slot->dir;
 	w->w.last.len = 0;
 	w->w.slash = false;
@@ -247,6 +256,7 @@ static void remember(struct vfs_thread *v, const struct where *w, const struct q
 	k->key = q->key;
 	k->ino = w->w.ino;
 	k->gen = w->w.gen;
+	k->entry = w->w.entry;
 	k->dir = w->w.dir;
 	k->epoch = v->cred_epoch;
 	k->nvia = w->w.nvia;
@@ -411,6 +421,8 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 		return len < 0 ? -EFAULT : -ENAMETOOLONG;
 	if (len == 0 && !(flags & LOCATE_EMPTY))
 		return -ENOENT;
+	if (unlikely(flags & LOCATE_ENTRY && names_entry(copy) >= 0))
+		return VFS_PASS;
 	if (copy[0] == '/' && names_virtual(v, copy)) {
 		/* The kernel is to know the file, in case that the call ends there. A signal's handler may use the
 		 * copy. */
@@ -458,21 +470,4 @@ int vfs_fd_mount(const struct vfs_thread *v, long fd)
 	int store = v ? fd_store(v->proc, fd) : -1;
 
 	return store < 0 ? -ENOENT : store;
-}
-
-long vfs_fd_path(struct vfs_thread *v, long fd, char *out)
-{
-	int store = vfs_fd_mount(v, fd);
-	struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
-	int64_t ino = t ? fs_handle(t, (uint32_t)fd, NULL) : -ENOENT;
-	long n = 0, err;
-
-	if (ino < 0)
-		return ino;
-	err = path_of_ino(v, &v->proc->mount[store], t, (fs_ino)ino, out);
-	if (err)
-		return err;
-	while (out[n])
-		n++;
-	return n;
 }

@@ -17,68 +17,6 @@
 
 #include "vfs/internal.h"
 
-static uint32_t add(char *out, uint32_t at, const char *s, uint32_t n)
-{
-	if (at + n < VFS_PATH)
-		mem_copy(out + at, s, n);
-	return at + n;
-}
-
-static uint32_t add_number(char *out, uint32_t at, uint32_t n)
-{
-	char digits[12];
-	uint32_t k = sizeof digits;
-
-	do {
-		digits[--k] = (char)('0' + n % 10);
-	} while ((n /= 10));
-	return add(out, at, digits + k, (uint32_t)sizeof digits - k);
-}
-
-/* A directory has one path: put together from its end. */
-long path_of_dir(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out)
-{
-	uint32_t at = VFS_PATH - 1;
-	fs_ino parent;
-
-	out[at] = 0;
-	for (; ino != FS_ROOT; ino = parent) {
-		struct fs_dirent *d = &v->batch[0];
-		int err = fs_dirname(t, ino, &parent, d);
-
-		if (err)
-			return err;
-		if (at < m->len + d->len + 2u)
-			return -ENAMETOOLONG;
-		at -= d->len;
-		mem_copy(out + at, d->name, d->len);
-		out[--at] = '/';
-	}
-	mem_copy(out, m->path, m->len);
-	__builtin_memmove(out + m->len, out + at, VFS_PATH - at);
-	return 0;
-}
-
-/* Any path that leads to the inode through the mount. */
-long path_of_ino(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out)
-{
-	struct fs_attr a;
-	uint32_t at;
-	int err = fs_getattr(t, ino, &a);
-
-	if (err)
-		return err;
-	/* The kernel has one name for a directory; of one that is removed, none. */
-	err = S_ISDIR(a.mode) ? (int)path_of_dir(v, m, t, ino, out) : -ENOENT;
-	if (err != -ENOENT)
-		return err;
-	at = add(out, 0, m->path, m->len);
-	at = add(out, at, "/" FS_BY_NUMBER, sizeof FS_BY_NUMBER);
-	at = add_number(out, at, ino);
-	add(out, at, "", 1);
-	return at < VFS_PATH ? 0 : -ENAMETOOLONG;
-}
-
 /* Who has been somebody else, and could be again, may open what it had open before. */
 static long open_as_before(const char *path, long flags)
 {
