@@ -359,7 +359,7 @@ int fs_make(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_na
 int fs_create(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name, const struct fs_new *new,
 	      int flags, uint32_t handle, fs_ino *ino)
 {
-	const struct opening o = {flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY), handle, ino};
+	const struct opening o = {flags & ~(O_EXCL | O_TRUNC | O_NOCTTY), handle, ino};
 
 	return make(t, cred, dir, name, new, &o, NULL);
 }

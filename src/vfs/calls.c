@@ -1,6 +1,20 @@
 /* The table of calls. What has no line here names no file, or is passed as it is. */
 #include "vfs/internal.h"
 
+/* Numbers that this machine's headers may not have yet. */
+enum newer {
+	NR_quotactl_fd = 443,
+	NR_cachestat = 451,
+	NR_fchmodat2 = 452,
+	NR_setxattrat = 463,
+	NR_getxattrat,
+	NR_listxattrat,
+	NR_removexattrat,
+	NR_open_tree_attr,
+	NR_file_getattr,
+	NR_file_setattr,
+};
+
 static const vfs_handler handlers[] = {
     [SYS_open] = call_open,
     [SYS_openat] = call_openat,
@@ -126,6 +140,18 @@ static const vfs_handler handlers[] = {
     [SYS_move_mount] = call_two_fds,
     [SYS_mount_setattr] = call_first_fd,
     [SYS_kcmp] = call_kcmp,
+    [SYS_fsconfig] = call_fsconfig,
+    [SYS_landlock_add_rule] = call_landlock_rule,
+    [NR_quotactl_fd] = call_first_fd,
+    [NR_cachestat] = call_first_fd,
+    [NR_fchmodat2] = call_first_fd,
+    [NR_setxattrat] = call_first_fd,
+    [NR_getxattrat] = call_first_fd,
+    [NR_listxattrat] = call_first_fd,
+    [NR_removexattrat] = call_first_fd,
+    [NR_file_getattr] = call_first_fd,
+    [NR_file_setattr] = call_first_fd,
+    [NR_open_tree_attr] = call_makes_fd,
 
     /* The kernel hands out a number. */
     [SYS_pipe] = call_only_makes_fd,

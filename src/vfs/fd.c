@@ -407,7 +407,15 @@ static long get_flags(struct vfs_thread *v, unsigned store, long fd)
 	int64_t ino = fs_handle(seat(v, store), (uint32_t)fd, &flags);
 
 	/* As the kernel shows it on 64 bits: O_LARGEFILE is always there. */
-	return ino < 0 ? (long)ino : (long)((flags & ~(uint32_t)O_CLOEXEC) | 0100000);
+	return ino < 0 ? (long)ino : (long)((flags & ~(uint32_t)(O_CLOEXEC | O_CREAT)) | 0100000);
+}
+
+static long was_created(struct vfs_thread *v, unsigned store, long fd)
+{
+	uint32_t flags = 0;
+	int64_t ino = fs_handle(seat(v, store), (uint32_t)fd, &flags);
+
+	return ino < 0 ? (long)ino : (flags & O_CREAT) != 0;
 }
 
 static long set_flags(struct vfs_thread *v, unsigned store, long fd, long to)
@@ -458,6 +466,8 @@ HANDLER(call_fcntl)
 		return 0;
 	case F_GETFL:
 		return get_flags(v, (unsigned)store, fd);
+	case 1024 + 4: /* F_CREATED_QUERY */
+		return was_created(v, (unsigned)store, fd);
 	case F_SETFL:
 		if (c->a[2] & (O_DIRECT | O_ASYNC)) {
 			err = fd_materialise(v, fd);
@@ -491,10 +501,12 @@ HANDLER(call_ioctl)
 {
 	struct vfs_proc *p = v->proc;
 	long fd = (int)c->a[0];
-	int store = fd_store(p, fd);
+	int store = fd_store(p, fd), err;
 
-	if (store < 0)
-		return fd_passed(p, fd);
+	if (store < 0) {
+		err = fd_is_hidden(p, fd) ? -EBADF : ioctl_makes_real(v, (unsigned)c->a[1], c->a[2]);
+		return err ? err : VFS_PASS;
+	}
 	switch ((unsigned)c->a[1]) {
 	case TCGETS: /* isatty() asks each stream */
 		return -ENOTTY;
@@ -507,10 +519,10 @@ HANDLER(call_ioctl)
 	case FICLONE: /* cp tries it first */
 		if (fd_store(p, (int)c->a[2]) == store)
 			return -EOPNOTSUPP;
-		fd_make_real(v, (int)c->a[2]);
 		break;
 	}
-	return call_first_fd(v, c);
+	err = ioctl_makes_real(v, (unsigned)c->a[1], c->a[2]);
+	return err ? err : call_first_fd(v, c);
 }
 
 /* ---- close_range ------------------------------------------------------------------- */

@@ -367,6 +367,9 @@ bool fd_is_inode(const struct vmount *m, long fd, fs_ino *ino);
 
 /* ---- pass.c ------------------------------------------------------------------------- */
 
+/* The kernel is to know what ioctl `cmd` names besides the descriptor that it is made of. */
+int ioctl_makes_real(struct vfs_thread *v, unsigned cmd, long arg);
+
 /* Everything that is ours becomes real, and nothing new becomes ours. */
 void go_passive(struct vfs_thread *v);
 
@@ -470,6 +473,8 @@ HANDLER(call_sync_range);
 HANDLER(call_sendmmsg);
 HANDLER(call_fourth_fd);
 HANDLER(call_kcmp);
+HANDLER(call_fsconfig);
+HANDLER(call_landlock_rule);
 HANDLER(call_inotify);
 HANDLER(call_fanotify);
 HANDLER(call_hand_over);

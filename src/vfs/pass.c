@@ -44,6 +44,51 @@ HANDLER(call_fourth_fd)
 	return err ? err : VFS_PASS;
 }
 
+HANDLER(call_fsconfig)
+{
+	int err = fd_make_real(v, (int)c->a[4]);
+
+	return err ? err : VFS_PASS;
+}
+
+/* The descriptor that lies `at` bytes into what the program hands the kernel. */
+static int make_real_there(struct vfs_thread *v, long arg, size_t at)
+{
+	int fd;
+
+	/* Where nothing is to be read the kernel says so, and what is no descriptor is its to refuse too. */
+	return user_copy(&fd, (const char *)arg + at, sizeof fd) || fd_store(v->proc, fd) < 0 ? 0 : fd_make_real(v, fd);
+}
+
+HANDLER(call_landlock_rule)
+{
+	int err = c->a[1] == 1 /* LANDLOCK_RULE_PATH_BENEATH */ ? make_real_there(v, c->a[2], sizeof(uint64_t)) : 0;
+
+	return err ? err : VFS_PASS;
+}
+
+/* What an ioctl names beside its first descriptor: a loop device its file, a clone its source. */
+int ioctl_makes_real(struct vfs_thread *v, unsigned cmd, long arg)
+{
+	uint16_t n;
+	int err = 0;
+
+	switch (cmd) {
+	case 0x4c0a:	 /* LOOP_CONFIGURE */
+	case 0x4020940d: /* FICLONERANGE */
+	case 0x4010e501: /* FUSE_DEV_IOC_BACKING_OPEN */
+		return make_real_there(v, arg, 0);
+	case 0xc0189436: /* FIDEDUPERANGE: each place that may become the same */
+		if (user_copy(&n, (const char *)arg + 16, sizeof n))
+			return 0;
+		for (size_t i = 0; !err && i < n; i++)
+			err = make_real_there(v, arg, 24 + 32 * i);
+		return err;
+	}
+	/* The argument itself (LOOP_SET_FD, FICLONE); where it is a number of another kind, nothing is lost. */
+	return arg == (int)arg && fd_store(v->proc, arg) >= 0 ? fd_make_real(v, arg) : 0;
+}
+
 HANDLER(call_kcmp)
 {
 	int err = c->a[2] == 0 /* KCMP_FILE */ ? fd_make_real(v, (int)c->a[3]) : 0;

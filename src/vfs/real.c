@@ -48,7 +48,7 @@ static long open_real(struct vfs_thread *v, long fd)
 	if ((flags & O_TMPFILE) == O_TMPFILE) /* which opens a directory */
 		flags &= ~(uint32_t)O_TMPFILE;
 	/* O_APPEND is for who writes through it, and makes all others slow: see fd_materialise(). */
-	flags = (flags & ~(uint32_t)(O_NOFOLLOW | O_APPEND)) | O_CLOEXEC;
+	flags = (flags & ~(uint32_t)(O_CREAT | O_NOFOLLOW | O_APPEND)) | O_CLOEXEC;
 	real = kernel_call(v, SYS_openat, AT_FDCWD, (long)v->real, (long)flags, 0);
 	return real == -EACCES ? open_as_before(v->real, (long)flags) : real;
 }

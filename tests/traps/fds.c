@@ -1,6 +1,8 @@
 /* Rows about descriptors: open, close, dup, lseek, fcntl, locks, /proc/self/fd, passing them on, limits. */
 #include "posix.h"
 
+#include <linux/landlock.h>
+#include <linux/loop.h>
 #include <linux/openat2.h>
 #include <poll.h>
 #include <pthread.h>
@@ -11,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -273,6 +276,75 @@ static void flags_and_ioctls(void)
 	is(ioctl(fd, 0x40049409 /* FICLONE */, fd) < 0);
 }
 
+/* A loop device on a file: what it reads is what was written. */
+static void loops(void)
+{
+	struct loop_config c = {.block_size = 0};
+	char dev[32], in[512] = "", out[512] = "read by a loop device";
+	int fd = (int)must(open("disk", O_CREAT | O_RDWR, 0600)), control = open("/dev/loop-control", O_RDWR), loop;
+
+	must(ftruncate(fd, 65536));
+	same(pwrite(fd, out, sizeof out, 4096), sizeof out);
+	for (int i = 0; control >= 0 && i < 2; i++) {
+		snprintf(dev, sizeof dev, "/dev/loop%d", ioctl(control, LOOP_CTL_GET_FREE));
+		loop = open(dev, O_RDWR);
+		if (loop < 0)
+			continue; /* none in a container */
+		c.fd = (uint32_t)fd;
+		must(i ? ioctl(loop, LOOP_CONFIGURE, &c) : ioctl(loop, LOOP_SET_FD, fd));
+		same(pread(loop, in, sizeof in, 4096), sizeof in);
+		must(ioctl(loop, LOOP_CLR_FD));
+		close(loop);
+		is(memcmp(in, out, sizeof in) == 0);
+	}
+	close(control);
+}
+
+/* A sandbox that allows what lies beneath one directory. */
+static int beneath(int dir)
+{
+	struct landlock_ruleset_attr all = {.handled_access_fs = LANDLOCK_ACCESS_FS_READ_FILE};
+	struct landlock_path_beneath_attr rule = {LANDLOCK_ACCESS_FS_READ_FILE, dir};
+	int set = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
+
+	if (set < 0)
+		return 0; /* the kernel has none */
+	if (syscall(SYS_landlock_add_rule, set, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
+		return 1;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || syscall(SYS_landlock_restrict_self, set, 0) != 0)
+		return 2;
+	return open("d/f", O_RDONLY) < 0 ? 3 : open("f", O_RDONLY) >= 0 || errno != EACCES ? 4 : 0;
+}
+
+/* Calls that name a descriptor elsewhere than in their first argument, or that are newer than most programs. */
+static void named_in_passing(void)
+{
+	int dir, fd, status, pid;
+
+	put("f", 0644, "x");
+	must(mkdir("d", 0700));
+	put("d/f", 0644, "x");
+	dir = (int)must(open("d", O_RDONLY | O_DIRECTORY));
+	if (syscall(452 /* fchmodat2 */, dir, "f", 0600, AT_SYMLINK_NOFOLLOW) != 0)
+		same(errno, ENOSYS);
+	else
+		same(mode_of("d/f"), 0600);
+	fd = (int)must(open("d/new", O_CREAT | O_RDWR, 0600));
+	status = fcntl(fd, 1024 + 4 /* F_CREATED_QUERY */, 0);
+	is(status == 1 || (status < 0 && errno == EINVAL));
+	is(fcntl((int)must(open("d/new", O_CREAT | O_RDWR, 0600)), 1024 + 4, 0) <= 0);
+	same(fcntl(fd, F_GETFL) & O_CREAT, 0);
+	must(flock(fd, LOCK_EX)); /* the kernel's from here on */
+	same(fcntl(fd, F_GETFL) & ~0100000 /* O_LARGEFILE */, O_RDWR);
+	pid = (int)must(fork());
+	if (pid == 0)
+		_exit(beneath(dir));
+	must(waitpid(pid, &status, 0));
+	same(status, 0);
+	if (geteuid() == 0)
+		loops();
+}
+
 /* A process that tries to lock what another holds: 0 it could, 1 it could not. */
 static int other_gets(const char *path, int how)
 {
@@ -513,6 +585,7 @@ const struct check fd_traps[] = {{"open_ways", open_ways},
 				 {"dup_over_hidden", dup_over_hidden},
 				 {"seek_shared", seek_shared},
 				 {"flags_and_ioctls", flags_and_ioctls},
+				 {"named_in_passing", named_in_passing},
 				 {"locks_hold", locks_hold},
 				 {"lock_of_child", lock_of_child},
 				 {"names_of_descriptors", names_of_descriptors},
