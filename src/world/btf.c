@@ -64,8 +64,9 @@ int btf_view(const void *data, uint64_t len, struct btf_view *v)
 	const struct btf_header *h = data;
 	uint64_t body;
 
+	/* Longer headers will be whole words too: types are read where they lie. */
 	if (len < sizeof *h || h->magic != BTF_MAGIC || h->version != 1 || h->flags || h->hdr_len < sizeof *h ||
-	    h->hdr_len > len)
+	    h->hdr_len > len || h->hdr_len % 4)
 		return -EINVAL;
 	body = len - h->hdr_len;
 	if (h->type_len > TYPES_MAX || h->str_len > TYPES_MAX || h->type_off % 4 || h->type_off > body ||
