@@ -98,6 +98,7 @@ long load_map_batch(struct task *t, int cmd, union bpf_attr *attr, void *uattr);
 
 /* loadprog.c: programs and BTF, the connection to the server */
 long load_prog_load(struct task *t, union bpf_attr *attr, void *uattr);
+long load_bind_map(struct task *t, union bpf_attr *attr, void *uattr);
 long load_btf_load(struct task *t, union bpf_attr *attr, void *uattr);
 long load_prog_run(struct agent_thread *a, struct task *t, union bpf_attr *attr, void *uattr);
 void load_prog_start(const char *socket);
@@ -120,6 +121,8 @@ long load_unpinned(struct task *t, union bpf_attr *attr, void *uattr);
 
 /* loadperf.c: perf_event_open, ioctl */
 void load_register_perf(void);
+/* Is it a perf event of the kernel's? */
+bool load_kernel_event(long fd);
 /* loadring.c: mmap of what is ours. loadsleep.c: sleeping on rings */
 void load_register_rings(void);
 void load_register_sleep(void);

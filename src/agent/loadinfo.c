@@ -121,6 +121,7 @@ static long prog_info(struct task *t, const struct object *o, union bpf_attr *at
 {
 	const struct prog_image *img = object_image(agent_world(), o);
 	struct bpf_prog_info i = {0}, in;
+	uint32_t nmaps;
 	long err;
 
 	if (!img)
@@ -137,13 +138,14 @@ static long prog_info(struct task *t, const struct object *o, union bpf_attr *at
 	i.gpl_compatible = img->gpl;
 	i.btf_id = o->btf;
 	i.verified_insns = img->verified;
-	i.nr_map_ids = img->nmaps;
+	nmaps = load_acquire(&img->nmaps);
+	i.nr_map_ids = nmaps;
 	i.map_ids = in.map_ids;
 	i.xlated_prog_len = img->nslots * 8;
 	i.xlated_prog_insns = in.xlated_prog_insns;
 	i.jited_prog_len = img->code_bytes;
 	i.jited_prog_insns = in.jited_prog_insns;
-	err = fill_array(in.map_ids, in.nr_map_ids * 4, img->map, img->nmaps * 4);
+	err = fill_array(in.map_ids, in.nr_map_ids * 4, img->map, min_of(nmaps, PROG_IMAGE_MAPS) * 4);
 	if (!err)
 		err = put_text(img, in.xlated_prog_insns, in.xlated_prog_len);
 	if (!err)

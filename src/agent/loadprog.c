@@ -165,6 +165,16 @@ static long put_log(const union bpf_attr *attr, int fd, uint32_t len)
 	return !to && attr->log_buf ? -EFAULT : 0;
 }
 
+/* What is refused before anybody has verified it. */
+static long say(uint32_t level, uint64_t buf, uint32_t size, const char *text)
+{
+	size_t n = mem_length(text) + 1;
+
+	if (level && buf && n <= size)
+		(void)!copy_to_user((void *)(uintptr_t)buf, text, n);
+	return -EINVAL;
+}
+
 static long ask(const union bpf_attr *attr, const struct wire_load *q, const struct bpf_insn *in, uint32_t *id)
 {
 	struct wire_loaded a;
@@ -209,6 +219,14 @@ static bool is_gpl(const char *license)
 	return false;
 }
 
+/* How to verify, which is the same here always, and what only other types may be: what Linux 6.18 knows. */
+#define PROG_FLAGS 0xffu
+
+static bool may_sleep(const union bpf_attr *attr)
+{
+	return attr->prog_type != BPF_PROG_TYPE_TRACEPOINT && attr->prog_type != BPF_PROG_TYPE_RAW_TRACEPOINT;
+}
+
 static long describe(struct task *t, const union bpf_attr *attr, struct wire_load *q)
 {
 	char license[128];
@@ -219,8 +237,11 @@ static long describe(struct task *t, const union bpf_attr *attr, struct wire_loa
 		return -EFAULT;
 	if (attr->insn_cnt == 0 || attr->insn_cnt > WIRE_SLOTS)
 		return -E2BIG;
-	if (attr->log_level && !attr->log_buf)
+	if ((attr->log_level && !attr->log_buf) || (attr->prog_flags & ~PROG_FLAGS))
 		return -EINVAL;
+	if ((attr->prog_flags & BPF_F_SLEEPABLE) && !may_sleep(attr))
+		return say(attr->log_level, attr->log_buf, attr->log_size,
+			   "programs of tracepoints can't be sleepable\n");
 	*q = (struct wire_load){.magic = WIRE_MAGIC,
 				.client = agent_world()->arena.pool.client,
 				.prog_type = attr->prog_type,
@@ -264,16 +285,19 @@ long load_prog_load(struct task *t, union bpf_attr *attr, void *uattr)
 	return err;
 }
 
-/* ---- BPF_BTF_LOAD ------------------------------------------------------------------------- */
-
-static long say(const union bpf_attr *attr, const char *text)
+/* The program holds on to the map though its text does not name it. */
+long load_bind_map(struct task *t, union bpf_attr *attr, void *uattr)
 {
-	size_t n = mem_length(text) + 1;
+	struct object prog, map;
+	long err =
+	    attr->prog_bind_map.flags ? -EINVAL : load_object(t, attr->prog_bind_map.prog_fd, OBJECT_PROG, &prog);
 
-	if (attr->btf_log_level && attr->btf_log_buf && n <= attr->btf_log_size)
-		(void)!copy_to_user((void *)(uintptr_t)attr->btf_log_buf, text, n);
-	return -EINVAL;
+	if (!err)
+		err = load_object(t, attr->prog_bind_map.map_fd, OBJECT_MAP, &map);
+	return err ? err : object_bind(agent_world(), t, prog.id, map.id);
 }
+
+/* ---- BPF_BTF_LOAD ------------------------------------------------------------------------- */
 
 long load_btf_load(struct task *t, union bpf_attr *attr, void *uattr)
 {
@@ -292,7 +316,8 @@ long load_btf_load(struct task *t, union bpf_attr *attr, void *uattr)
 	else if (copy_from_user(w->arena.pool.base + o.off, (const void *)(uintptr_t)attr->btf, attr->btf_size) != 0)
 		err = -EFAULT;
 	else if (btf_view(w->arena.pool.base + o.off, attr->btf_size, &v) != 0)
-		err = say(attr, "BTF: not whole: a header, a type or a name lies outside of the data\n");
+		err = say(attr->btf_log_level, attr->btf_log_buf, attr->btf_log_size,
+			  "BTF: not whole: a header, a type or a name lies outside of the data\n");
 	if (!err)
 		err = object_add(w, t, &o);
 	if (err < 0) {

@@ -301,6 +301,36 @@ int object_set_prog(struct world *w, struct task *t, uint32_t link, uint32_t pro
 	return relink(w, t, link, prog, true);
 }
 
+static bool leads_to(const struct prog_image *img, uint32_t map)
+{
+	for (uint32_t i = 0; i < img->nmaps; i++)
+		if (img->map[i] == map)
+			return true;
+	return false;
+}
+
+int object_bind(struct world *w, struct task *t, uint32_t prog, uint32_t map)
+{
+	struct object *o, *m;
+	struct prog_image *img;
+	int err = table_begin(w, t);
+
+	if (err)
+		return txn_abort(t, err);
+	o = find(w, prog);
+	m = find(w, map);
+	img = o ? (struct prog_image *)(uintptr_t)object_image(w, o) : NULL;
+	if (!img || !m || m->kind != OBJECT_MAP)
+		return txn_abort(t, -ENOENT);
+	if (leads_to(img, map))
+		return txn_abort(t, 0);
+	if (img->nmaps == PROG_IMAGE_MAPS)
+		return txn_abort(t, -E2BIG);
+	txn_set(t, &img->map[img->nmaps], map);
+	txn_set(t, &img->nmaps, img->nmaps + 1);
+	return txn_commit(t);
+}
+
 /* ---- Collecting ---------------------------------------------------------- */
 
 static bool marked(const struct marks *m, uint32_t i)

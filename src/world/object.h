@@ -21,7 +21,7 @@ enum object_kind {
 
 #define PROG_IMAGE_MAPS 64u
 
-/* A program as it lies in its run. Constant. */
+/* A program as it lies in its run. Constant, but for what object_bind() adds. */
 struct prog_image {
 	uint64_t magic;
 	uint32_t type; /* enum bpf_prog_type */
@@ -29,8 +29,8 @@ struct prog_image {
 	uint32_t nslots; /* instructions, as loaded; map references are ids */
 	uint32_t code_bytes;
 	uint32_t text_at, code_at; /* from the start of the image */
-	uint32_t nmaps;
-	uint32_t verified; /* instructions that the verifier looked at */
+	uint32_t nmaps;		   /* atomic: grows */
+	uint32_t verified;	   /* instructions that the verifier looked at */
 	uint32_t gpl, spare;
 	uint8_t tag[8];
 	uint32_t map[PROG_IMAGE_MAPS]; /* ids */
@@ -72,6 +72,8 @@ int object_inherit(struct world *w, struct task *t, uint32_t c) must_check;
 void object_drop_client(struct world *w, struct task *t, uint32_t c);
 /* A link lets go of its program and its place: BPF_LINK_DETACH. */
 int object_detach(struct world *w, struct task *t, uint32_t id) must_check;
+/* A program holds a map that its text does not name: BPF_PROG_BIND_MAP. -E2BIG: it holds too many. */
+int object_bind(struct world *w, struct task *t, uint32_t prog, uint32_t map) must_check;
 int object_set_prog(struct world *w, struct task *t, uint32_t link, uint32_t prog) must_check;
 
 /* Does a process hold the object at `off` open, or a pin name it? (Not: does something lead to it.) */

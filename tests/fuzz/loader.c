@@ -440,6 +440,15 @@ static void link_prog(void)
 	loader_keep(bpf(BPF_LINK_CREATE, &a));
 }
 
+static void bind_map(void)
+{
+	union bpf_attr a = {.prog_bind_map = {.prog_fd = (uint32_t)fd(),
+					      .map_fd = (uint32_t)fd(),
+					      .flags = byte() < 220 ? 0 : flags()}};
+
+	bpf(BPF_PROG_BIND_MAP, &a);
+}
+
 static void change_link(void)
 {
 	union bpf_attr a = {.link_update = {.link_fd = (uint32_t)fd(),
@@ -695,10 +704,10 @@ static void ask_server(void)
 }
 
 static void (*const calls[])(void) = {
-    load_btf,	   create_map,	  create_map, create_map,    one_element, one_element, one_element, one_element,
-    many_elements, load_prog,	  load_prog,  run_prog,	     attach,	  link_prog,   change_link, open_event,
-    open_event,	   control_event, ask,	      by_id,	     pin,	  use_path,    use_fd,	    use_fd,
-    map_memory,	   map_memory,	  map_memory, many_elements, run_prog,	  anything,    ask_server,
+    load_btf,	   create_map, create_map,    create_map, one_element,	 one_element, one_element, one_element,
+    many_elements, load_prog,  load_prog,     run_prog,	  attach,	 link_prog,   change_link, bind_map,
+    open_event,	   open_event, control_event, ask,	  by_id,	 pin,	      use_path,	   use_fd,
+    use_fd,	   map_memory, map_memory,    map_memory, many_elements, run_prog,    anything,	   ask_server,
 };
 
 /* ---- Before and after ---------------------------------------------------------------------------------- */

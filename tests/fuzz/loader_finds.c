@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/btf.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -102,6 +103,64 @@ static void ring_is_mapped(void)
 	munmap(data, 3 * 4096);
 }
 
+static void map_is_bound(void)
+{
+	const struct bpf_insn text[] = {MOV_K(0, 0), EXIT()};
+	struct bpf_map_info map_is = {0};
+	struct bpf_prog_info prog_is = {0};
+	uint32_t ids[2] = {0};
+	union bpf_attr a = {.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 2};
+	long map = bpf(BPF_MAP_CREATE, &a), prog;
+
+	must(map);
+	a = (union bpf_attr){.info = {.bpf_fd = (uint32_t)map, .info = (uintptr_t)&map_is, .info_len = sizeof(map_is)}};
+	must(bpf(BPF_OBJ_GET_INFO_BY_FD, &a));
+	a = (union bpf_attr){.prog_type = BPF_PROG_TYPE_TRACEPOINT,
+			     .insns = (uintptr_t)text,
+			     .insn_cnt = array_len(text),
+			     .license = (uintptr_t) "GPL"};
+	prog = bpf(BPF_PROG_LOAD, &a);
+	must(prog);
+	loader_keep(prog);
+	a = (union bpf_attr){.prog_bind_map = {.prog_fd = (uint32_t)prog, .map_fd = (uint32_t)map, .flags = 1}};
+	must(bpf(BPF_PROG_BIND_MAP, &a) == -EINVAL ? 0 : -1);
+	a.prog_bind_map.flags = 0;
+	must(bpf(BPF_PROG_BIND_MAP, &a));
+	must(bpf(BPF_PROG_BIND_MAP, &a)); /* once is enough */
+	a.prog_bind_map.map_fd = (uint32_t)prog;
+	must(bpf(BPF_PROG_BIND_MAP, &a) == -EINVAL ? 0 : -1);
+	must(agent_call(SYS_close, map, 0, 0, 0, 0, 0));
+	prog_is.map_ids = (uintptr_t)ids;
+	prog_is.nr_map_ids = array_len(ids);
+	a = (union bpf_attr){
+	    .info = {.bpf_fd = (uint32_t)prog, .info = (uintptr_t)&prog_is, .info_len = sizeof(prog_is)}};
+	must(bpf(BPF_OBJ_GET_INFO_BY_FD, &a));
+	must(prog_is.nr_map_ids == 1 && ids[0] == map_is.id ? 0 : -1);
+	a = (union bpf_attr){.map_id = map_is.id};
+	map = bpf(BPF_MAP_GET_FD_BY_ID, &a);
+	must(map); /* the program has held it */
+	loader_keep(map);
+}
+
+static void types_are_misaligned(void)
+{
+	struct __attribute__((packed)) {
+		struct btf_header h;
+		char more;
+		struct btf_type type;
+		char names[2];
+	} types = {.h = {.magic = BTF_MAGIC,
+			 .version = 1,
+			 .hdr_len = sizeof(struct btf_header) + 1,
+			 .type_len = sizeof(struct btf_type),
+			 .str_off = sizeof(struct btf_type),
+			 .str_len = 2},
+		   .type = {.info = BTF_KIND_FLOAT << 24, .size = 4}};
+	union bpf_attr a = {.btf = (uintptr_t)&types, .btf_size = sizeof(types)};
+
+	must(bpf(BPF_BTF_LOAD, &a) == -EINVAL ? 0 : -1);
+}
+
 static const struct {
 	const char *name;
 	void (*call)(void);
@@ -110,6 +169,8 @@ static const struct {
     {"a ring, mapped", ring_is_mapped},
     {"a program whose log does not get through stays held", log_is_lost},
     {"the kernel's BTF opened to be emptied", file_is_emptied},
+    {"a map that is bound goes with its program", map_is_bound},
+    {"BTF whose header has an odd length", types_are_misaligned},
 };
 
 const char *target_find_name(unsigned k)

@@ -137,6 +137,15 @@ static void op_pin_own(struct task *t)
 	must(pin_add(&w, t, "/sys/fs/bpf/pinned", (uint32_t)map));
 }
 
+/* The parent's program is given a map, which it holds from then on. */
+static void op_bind(struct task *t)
+{
+	int map = make_map(t);
+
+	must(map);
+	must(object_bind(&w, t, base_prog, (uint32_t)map));
+}
+
 static void op_hold(struct task *t)
 {
 	must(object_hold(&w, t, base_link));
@@ -178,6 +187,7 @@ static const struct scene scenes[] = {
     {"pin", op_pin, NULL},
     {"unpin", op_unpin, pinned},
     {"pin of a map of its own", op_pin_own, NULL},
+    {"bind of a map of its own", op_bind, NULL},
     {"hold and let go", op_hold, NULL},
     {"clearing up after a loader", op_clear, one_died},
 };
@@ -185,7 +195,7 @@ static const struct scene scenes[] = {
 /* ---- Looking ----------------------------------------------------------------------------- */
 
 struct seen {
-	uint64_t links, pins; /* what is attached, and what has a name */
+	uint64_t links, pins; /* what is attached; what has a name or is bound to a program */
 	uint32_t objects, version;
 	uint64_t pages;
 };
@@ -225,9 +235,11 @@ static struct seen look(void)
 		s.objects++;
 		if (o.kind == OBJECT_LINK && o.event)
 			s.links = hash_bytes(s.links, (const uint64_t[]){o.id, o.prog, o.event}, 24);
+		if (o.kind == OBJECT_PROG)
+			s.pins += object_image(&w, &o)->nmaps;
 	}
 	for (uint32_t i = 0; pin_nth(&w, &task, 0, i, &p); i++)
-		s.pins = hash_bytes(s.pins, p.path, strlen(p.path)) + 1;
+		s.pins = hash_bytes(s.pins, p.path, strlen(p.path));
 	if (!whole(&s.pages)) {
 		printf("Bail out! the table or the pages are damaged\n");
 		exit(1);
@@ -270,7 +282,7 @@ static void in_child(void (*op)(struct task *t), uint32_t n)
 	must(died || (WIFEXITED(status) && WEXITSTATUS(status) == 0) ? 0 : -1);
 }
 
-/* As the parent made it: its link on its program, no name. */
+/* As the parent made it: its link on its program, which has one map; no name. */
 static void put_right(void)
 {
 	uint32_t id;
@@ -278,6 +290,8 @@ static void put_right(void)
 	if (pin_find(&w, &task, "/sys/fs/bpf/pinned", &id) == 0)
 		must(pin_remove(&w, &task, "/sys/fs/bpf/pinned"));
 	object_release(&w, &task, base_link);
+	object_release(&w, &task, base_prog);
+	base_prog = (uint32_t)make_prog(&task, base_map);
 	base_link = (uint32_t)make_link(&task, base_prog);
 	world_clear_up(&w, &task);
 }
@@ -296,7 +310,7 @@ static struct seen attempt(const struct scene *s, uint32_t n, struct seen *befor
 static void run(const struct scene *s)
 {
 	struct seen before, now, after;
-	bool own = s->op == op_pin_own, change, ok = true;
+	bool own = s->op == op_pin_own || s->op == op_bind, change, ok = true;
 	uint32_t n = 0;
 
 	after = attempt(s, UINT32_MAX, &before);
@@ -308,7 +322,7 @@ static void run(const struct scene *s)
 		ok = (now.links == before.links || (change && now.links != before.links)) &&
 		     (now.pins == before.pins || now.pins == after.pins);
 		ok = ok && (now.links == before.links || now.version != before.version);
-		/* Nothing of the child's but what has a name. */
+		/* Nothing of the child's but what has a name, or is the parent's program's. */
 		ok = ok && (s->before == one_died || now.objects == before.objects + (own && now.pins != before.pins));
 		if (!ok)
 			printf("# dead at step %u: %u objects of %u\n", n, now.objects, before.objects);
