@@ -38,7 +38,7 @@ long load_raw_open(struct task *t, union bpf_attr *attr, void *uattr)
 	if (strncpy_from_user(name, (const char *)(uintptr_t)attr->raw_tracepoint.name, sizeof(name)) < 0)
 		return -EFAULT;
 	event = event_find(NULL, name);
-	return event ? link(t, BPF_LINK_TYPE_RAW_TRACEPOINT, &prog, event, 0) : -ENOENT;
+	return event ? link(t, BPF_LINK_TYPE_RAW_TRACEPOINT, &prog, event, 0) : -EOPNOTSUPP;
 }
 
 long load_link_create(struct task *t, union bpf_attr *attr, void *uattr)
@@ -52,7 +52,7 @@ long load_link_create(struct task *t, union bpf_attr *attr, void *uattr)
 	if (attr->link_create.attach_type != BPF_PERF_EVENT)
 		return -EOPNOTSUPP;
 	if (!load_look((int)attr->link_create.target_fd, &f) || f.kind != LOAD_POINT)
-		return -EBADF;
+		return load_kernel_event((int)attr->link_create.target_fd) ? -EOPNOTSUPP : -EBADF;
 	if (prog.type != BPF_PROG_TYPE_TRACEPOINT || attr->link_create.flags)
 		return -EINVAL;
 	return link(t, BPF_LINK_TYPE_PERF_EVENT, &prog, f.event, attr->link_create.perf_event.bpf_cookie);

@@ -5,6 +5,8 @@
  *
  *	/sys/kernel/tracing/events/syscalls/sys_enter_openat/id
  *	/sys/kernel/debug/tracing/events/raw_syscalls/sys_exit/format
+ *	/sys/kernel/tracing/events/sched/sched_switch/id	not served, as are all but system calls
+ *	/sys/kernel/tracing/kprobe_events	not served either
  *	/sys/kernel/btf/vmlinux		our own: it describes what there is here
  *	/sys/fs/bpf/...			pins, which have no directories
  */
@@ -36,6 +38,7 @@ enum place {
 	PLACE_FORMAT,
 	PLACE_BTF,
 	PLACE_PIN,
+	PLACE_FOREIGN, /* whoever opens it wants to attach where nothing is run */
 };
 
 struct found {
@@ -105,6 +108,8 @@ static void find_event(char *s, struct found *f)
 			   : same(leaf, "id")	  ? PLACE_ID
 			   : same(leaf, "format") ? PLACE_FORMAT
 						  : PLACE_NONE;
+	else if (same(leaf, "id") && !same(s, "syscalls") && !same(s, "raw_syscalls"))
+		f->place = PLACE_FOREIGN;
 }
 
 static void find_trace(char *s, struct found *f)
@@ -116,7 +121,9 @@ static void find_trace(char *s, struct found *f)
 		return;
 	}
 	rest = (char *)(uintptr_t)behind(s, "/events");
-	if (rest && (!*rest || same(rest, "/")))
+	if (same(s, "/kprobe_events") || same(s, "/uprobe_events"))
+		f->place = PLACE_FOREIGN;
+	else if (rest && (!*rest || same(rest, "/")))
 		f->place = PLACE_DIR;
 	else if (rest && *rest == '/')
 		find_event(rest + 1, f);
@@ -142,6 +149,12 @@ static bool find(const char *upath, struct found *f)
 		f->pin = load_pin_path(f->path);
 	}
 	return f->place != PLACE_NONE;
+}
+
+/* What is asked about it without opening it, the kernel answers. */
+static bool find_ours(const char *upath, struct found *f)
+{
+	return find(upath, f) && f->place != PLACE_FOREIGN;
 }
 
 static bool is_file(const struct found *f)
@@ -264,8 +277,11 @@ static long only_read(int flags)
 
 static long open_found(struct agent_thread *t, struct agent_regs *r, const struct found *f, int flags)
 {
-	long err = is_file(f) && f->place != PLACE_PIN ? only_read(flags) : 0;
+	long err;
 
+	if (f->place == PLACE_FOREIGN)
+		return -EOPNOTSUPP;
+	err = is_file(f) && f->place != PLACE_PIN ? only_read(flags) : 0;
 	if (err)
 		return err;
 	switch (f->place) {
@@ -310,7 +326,7 @@ static long handle_access(struct agent_thread *t, struct agent_regs *r)
 	bool at = r->rax != SYS_access;
 	struct found f;
 
-	if (!find((const char *)(at ? r->rsi : r->rdi), &f))
+	if (!find_ours((const char *)(at ? r->rsi : r->rdi), &f))
 		return below[r->rax](t, r);
 	return is_there(t, &f) ? 0 : -ENOENT;
 }
@@ -321,7 +337,7 @@ static long handle_stat(struct agent_thread *t, struct agent_regs *r)
 	struct stat st;
 	struct found f;
 
-	if (!find((const char *)(at ? r->rsi : r->rdi), &f))
+	if (!find_ours((const char *)(at ? r->rsi : r->rdi), &f))
 		return below[r->rax](t, r);
 	if (!is_there(t, &f))
 		return -ENOENT;
@@ -338,7 +354,7 @@ static long handle_statx(struct agent_thread *t, struct agent_regs *r)
 	struct statx sx;
 	struct found f;
 
-	if (!find((const char *)r->rsi, &f))
+	if (!find_ours((const char *)r->rsi, &f))
 		return below[SYS_statx](t, r);
 	if (!is_there(t, &f))
 		return -ENOENT;
@@ -357,7 +373,7 @@ static long handle_statfs(struct agent_thread *t, struct agent_regs *r)
 	struct statfs s;
 	struct found f;
 
-	if (!find((const char *)r->rdi, &f))
+	if (!find_ours((const char *)r->rdi, &f))
 		return below[SYS_statfs](t, r);
 	memset(&s, 0, sizeof(s));
 	s.f_type = mem_prefix(f.path, "/sys/fs/bpf") ? (long)BPF_FS_MAGIC : TRACEFS_MAGIC;
@@ -374,7 +390,7 @@ static long handle_unlink(struct agent_thread *t, struct agent_regs *r)
 	struct task *task;
 	struct found f;
 
-	if (!find((const char *)(at ? r->rsi : r->rdi), &f) || f.place != PLACE_PIN)
+	if (!find_ours((const char *)(at ? r->rsi : r->rdi), &f) || f.place != PLACE_PIN)
 		return below[r->rax](t, r);
 	task = load_task(t);
 	return task ? pin_remove(agent_world(), task, f.pin) : -EAGAIN;
@@ -386,7 +402,7 @@ static long handle_mkdir(struct agent_thread *t, struct agent_regs *r)
 	bool at = r->rax == SYS_mkdirat;
 	struct found f;
 
-	if (!find((const char *)(at ? r->rsi : r->rdi), &f))
+	if (!find_ours((const char *)(at ? r->rsi : r->rdi), &f))
 		return below[r->rax](t, r);
 	return f.place == PLACE_PIN ? 0 : -EEXIST;
 }

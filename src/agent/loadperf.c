@@ -1,7 +1,8 @@
 /*
  * perf_event_open(2) for two things: a system call's tracepoint, to which a
- * program is attached, and a ring into which programs put their output. All
- * other events are the kernel's.
+ * program is attached, and a ring into which programs put their output. Other
+ * tracepoints and probes are there for programs only, which nothing runs there:
+ * -EOPNOTSUPP. What counts and samples is the kernel's, without programs.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +32,31 @@ static long number(struct load_fd *f, unsigned long flags)
 	return fd;
 }
 
+/* The number by which the kernel's own events of `pmu` are opened; -1: it has none. */
+static int pmu_type(const char *pmu)
+{
+	char path[64] = "/sys/bus/event_source/devices/", text[16];
+	size_t n = mem_length(path), k = mem_length(pmu);
+	int type = 0;
+	long fd, len;
+
+	memcpy(path + n, pmu, k);
+	memcpy(path + n + k, "/type", sizeof("/type"));
+	fd = sys_call4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	len = sys_call3(SYS_read, fd, (long)text, sizeof(text));
+	sys_close((int)fd);
+	for (long i = 0; i < len && text[i] >= '0' && text[i] <= '9'; i++)
+		type = type * 10 + (text[i] - '0');
+	return len > 0 ? type : -1;
+}
+
+static bool is_probe(uint32_t type)
+{
+	return type >= PERF_TYPE_MAX && ((int)type == pmu_type("kprobe") || (int)type == pmu_type("uprobe"));
+}
+
 static long handle_open(struct agent_thread *t, struct agent_regs *r)
 {
 	struct load_fd f = {0};
@@ -45,15 +71,26 @@ static long handle_open(struct agent_thread *t, struct agent_regs *r)
 	if (attr.type == PERF_TYPE_TRACEPOINT) {
 		f.kind = LOAD_POINT;
 		f.event = event_of_id(attr.config);
-		if (!f.event)
-			return -EINVAL;
-		return (int)r->rsi > 0 ? -EOPNOTSUPP : number(&f, (unsigned long)r->r8);
+		return !f.event || (int)r->rsi > 0 ? -EOPNOTSUPP : number(&f, (unsigned long)r->r8);
 	}
+	if (is_probe(attr.type))
+		return -EOPNOTSUPP;
 	if (attr.type == PERF_TYPE_SOFTWARE && attr.config == PERF_COUNT_SW_BPF_OUTPUT) {
 		f.kind = LOAD_RING;
 		return load_ring_open(&f, (unsigned long)r->r8);
 	}
 	return below_open(t, r);
+}
+
+bool load_kernel_event(long fd)
+{
+	char path[48] = "/proc/thread-self/fd/", name[32] = "";
+
+	if (fd < 0)
+		return false;
+	mem_decimal(path + mem_length(path), (unsigned)fd);
+	return sys_call4(SYS_readlinkat, AT_FDCWD, (long)path, (long)name, sizeof(name) - 1) > 0 &&
+	       mem_prefix(name, "anon_inode:[perf_event]");
 }
 
 /* ---- ioctl --------------------------------------------------------------------------------- */
@@ -123,8 +160,9 @@ static long handle_ioctl(struct agent_thread *t, struct agent_regs *r)
 	struct load_fd f;
 	struct task *task;
 
-	if (!load_look((int)r->rdi, &f) || f.kind == LOAD_OBJECT)
-		return below_ioctl(t, r);
+	if (!load_look((int)r->rdi, &f) || f.kind == LOAD_OBJECT) /* the kernel can't run what is ours */
+		return r->rsi == PERF_EVENT_IOC_SET_BPF && load_kernel_event((int)r->rdi) ? -EOPNOTSUPP
+											  : below_ioctl(t, r);
 	if (f.kind == LOAD_RING) /* it takes what programs give from the beginning */
 		return r->rsi == PERF_EVENT_IOC_ENABLE || r->rsi == PERF_EVENT_IOC_DISABLE ? 0 : -ENOTTY;
 	task = load_task(t);

@@ -64,6 +64,13 @@ static int decode_alu(const struct bpf_insn *i, struct log *log)
 	return 0;
 }
 
+/* What the kernel would do with its own functions and variables. */
+static int not_served(struct log *log, const char *what)
+{
+	(void)bad(log, what);
+	return -EOPNOTSUPP;
+}
+
 static int decode_call(const struct bpf_insn *i, struct log *log)
 {
 	if (i->code != INSN_CALL) { /* class JMP32, or callx */
@@ -73,7 +80,7 @@ static int decode_call(const struct bpf_insn *i, struct log *log)
 	if (i->off || i->dst_reg || i->src_reg > BPF_PSEUDO_KFUNC_CALL)
 		return bad(log, "BPF_CALL uses reserved fields");
 	if (i->src_reg == BPF_PSEUDO_KFUNC_CALL)
-		return bad(log, "calling kernel functions is not supported");
+		return not_served(log, "calling kernel functions is not supported");
 	return 0;
 }
 
@@ -164,7 +171,7 @@ static int decode_lddw(const struct bpf_insn *i, uint32_t left, struct log *log)
 	if (i->src_reg > BPF_PSEUDO_MAP_IDX_VALUE)
 		return bad(log, "unrecognized bpf_ld_imm64 insn");
 	if (i->src_reg == BPF_PSEUDO_BTF_ID)
-		return bad(log, "kernel variables are not supported");
+		return not_served(log, "kernel variables are not supported");
 	if ((i->src_reg == BPF_PSEUDO_MAP_FD || i->src_reg == BPF_PSEUDO_MAP_IDX || insn_is_func_ref(i)) && i[1].imm)
 		return bad(log, "unrecognized bpf_ld_imm64 insn");
 	return 0;

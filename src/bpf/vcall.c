@@ -259,9 +259,11 @@ int vcall_helper(struct verifier *v, const struct bpf_insn *i)
 	uint32_t flags = c.proto ? c.proto->flags : 0;
 	int err = 0;
 
+	/* Both texts are the kernel's: probes look for them. */
+	if (!c.proto && proto_name(c.helper))
+		return vfail(v, -EOPNOTSUPP, "unknown func bpf_%s#%d: not served here\n", proto_name(c.helper), i->imm);
 	if (!c.proto)
-		return vfail(v, -EINVAL, "%s %s#%d\n", proto_name(c.helper) ? "unknown func" : "invalid func",
-			     proto_name(c.helper) ? proto_name(c.helper) : "unknown", i->imm);
+		return vfail(v, -EINVAL, "invalid func unknown#%d\n", i->imm);
 	if (v->st.lock_map && !(flags & (PROTO_LOCK | PROTO_UNLOCK)))
 		return vfail(v, -EINVAL, "function calls are not allowed while holding a lock\n");
 	if (err == 0)

@@ -41,6 +41,8 @@ static const struct map_info *find_map(void *arg, const struct bpf_insn *lddw)
 	return &m->map[m->n++].info;
 }
 
+#define TYPE_LAST 32u /* BPF_PROG_TYPE_NETFILTER, the last of Linux 6.18: the headers may be older */
+
 /* Programs of these kinds are loaded by probes of what the kernel can do; nothing here runs them. */
 static const struct prog_type no_context = {.name = "probe"};
 static const struct prog_type kprobe = {.name = "kprobe", .ctx_end = 168};
@@ -129,6 +131,10 @@ int load_program(struct world *w, struct task *t, const struct load_request *r, 
 		return -ENOMEM;
 	m->w = w;
 	m->t = t;
+	if (!r->prog_type || r->prog_type > TYPE_LAST) {
+		log_printf(log, "bt-fuse: program type %u is not known\n", r->prog_type);
+		return -EINVAL;
+	}
 	if (!type_of(r->prog_type)) {
 		log_printf(log,
 			   "bt-fuse: program type %u is not served here: programs of tracepoints and raw tracepoints "

@@ -4,6 +4,8 @@
 #include "base/hash.h"
 #include "maps/internal.h"
 
+#define TYPE_LAST 33u /* BPF_MAP_TYPE_ARENA, the last of Linux 6.18: the headers may be older */
+
 static const struct map_ops *const all_ops[] = {
     [BPF_MAP_TYPE_HASH] = &hash_ops,
     [BPF_MAP_TYPE_ARRAY] = &array_ops,
@@ -36,7 +38,7 @@ static bool one_of(uint32_t type, uint64_t types)
 }
 
 #define T(name) (1ull << BPF_MAP_TYPE_##name)
-#define LOCK_TYPES (T(HASH) | T(ARRAY))
+#define LOCK_TYPES (T(HASH) | T(ARRAY) | T(TASK_STORAGE))
 #define TIMER_TYPES (T(HASH) | T(LRU_HASH) | T(ARRAY))
 #define REF_TYPES (T(PROG_ARRAY) | T(PERF_EVENT_ARRAY) | T(ARRAY_OF_MAPS) | T(HASH_OF_MAPS))
 
@@ -63,7 +65,9 @@ static int check_fields(const struct map_attr *a)
 
 static int check_attr(const struct task *t, const struct map_attr *a)
 {
-	if (!map_ops(a->type) || (a->extra && a->type != BPF_MAP_TYPE_BLOOM_FILTER))
+	if (!map_ops(a->type))
+		return a->type && a->type <= TYPE_LAST ? -EOPNOTSUPP : -EINVAL;
+	if (a->extra && a->type != BPF_MAP_TYPE_BLOOM_FILTER)
 		return -EINVAL;
 	if (one_of(a->type, T(ARRAY_OF_MAPS) | T(HASH_OF_MAPS)) != (a->inner != 0))
 		return -EINVAL;

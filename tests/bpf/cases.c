@@ -316,6 +316,12 @@ const struct vcase vcases[] = {
 
     /* --- helpers --- */
     CASE("unknown helper", -EINVAL, "invalid func", INSN(INSN_CALL, 0, 0, 0, 9999), RETURN(0)),
+    CASE("helper that is not served", -EOPNOTSUPP, "unknown func bpf_skb_store_bytes#9", CALL(skb_store_bytes),
+	 RETURN(0)),
+    CASE("kernel function", -EOPNOTSUPP, "kernel functions", INSN(INSN_CALL, 0, BPF_PSEUDO_KFUNC_CALL, 0, 1),
+	 RETURN(0)),
+    CASE("kernel variable", -EOPNOTSUPP, "kernel variables", INSN(INSN_LDDW, R0, BPF_PSEUDO_BTF_ID, 0, 1),
+	 INSN(0, 0, 0, 0, 0), EXIT()),
     CASE("helper without its argument", -EACCES, "R2 !read_ok", LD_MAP(R1, MAP_ARRAY), CALL(map_lookup_elem),
 	 RETURN(0)),
     CASE_K("key not written", -EACCES, "invalid read from stack", "since 6.3 privileged programs may", MOV_X(R2, FP),
