@@ -30,7 +30,7 @@ struct agent_regs {
 	uint64_t site;			 /* address of the syscall instruction */
 	uint64_t resume;		 /* where the program goes on */
 	uint64_t mask;			 /* entry.S: the signal mask to go back to */
-	uint64_t spare;
+	uint64_t rbp;			 /* to look at: the program keeps what it has */
 };
 
 /* A thread of the program: a page of its own, found through the %gs base. */
@@ -79,6 +79,7 @@ _Static_assert(offsetof(struct agent_regs, rdi) == R_RDI, "entry.S");
 _Static_assert(offsetof(struct agent_regs, r9) == R_R9, "entry.S");
 _Static_assert(offsetof(struct agent_regs, site) == R_SITE, "entry.S");
 _Static_assert(offsetof(struct agent_regs, mask) == R_MASK, "entry.S");
+_Static_assert(offsetof(struct agent_regs, rbp) == R_RBP, "entry.S");
 
 /* Not results of any system call: neither an errno nor an address. */
 #define AGENT_HAND_ON ((long)INT64_MIN)	      /* the kernel is to do it, at the program's own instruction */

@@ -321,6 +321,7 @@ static void fill_regs(struct pt_regs *p, const struct hook_call *c)
 	    .r9 = (unsigned long)r->r9,
 	    .rax = (unsigned long)(c->exit ? c->ret : -ENOSYS),
 	    .orig_rax = c->nr,
+	    .rbp = r->rbp,
 	    .rip = r->site + 2,
 	    .cs = 0x33,
 	    .ss = 0x2b,

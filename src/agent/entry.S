@@ -28,6 +28,7 @@
 	mov	%r10, R_R10(%rsp)
 	mov	%r8, R_R8(%rsp)
 	mov	%r9, R_R9(%rsp)
+	mov	%rbp, R_RBP(%rsp)
 	.endm
 
 	/* Goes to `otherwise` where handlers may have changed, or somebody counts why calls are handed on. */

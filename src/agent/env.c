@@ -11,6 +11,7 @@
 
 #include "agent/mem.h"
 #include "world/wake.h"
+#include "agent/user.h"
 #include "agent/world.h"
 #include "base/atomic.h"
 #include "base/sys.h"
@@ -196,13 +197,31 @@ static uint64_t env_cookie(struct maps_run *mr, void *ctx)
 	return of(mr)->call->cookie;
 }
 
-/* Frame pointers are not kept by those who compile with -O2: the place of the call is what is sure. */
+struct frame {
+	uint64_t next, ret;
+};
+
+/*
+ * As the kernel walks a program's stack: by frame pointers, whatever else the
+ * register may be used for. Where the call was made is sure; a program just
+ * begun has nothing.
+ */
 static int env_stack(struct maps_run *mr, void *ctx, uint64_t *ip, uint32_t max)
 {
-	if (!max)
+	const struct agent_regs *r = of(mr)->call->regs;
+	uint64_t at = r->rbp;
+	struct frame f;
+	uint32_t n = 0;
+
+	if (!r->site || !max)
 		return 0;
-	ip[0] = of(mr)->call->regs->site + 2;
-	return 1;
+	ip[n++] = r->site + 2;
+	/* Not the first page: nothing is mapped there, and finding that out takes a signal. */
+	while (n < max && at >= 4096 && copy_from_user(&f, (const void *)(uintptr_t)at, sizeof(f)) == 0) {
+		ip[n++] = f.ret;
+		at = f.next;
+	}
+	return (int)n;
 }
 
 static uint64_t env_entry(struct maps_run *mr, uint64_t ref)

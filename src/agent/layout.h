@@ -29,6 +29,7 @@
 #define R_SITE 64
 #define R_RESUME 72
 #define R_MASK 80
+#define R_RBP 88
 #define R_SIZE 96
 
 /* The 128 bytes below the stack pointer belong to the interrupted function. */

@@ -136,6 +136,8 @@ uint64_t help_stack(uint64_t ctx, uint64_t buf, uint64_t size, uint64_t flags, u
 	int n;
 
 	mem_zero(ptr(buf), room);
+	if (flags & BPF_F_USER_BUILD_ID)
+		return num(-EOPNOTSUPP);
 	if ((flags & ~(uint64_t)(BPF_F_SKIP_FIELD_MASK | BPF_F_USER_STACK)) || room % 8)
 		return num(-EINVAL);
 	n = flags & BPF_F_USER_STACK ? mr->host->stack(mr, ptr(ctx), ip, TRACE_MAX) : 0;
