@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "bpfd/keeper.h"
 #include "bpfd/load.h"
 #include "control/rundir.h"
 #include "world/wire.h"
@@ -250,6 +251,8 @@ bool bpfd_run(struct bpfd *s, int pidfd, int stop)
 
 void bpfd_end(struct bpfd *s)
 {
+	bool timers_stay = false;
+
 	while (s->npeers > 0)
 		drop(s, s->npeers - 1);
 	if (s->listener >= 0) {
@@ -261,6 +264,9 @@ void bpfd_end(struct bpfd *s)
 	timers_stop(&s->timers);
 	if (s->world.table) {
 		world_clear_up(&s->world, &s->task);
+		timers_stay = keeper_needed(&s->world, &s->task);
 		world_leave(&s->world, &s->task);
 	}
+	if (timers_stay)
+		keeper_start();
 }

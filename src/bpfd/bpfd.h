@@ -27,5 +27,5 @@ int bpfd_path(const char *name, char *path, size_t size, struct rundir *dir, str
 int bpfd_start(struct bpfd *s, const char *name, struct err *err) must_check;
 /* Serves until the process behind `pidfd` has ended (false), or `stop` (a descriptor) is readable (true). */
 bool bpfd_run(struct bpfd *s, int pidfd, int stop);
-/* Leaves the world, clears up after the loader, removes the socket. */
+/* Leaves the world, clears up after the loader, removes the socket. What timers are pinned go on: keeper.h. */
 void bpfd_end(struct bpfd *s);

@@ -1,8 +1,8 @@
 /*
  * Timers of programs (maps/timer.h) fire in the processes that serve loaders:
  * a thread of each sleeps until one is due and runs its callback. They are
- * many for one world; who comes first fires. Where no loader runs, a timer in
- * a pinned map waits for the next one. Hosted.
+ * many for one world; who comes first fires. Where no loader runs any more and
+ * a pin holds the map, a process does that was left behind (keeper.h). Hosted.
  */
 #pragma once
 

@@ -4,9 +4,9 @@
  * share it, a kill at any point drops it with the last descriptor and mapping.
  *
  * So it is not asked for by who has a share in it: who leaves lets go first and
- * opens the file anew. Two bytes, far behind what the file can be: who uses the
- * world holds the first one, who takes away the name holds the second one, and
- * looks again whether it is still this file's.
+ * opens the file anew. Bytes far behind what the file can be: who uses the world
+ * holds the first one, who takes away the name holds the second one, and looks
+ * again whether it is still this file's. The third one is the keeper's.
  */
 #include "world/used.h"
 
@@ -21,6 +21,7 @@
 
 #define USED_AT (1ll << 62)
 #define NAME_AT (USED_AT + 1)
+#define KEEPER_AT (USED_AT + 2)
 #define WAKE_ROOM 176u
 
 static int lock(int fd, int cmd, short type, int64_t from, int64_t n)
@@ -34,13 +35,18 @@ static int lock(int fd, int cmd, short type, int64_t from, int64_t n)
 	return err;
 }
 
-static bool is_named(int fd, const char *path)
+bool world_is_named(int fd, const char *path)
 {
 	struct stat here, there;
 
 	return sys_call4(SYS_newfstatat, fd, (long)"", (long)&here, AT_EMPTY_PATH) == 0 &&
 	       sys_call4(SYS_newfstatat, AT_FDCWD, (long)path, (long)&there, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
+int world_lock_keeper(int fd, bool on)
+{
+	return lock(fd, F_OFD_SETLK, on ? F_WRLCK : F_UNLCK, KEEPER_AT, 1);
 }
 
 static bool wake_dir(const char *path, char dir[WAKE_ROOM])
@@ -64,7 +70,7 @@ int world_use(int fd, const char *path)
 
 	if (err)
 		return err;
-	if (!is_named(fd, path))
+	if (!world_is_named(fd, path))
 		return -EAGAIN;
 	/* Who was killed while it took the world away may have come so far. */
 	if (!wake_dir(path, dir))
@@ -77,7 +83,7 @@ void world_move_away(int fd, const char *path)
 {
 	if (lock(fd, F_OFD_SETLKW, F_WRLCK, NAME_AT, 1) != 0)
 		return;
-	if (is_named(fd, path))
+	if (world_is_named(fd, path))
 		sys_call3(SYS_unlink, (long)path, 0, 0);
 	lock(fd, F_OFD_SETLK, F_UNLCK, NAME_AT, 1);
 }
@@ -140,7 +146,8 @@ void world_remove_unused(const char *path)
 
 	if (fd < 0)
 		return;
-	if (lock((int)fd, F_OFD_SETLK, F_WRLCK, USED_AT, 2) == 0 && is_named((int)fd, path) && !has_pins((int)fd)) {
+	if (lock((int)fd, F_OFD_SETLK, F_WRLCK, USED_AT, 2) == 0 && world_is_named((int)fd, path) &&
+	    !has_pins((int)fd)) {
 		/* The name last: while it is there nobody makes a new world, whose FIFOs these would be. */
 		remove_wake(path);
 		sys_call3(SYS_unlink, (long)path, 0, 0);
