@@ -137,6 +137,9 @@ static long before_clone(struct agent_thread *parent, struct agent_thread *child
 		return err;
 	if (!v && parent->user)
 		vfs_thread_clone(parent->user);
+	/* One table of descriptors, two memories: what either does with it the other would not know. */
+	if (v && (flags & CLONE_FILES))
+		vfs_pass_all(v);
 	if (!v)
 		return own_files(flags) ? 0 : thread_beside(parent, child);
 	err = vfs_fork_prepare(v, flags & CLONE_VM, &v);

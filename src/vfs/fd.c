@@ -444,6 +444,33 @@ static void set_exec(struct vfs_proc *p, long fd, bool exec)
 	store_release(&p->fd[fd], (uint8_t)(exec ? f | FD_EXEC : f & ~FD_EXEC));
 }
 
+/* A lock may begin at the offset or at the end: the kernel is to know where that is. */
+static void tell_where(struct vfs_thread *v, unsigned store, long fd, const void *arg)
+{
+	struct flock l;
+	int64_t pos;
+
+	if (user_copy(&l, arg, sizeof l))
+		return;
+	if (l.l_whence == SEEK_END)
+		ask_size(fd);
+	if (l.l_whence != SEEK_CUR)
+		return;
+	pos = fs_seek_to(seat(v, store), (uint32_t)fd, 0, SEEK_CUR);
+	if (pos >= 0)
+		sys_call3(SYS_lseek, fd, pos, SEEK_SET);
+}
+
+/* Somebody wants to hear of changes in a directory: they are made through the kernel. */
+static void note_watch(struct vfs_thread *v, unsigned store, long fd)
+{
+	struct task *t = seat(v, store);
+	int64_t ino = t ? fs_handle(t, (uint32_t)fd, NULL) : -EMFILE;
+
+	if (ino > 0)
+		fs_watch(t, (fs_ino)ino);
+}
+
 HANDLER(call_fcntl)
 {
 	struct vfs_proc *p = v->proc;
@@ -474,11 +501,29 @@ HANDLER(call_fcntl)
 			return err ? err : VFS_PASS;
 		}
 		return set_flags(v, (unsigned)store, fd, c->a[2]);
+	case F_SETLEASE:
+		/* Who opens the file here would not break it, and who has it open is not seen: no lease. */
+		if ((int)c->a[2] != F_UNLCK)
+			return -EINVAL;
+		break;
+	case F_NOTIFY:
+		note_watch(v, (unsigned)store, fd);
+		break;
 	}
-	/* Locks and leases are the kernel's; reading and writing stay here. */
+	/* Locks are the kernel's; reading and writing stay here. */
 	err = fd_make_real(v, fd);
-	if (cmd == F_SETLK || cmd == F_SETLKW)
+	switch (cmd) {
+	case F_SETLK:
+	case F_SETLKW:
 		note_lock(p, fd);
+		/* fall through */
+	case F_GETLK:
+	case F_OFD_GETLK:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+		if (!err)
+			tell_where(v, (unsigned)store, fd, (const void *)c->a[2]);
+	}
 	return err ? err : VFS_PASS;
 }
 

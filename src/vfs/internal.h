@@ -367,6 +367,8 @@ bool fd_is_inode(const struct vmount *m, long fd, fs_ino *ino);
 
 /* ---- pass.c ------------------------------------------------------------------------- */
 
+/* The kernel is to know how large the file behind `fd` is. */
+void ask_size(long fd);
 /* The kernel is to know what ioctl `cmd` names besides the descriptor that it is made of. */
 int ioctl_makes_real(struct vfs_thread *v, unsigned cmd, long arg);
 

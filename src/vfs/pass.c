@@ -119,12 +119,12 @@ static void mark_mapping(struct task *t, fs_ino ino, bool written)
 }
 
 /*
- * A fault goes by the size that the kernel knows. It asks for it now, whatever it
+ * A fault, or a lock from the end, goes by the size that the kernel knows. It asks for it now, whatever it
  * thinks to know: somebody may have changed it and be about to tell. From now on
  * who changes it goes through the kernel. It throws away an answer that was
  * overtaken by a write: then again, as long as it believes another size.
  */
-static void ask_size(long fd)
+void ask_size(long fd)
 {
 	struct statx told, held;
 

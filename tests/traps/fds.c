@@ -6,6 +6,7 @@
 #include <linux/openat2.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -393,6 +394,92 @@ static void locks_hold(void)
 }
 
 /* A lock taken by a child in a descriptor that it has inherited is its parent's as well. */
+/* Where a lock begins is the kernel's to say, by an offset and an end that are ours. */
+static void locks_from_there(void)
+{
+	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_CUR, .l_start = -2, .l_len = 1};
+	int fd = new_file(), pid, status;
+
+	same(write(fd, "0123456789", 10), 10);
+	same(lseek(fd, 5, SEEK_SET), 5);
+	must(fcntl(fd, F_SETLK, &l)); /* byte 3 */
+	l.l_whence = SEEK_END;
+	must(fcntl(fd, F_SETLK, &l)); /* byte 8 */
+	must(ftruncate(fd, 20));
+	must(fcntl(fd, F_SETLK, &l)); /* byte 18 */
+	pid = (int)must(fork());
+	for (int i = 0; pid == 0 && i < 20; i++) {
+		struct flock is = {.l_type = F_WRLCK, .l_start = i, .l_len = 1};
+
+		if (fcntl(fd, F_GETLK, &is) != 0 || (is.l_type != F_UNLCK) != (i == 3 || i == 8 || i == 18))
+			_exit(1 + i);
+	}
+	if (pid == 0)
+		_exit(0);
+	must(waitpid(pid, &status, 0));
+	same(WEXITSTATUS(status), 0);
+}
+
+/* A lease is broken by who opens the file, or is not to be had. */
+static void leases(void)
+{
+	int fd = new_file(), other = (int)must(open("f", O_RDWR));
+
+	is(fcntl(fd, F_SETLEASE, F_WRLCK) < 0 && (errno == EAGAIN || errno == EINVAL));
+	must(close(other));
+	signal(SIGIO, SIG_IGN);
+	if (fcntl(fd, F_SETLEASE, F_WRLCK) == 0) {
+		fails(open("f", O_RDONLY | O_NONBLOCK), EWOULDBLOCK);
+		must(fcntl(fd, F_SETLEASE, F_UNLCK));
+	}
+	must(close((int)must(open("f", O_RDONLY | O_NONBLOCK))));
+}
+
+static volatile sig_atomic_t notified;
+
+static void notify(int sig)
+{
+	notified++;
+}
+
+/* The oldest way to watch a directory. */
+static void notices(void)
+{
+	struct sigaction a = {.sa_handler = notify};
+	int dir;
+
+	must(mkdir("d", 0700));
+	dir = (int)must(open("d", O_RDONLY | O_DIRECTORY));
+	must(sigaction(SIGIO, &a, NULL));
+	if (fcntl(dir, F_NOTIFY, DN_CREATE | DN_MULTISHOT) != 0) /* CONFIG_DNOTIFY */
+		return;
+	put("d/f", 0600, "x");
+	same(notified, 1);
+	must(fcntl(dir, F_NOTIFY, 0));
+}
+
+/* A child with a memory of its own, and its parent's table of descriptors. */
+static void one_table(void)
+{
+	int kept = new_file(), fd = (int)must(open("g", O_CREAT | O_RDWR, 0600)), status, pid;
+	char in[2] = "";
+
+	same(write(kept, "xy", 2), 2);
+	pid = (int)must(syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0));
+	if (pid == 0) {
+		close(fd);
+		_exit(open("f", O_RDWR) == fd && write(fd, "z", 1) == 1 ? 0 : 1);
+	}
+	must(waitpid(pid, &status, 0));
+	same(WEXITSTATUS(status), 0);
+	same(lseek(fd, 0, SEEK_CUR), 1);
+	same(pread(fd, in, 2, 0), 2);
+	is(memcmp(in, "zy", 2) == 0);
+	must(close(fd));
+	fails(close(fd), EBADF);
+	must(close(kept));
+}
+
 static void lock_of_child(void)
 {
 	int fd = new_file(), pid = fork();
@@ -587,6 +674,10 @@ const struct check fd_traps[] = {{"open_ways", open_ways},
 				 {"flags_and_ioctls", flags_and_ioctls},
 				 {"named_in_passing", named_in_passing},
 				 {"locks_hold", locks_hold},
+				 {"locks_from_there", locks_from_there},
+				 {"leases", leases},
+				 {"notices", notices},
+				 {"one_table", one_table},
 				 {"lock_of_child", lock_of_child},
 				 {"names_of_descriptors", names_of_descriptors},
 				 {"ready_always", ready_always},
