@@ -75,6 +75,11 @@ eventually test -e "$T/up" || die "the hooked process does not come up"
 pid=$(daemon_pid)
 kill -9 "$pid"
 gone "$pid"
+# What is asked for between that and the end of the connection gets ECONNABORTED.
+dead() {
+	! stat "$M" 2>"$T/err" >&2 && grep -q 'not connected' "$T/err"
+}
+eventually dead || die "the mount is not dead: $(cat "$T/err")"
 exec 9>&-
 echo >"$T/go"
 wait "$hooked" || die "it says something else: $?"
