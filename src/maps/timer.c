@@ -31,8 +31,8 @@ static uint64_t ref_of(const struct pool *p, const struct arena_timer *e)
 	return (uint64_t)(e - arena_ctl(p)->timer) + 1;
 }
 
-/* The timer that the entry belongs to, if it still does. */
-static uint64_t *field_of(const struct pool *p, const struct arena_timer *e)
+/* The timer that the entry belongs to, if it still does: where its map was may be another by now. */
+static racy_read uint64_t *field_of(const struct pool *p, const struct arena_timer *e)
 {
 	const struct map *m = map_at(p, e->map);
 	uint64_t *field = (void *)(p->base + e->field);
