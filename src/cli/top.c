@@ -438,6 +438,8 @@ static int run(const struct options *o, struct activity *a)
 		watch_free(&old);
 		old = new;
 		then = t;
+		if (ret == 0 && o->once && o->dir && !a->mounts)
+			ret = -ENXIO;
 		if (ret < 0)
 			break;
 		if (f == JSON)
@@ -506,5 +508,7 @@ int cmd_top(int argc, char **argv, struct err *err)
 		if (isatty(STDIN_FILENO))
 			tcsetattr(STDIN_FILENO, TCSANOW, &saved);
 	}
+	if (ret == -ENXIO)
+		return err_set(err, ret, "%s: no mount of bt-fuse is here; see bt-fuse status", o.dir);
 	return ret < 0 ? err_set(err, ret, "top: %s", strerror(-ret)) : 0;
 }

@@ -71,6 +71,8 @@ done
 say "mistakes"
 "$BTFUSE" top --interval 0 >"$T/out" 2>&1 && die "an interval of nothing"
 "$BTFUSE" top --interval soon >"$T/out" 2>&1 && die "an interval that is none"
+"$BTFUSE" top --once --mount "$T" >"$T/out" 2>&1 && die "where no mount is"
+grep -q "$T: no mount of bt-fuse is here" "$T/out" || die "$(cat "$T/out")"
 "$BTFUSE" top more >"$T/out" 2>&1 && die "an argument"
 
 kill "$load"
