@@ -70,11 +70,6 @@ long user_copy_string(char *dst, const char *src, long n)
 
 /* ---- Calls ------------------------------------------------------------------------------ */
 
-static long host_call(void *arg, const struct vfs_call *c)
-{
-	return agent_kernel(agent_self(), c->nr, c->a[0], c->a[1], c->a[2], c->a[3], c->a[4], c->a[5]);
-}
-
 static struct vfs_thread *thread_of(struct agent_thread *t)
 {
 	struct vfs_thread *v = t->user;
@@ -278,7 +273,7 @@ static void start_trace(const char *config)
 
 static void set_up_stores(const char *config)
 {
-	const struct vfs_host host = {.call = host_call, .clock = vdso_clock(), .invalidate = tell_stale};
+	const struct vfs_host host = {.clock = vdso_clock(), .invalidate = tell_stale};
 	int placeholder, pool, attached = 0;
 
 	config = take_number(config, &placeholder);

@@ -10,6 +10,7 @@
  * parked may be free, and it is asked (`hole`).
  */
 #include <asm/ioctls.h>
+#include <linux/close_range.h>
 #include <sys/socket.h>
 
 #include "vfs/internal.h"
@@ -83,6 +84,18 @@ bool fd_is_placeholder(const struct vfs_proc *p, int fd)
 }
 
 #define NAP_NS 1000000u
+
+void numbers_hold(struct vfs_proc *p)
+{
+	numbers_lock(p);
+	store_relaxed(&p->fd_lock, NUMBERS_HELD);
+}
+
+void numbers_let_go(struct vfs_proc *p)
+{
+	numbers_unlock(p);
+	futex_wake(&p->fd_lock, 1 << 30);
+}
 
 cold void numbers_wait(struct vfs_proc *p, uint32_t seen)
 {
@@ -197,13 +210,18 @@ void fd_lose(struct vfs_proc *p, long fd)
 		sys_close((int)fd);
 }
 
+static void unpark_all(struct vfs_proc *p)
+{
+	while (p->nparked)
+		sys_close((int)take_parked(p));
+}
+
 void fd_unpark(struct vfs_proc *p)
 {
 	if (!load_relaxed(&p->nparked))
 		return;
 	numbers_lock(p);
-	while (p->nparked)
-		sys_close((int)take_parked(p));
+	unpark_all(p);
 	numbers_unlock(p);
 }
 
@@ -356,7 +374,7 @@ static long dup_any(struct vfs_thread *v, const struct vfs_call *c, bool exec)
 	unpark_one(p, to);
 	numbers_unlock(p);
 	if (there >= 0) {
-		long ret = kernel_call(v, c->nr, from, to, c->a[2], 0);
+		long ret = sys_call3(c->nr, from, to, c->a[2]);
 
 		if (ret >= 0) {
 			store_release(&p->fd[to], 0);
@@ -573,9 +591,9 @@ HANDLER(call_ioctl)
 /* ---- close_range ------------------------------------------------------------------- */
 
 /* Ours are closed here, the rest by the kernel around what is hidden from the program. */
-static long close_span(struct vfs_thread *v, long from, long to, long flags)
+static long close_span(long from, long to, long flags)
 {
-	return from > to ? 0 : kernel_call(v, SYS_close_range, from, to, flags, 0);
+	return from > to ? 0 : sys_call3(SYS_close_range, from, to, flags);
 }
 
 HANDLER(call_close_range)
@@ -585,23 +603,30 @@ HANDLER(call_close_range)
 	unsigned flags = (unsigned)c->a[2];
 	long from = (long)first, err = 0;
 
-	if (first > last || (flags & ~6u))
+	if (first > last || (flags & ~(unsigned)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)))
 		return -EINVAL;
-	fd_unpark(p);
+	if (flags & CLOSE_RANGE_UNSHARE)
+		go_passive(v); /* descriptors of the thread's own, which we do not follow */
+	/* What another thread parks meanwhile the kernel would close. */
+	numbers_hold(p);
+	unpark_all(p);
 	for (unsigned long fd = first; fd <= last && fd < FS_HANDLES; fd++) {
 		int store = fd_store(p, (long)fd);
 
-		if (store >= 0 && (flags & 4u /* CLOSE_RANGE_CLOEXEC */)) {
+		if (store >= 0 && (flags & CLOSE_RANGE_CLOEXEC)) {
 			set_exec(p, (long)fd, true);
 		} else if (store >= 0) {
 			store_release(&p->fd[fd], 0);
 			fs_close(seat(v, (unsigned)store), (uint32_t)fd);
 		}
 		if (is_kept(p, (long)fd)) {
-			err = close_span(v, from, (long)fd - 1, flags);
+			err = close_span(from, (long)fd - 1, flags);
 			from = (long)fd + 1;
 		}
 	}
 	p->hole = true;
-	return err < 0 ? err : close_span(v, from, (long)last, flags);
+	if (err >= 0)
+		err = close_span(from, (long)last, flags);
+	numbers_let_go(p);
+	return err;
 }

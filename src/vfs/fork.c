@@ -115,24 +115,18 @@ static bool has_in_common(struct vfs_thread *v, long fd)
 				  (flags & O_ACCMODE) != O_RDONLY);
 }
 
-/*
- * Between these two other threads neither get nor give back numbers: the child's three
- * copies (what the kernel has, what we say of it, the handles) are made one after the other.
- */
-static void numbers_hold(struct vfs_thread *v)
+/* The child's three copies (what the kernel has, what we say of it, the handles) are made one after the other. */
+static void brood_hold(struct vfs_thread *v)
 {
-	numbers_lock(v->proc);
-	store_relaxed(&v->proc->fd_lock, NUMBERS_HELD);
+	numbers_hold(v->proc);
 	v->brood.holds = 1;
 }
 
 /* By a child for whose end we wait, or by us. */
-static void numbers_let_go(struct vfs_thread *v)
+static void brood_let_go(struct vfs_thread *v)
 {
-	if (!swap(&v->brood.holds, 0))
-		return;
-	numbers_unlock(v->proc);
-	futex_wake(&v->proc->fd_lock, 1 << 30);
+	if (swap(&v->brood.holds, 0))
+		numbers_let_go(v->proc);
 }
 
 int vfs_fork_prepare(struct vfs_thread *v, bool vm, struct vfs_thread **child)
@@ -143,7 +137,7 @@ int vfs_fork_prepare(struct vfs_thread *v, bool vm, struct vfs_thread **child)
 	for (long fd = 0; fd < fd_end(v->proc); fd++)
 		if (has_in_common(v, fd))
 			fd_make_real(v, fd);
-	numbers_hold(v);
+	brood_hold(v);
 	err = make_seats(v);
 	if (!err && vm) {
 		err = make_states(v);
@@ -153,7 +147,7 @@ int vfs_fork_prepare(struct vfs_thread *v, bool vm, struct vfs_thread **child)
 	v->brood.pending = !err;
 	*child = v;
 	if (err) {
-		numbers_let_go(v);
+		brood_let_go(v);
 	} else if (vm) {
 		/* We may go on, and fork again, before the child has looked at ours. */
 		*child = &v->brood.states->thread;
@@ -167,7 +161,7 @@ void vfs_fork_done(struct vfs_thread *v, long pid, bool gone)
 	if (!v->brood.pending)
 		return;
 	v->brood.pending = false;
-	numbers_let_go(v);
+	brood_let_go(v);
 	if (pid < 0)
 		abandon(v, v->proc->nmounts);
 	for (uint32_t i = 0; pid > 0 && i < v->proc->nmounts; i++)
@@ -208,7 +202,7 @@ struct vfs_thread *vfs_fork_child(struct vfs_thread *v, struct vfs_thread *waiti
 	v->brood = (struct vfs_brood){0};
 	v->seated = 0; /* the parent's seats */
 	if (waiting)   /* its other threads do not */
-		numbers_let_go(waiting);
+		brood_let_go(waiting);
 	v->proc->fd_lock = v->proc->place.lock = v->place->lock = 0;
 	seat_none(v);
 	for (uint32_t i = 0; i < v->proc->nmounts; i++)

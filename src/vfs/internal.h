@@ -134,7 +134,7 @@ struct vfs_thread {
 	/* Memory only where they are used. */
 	struct iovec vec[VECTOR];
 	char value[FS_XATTR_SIZE_MAX];
-	char real[VFS_PATH]; /* real.c's own: it may be needed in the middle of anything */
+	char real[VFS_PATH]; /* real.c's own: it is needed in the middle of anything */
 };
 
 /* Of a child that shares the memory, but not the descriptors. */
@@ -173,7 +173,6 @@ static inline bool same_ids(struct vfs_thread *v)
 struct statx;
 /* As the kernel unfolds it into st_dev. */
 uint64_t dev_of_statx(const struct statx *st);
-long kernel_call(struct vfs_thread *v, long nr, long a, long b, long c, long d);
 static inline void local_lock(uint32_t *word)
 {
 	while (swap(word, 1))
@@ -190,10 +189,13 @@ static inline void local_unlock(uint32_t *word)
 enum numbers {
 	NUMBERS_FREE,
 	NUMBERS_LOCKED,
-	NUMBERS_HELD, /* a thread forks: they stand still until the child has its copies. A futex then */
+	NUMBERS_HELD, /* they stand still for longer, see numbers_hold(). A futex then */
 };
 
 void numbers_wait(struct vfs_proc *p, uint32_t seen);
+/* Between these two other threads neither get nor give back numbers: while the kernel is at them for longer. */
+void numbers_hold(struct vfs_proc *p);
+void numbers_let_go(struct vfs_proc *p);
 
 /* What numbers are ours, parked, real: only under this does it change together with what the kernel has there. */
 static inline void numbers_lock(struct vfs_proc *p)

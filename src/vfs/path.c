@@ -423,14 +423,8 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 		return -ENOENT;
 	if (unlikely(flags & LOCATE_ENTRY && names_entry(copy) >= 0))
 		return VFS_PASS;
-	if (copy[0] == '/' && names_virtual(v, copy)) {
-		/* The kernel is to know the file, in case that the call ends there. A signal's handler may use the
-		 * copy. */
+	if (copy[0] == '/' && names_virtual(v, copy)) /* the kernel is to know the file: the call may end there */
 		reveal_named(v, copy);
-		len = user_copy_string(copy, path, VFS_PATH);
-		if (len <= 0 || len >= (long)VFS_PATH)
-			return -EFAULT;
-	}
 	if (copy[0] == '/')
 		out = classify(v, copy, (uint32_t)len, flags, w);
 	else if (dir == AT_FDCWD)

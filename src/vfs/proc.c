@@ -42,7 +42,7 @@ static bool is_limited(void)
 
 HANDLER(call_limits)
 {
-	long ret = kernel_call(v, c->nr, c->a[0], c->a[1], c->a[2], c->a[3]);
+	long ret = sys_call4(c->nr, c->a[0], c->a[1], c->a[2], c->a[3]);
 
 	v->proc->limited = is_limited();
 	return ret;
@@ -246,14 +246,6 @@ cold struct task *seat_take(struct vfs_thread *v, unsigned i)
 	return t;
 }
 
-long kernel_call(struct vfs_thread *v, long nr, long a, long b, long c, long d)
-{
-	const struct vfs_call call = {nr, {a, b, c, d}};
-	const struct vfs_host *h = &v->proc->host;
-
-	return h->call ? h->call(h->arg, &call) : sys_call4(nr, a, b, c, d);
-}
-
 /* ---- Who ----------------------------------------------------------------------------- */
 
 static uint32_t caps_of(uint32_t effective)
@@ -307,7 +299,7 @@ cold const struct fs_cred *cred_read(struct vfs_thread *v)
 /* Any of the calls that change who the thread is: made, and then looked at anew. */
 HANDLER(call_cred)
 {
-	long ret = kernel_call(v, c->nr, c->a[0], c->a[1], c->a[2], c->a[3]);
+	long ret = sys_call4(c->nr, c->a[0], c->a[1], c->a[2], c->a[3]);
 
 	cred_read(v);
 	return ret;
@@ -318,26 +310,32 @@ HANDLER(call_cred)
 HANDLER(call_umask)
 {
 	struct vfs_place *p = v->place;
-	uint32_t old = p->umask;
+	long old;
 
+	local_lock(&p->lock);
 	p->umask = (uint32_t)c->a[0] & 0777;
-	kernel_call(v, SYS_umask, c->a[0], 0, 0, 0);
+	old = sys_call3(SYS_umask, c->a[0], 0, 0);
+	local_unlock(&p->lock);
 	return old;
 }
 
-/* The kernel goes there as well: what is passed to it starts from the same place. */
+/*
+ * The kernel goes there as well, what is passed to it starts from the same place: nobody who shares the place goes
+ * elsewhere in between.
+ */
 static long go(struct vfs_thread *v, const struct vfs_call *c, int store, fs_ino ino)
 {
 	struct vfs_place *p = v->place;
-	long ret = kernel_call(v, c->nr, c->a[0], c->a[1], 0, 0);
+	long ret;
 
-	if (ret < 0)
-		return ret;
 	local_lock(&p->lock);
-	if (store < 0)
-		find_cwd(p);
-	p->store = store;
-	p->ino = ino;
+	ret = sys_call3(c->nr, c->a[0], c->a[1], 0);
+	if (ret >= 0) {
+		if (store < 0)
+			find_cwd(p);
+		p->store = store;
+		p->ino = ino;
+	}
 	local_unlock(&p->lock);
 	return ret;
 }
@@ -369,7 +367,7 @@ HANDLER(call_unshare)
 
 	if (c->a[0] != CLONE_FS || v->proc->passive)
 		return call_passive(v, c);
-	ret = kernel_call(v, SYS_unshare, c->a[0], 0, 0, 0);
+	ret = sys_call3(SYS_unshare, c->a[0], 0, 0);
 	if (!ret && v->place != &v->own_place) {
 		v->own_place = *v->place;
 		v->own_place.lock = 0;

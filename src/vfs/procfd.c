@@ -211,7 +211,7 @@ long list_numbers(struct vfs_thread *v, const struct vfs_call *c)
 	if (!is_own_directory((int)c->a[0]))
 		return VFS_PASS;
 	do {
-		n = kernel_call(v, c->nr, c->a[0], c->a[1], c->a[2], 0);
+		n = sys_call3(c->nr, c->a[0], c->a[1], c->a[2]);
 		left = n > 0 ? squeeze(v, (char *)c->a[1], n) : n;
 	} while (n > 0 && left == 0);
 	return left;

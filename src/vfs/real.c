@@ -49,7 +49,10 @@ static long open_real(struct vfs_thread *v, long fd)
 		flags &= ~(uint32_t)O_TMPFILE;
 	/* O_APPEND is for who writes through it, and makes all others slow: see fd_materialise(). */
 	flags = (flags & ~(uint32_t)(O_CREAT | O_NOFOLLOW | O_APPEND)) | O_CLOEXEC;
-	real = kernel_call(v, SYS_openat, AT_FDCWD, (long)v->real, (long)flags, 0);
+	/* A signal interrupts it, but is put off: the host sees to that no handler runs in a call of ours. */
+	do
+		real = sys_call4(SYS_openat, AT_FDCWD, (long)v->real, (long)flags, 0);
+	while (real == -EINTR);
 	return real == -EACCES ? open_as_before(v->real, (long)flags) : real;
 }
 

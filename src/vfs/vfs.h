@@ -28,15 +28,16 @@ struct vfs_call {
 	long a[6];
 };
 
-/* What the surroundings do for the VFS. */
+/*
+ * What the surroundings do for the VFS. A call of it is not interrupted by code that calls it again in the same
+ * thread, a signal's handler say: it has noted down what it is about in the thread, and system calls that it makes
+ * itself change what it knows of the process together with what the kernel does.
+ */
 struct vfs_host {
-	/* Makes a call that may block, as the program would. */
-	long (*call)(void *arg, const struct vfs_call *c);
 	/* Seconds and nanoseconds, see struct task. NULL: a system call. */
 	int (*clock)(int clock, struct timespec *ts);
 	/* Tells the daemon of `fs` what the kernel must forget; returns when it has. NULL: nobody caches. */
 	void (*invalidate)(void *fs, const struct stale_list *list, uint32_t n);
-	void *arg; /* for `call` */
 };
 
 /*

@@ -103,6 +103,27 @@ static void close_ranges(void)
 	holds("g", "x");
 }
 
+static void *closes_its_own(void *arg)
+{
+	return close_range(*(unsigned *)arg, ~0u, CLOSE_RANGE_UNSHARE) == 0 && fcntl(*(int *)arg, F_GETFD) < 0 ? NULL
+													       : arg;
+}
+
+/* A thread gets a table of its own and closes what is in it: the others still have it. */
+static void thread_of_its_own(void)
+{
+	int fd = new_file();
+	pthread_t t;
+	void *bad;
+
+	same(write(fd, "1", 1), 1);
+	same(pthread_create(&t, NULL, closes_its_own, &fd), 0);
+	same(pthread_join(t, &bad), 0);
+	is(!bad);
+	same(write(fd, "2", 1), 1);
+	holds("f", "12");
+}
+
 static void dup_shuffles(void)
 {
 	int a = new_file(), b = new_file_named("g"), i;
@@ -667,6 +688,7 @@ static void largest_file(void)
 
 const struct check fd_traps[] = {{"open_ways", open_ways},
 				 {"close_ranges", close_ranges},
+				 {"thread_of_its_own", thread_of_its_own},
 				 {"dup_shuffles", dup_shuffles},
 				 {"closed_descriptors", closed_descriptors},
 				 {"dup_over_hidden", dup_over_hidden},

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 extern char **environ;
 
@@ -242,6 +243,134 @@ static void timer_at_1khz(void)
 	must(setitimer(ITIMER_REAL, &off, NULL));
 	same(handler_failed, 0);
 	holds("from-handler", "h");
+}
+
+/* All that a call with a path can want of the thread: both its paths, a symlink's target, an attribute, a real file. */
+static void name_and_open(int sig)
+{
+	const struct itimerval again = {.it_value = {0, 500}};
+	int old = errno, fd = open("from-handler", O_CREAT | O_RDWR, 0600);
+
+	handled++;
+	if (fd < 0 || flock(fd, LOCK_SH) != 0 || close(fd) != 0 || rename("from-handler", "from-a-handler") != 0 ||
+	    symlink("what-the-handler-says", "symlink-of-handler") != 0 || unlink("symlink-of-handler") != 0 ||
+	    setxattr("from-a-handler", "user.handler", "handler", 7, 0) != 0 || unlink("from-a-handler") != 0)
+		handler_failed++;
+	setitimer(ITIMER_REAL, &again, NULL);
+	errno = old;
+}
+
+static const char *by_entry(char *to, size_t size, const char *name)
+{
+	int fd = (int)must(open("d", O_RDONLY | O_DIRECTORY));
+
+	is(dup2(fd, 50) == 50 && close(fd) == 0);
+	snprintf(to, size, "/proc/self/fd/50/%s", name);
+	return to;
+}
+
+/*
+ * A path through the entry of a descriptor has its file made real in the middle of the call: no handler
+ * may run there that uses what the call has noted down.
+ */
+static void handlers_name_files(void)
+{
+	const struct itimerval first = {.it_value = {0, 500}}, off = {{0, 0}, {0, 0}};
+	struct sigaction sa = {.sa_handler = name_and_open, .sa_flags = SA_RESTART};
+	char path[64], got[64];
+
+	must(mkdir("d", 0700));
+	put("f", 0600, "x");
+	put("d/x", 0600, "x");
+	must(sigaction(SIGALRM, &sa, NULL));
+	must(setitimer(ITIMER_REAL, &first, NULL));
+	for (int i = 0; i < 200 || handled < 300; i++) {
+		must(symlink("what-main-says", by_entry(path, sizeof(path), "l")));
+		same(readlink("d/l", got, sizeof(got)), 14);
+		is(memcmp(got, "what-main-says", 14) == 0);
+		must(unlink(by_entry(path, sizeof(path), "l")));
+		must(rename("f", by_entry(path, sizeof(path), "g")));
+		must(rename(by_entry(path, sizeof(path), "g"), "f"));
+		must(link("f", by_entry(path, sizeof(path), "h")));
+		must(unlink("d/h"));
+		must(setxattr(by_entry(path, sizeof(path), "x"), "user.main", "main", 4, 0));
+		same(getxattr(by_entry(path, sizeof(path), "x"), "user.main", got, sizeof(got)), 4);
+		is(memcmp(got, "main", 4) == 0);
+		must(removexattr("d/x", "user.main"));
+	}
+	signal(SIGALRM, SIG_IGN);
+	must(setitimer(ITIMER_REAL, &off, NULL));
+	same(handler_failed, 0);
+	same(count_names("d"), 1);
+	same(count_names("."), 2);
+}
+
+static char other_dir[4096];
+
+static void go_elsewhere(int sig)
+{
+	const struct itimerval again = {.it_value = {0, 50 + handled % 300}};
+	int old = errno;
+
+	handled++;
+	umask(handled % 2 ? 077 : 027);
+	if (chdir(other_dir) != 0)
+		handler_failed++;
+	setitimer(ITIMER_REAL, &again, NULL);
+	errno = old;
+}
+
+/* As the kernel knows it. */
+static mode_t umask_of_kernel(void)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	char line[256];
+	unsigned mask = 0;
+
+	is(f);
+	while (fgets(line, sizeof(line), f) && sscanf(line, "Umask: %o", &mask) != 1)
+		;
+	fclose(f);
+	return (mode_t)mask;
+}
+
+/* A handler changes what the call that it interrupts changes: whoever was last, everybody believes the same. */
+static void handlers_move_about(void)
+{
+	const struct itimerval first = {.it_value = {0, 500}}, off = {{0, 0}, {0, 0}};
+	struct sigaction sa = {.sa_handler = go_elsewhere, .sa_flags = SA_RESTART};
+	char here[4096], now[4096], link[4096];
+	sigset_t alarm;
+
+	is(getcwd(here, sizeof(here) - 8));
+	snprintf(other_dir, sizeof(other_dir), "%.4000s/b", here);
+	strcat(here, "/a");
+	must(mkdir("a", 0700));
+	must(mkdir("b", 0700));
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	must(sigaction(SIGALRM, &sa, NULL));
+	must(setitimer(ITIMER_REAL, &first, NULL));
+	for (int i = 0; handled < 500 && i < 100000; i++) {
+		ssize_t n;
+
+		for (int k = 0; k < 20; k++) {
+			must(chdir(here));
+			umask(0);
+		}
+		sigprocmask(SIG_BLOCK, &alarm, NULL);
+		is(getcwd(now, sizeof(now)));
+		n = must(readlink("/proc/self/cwd", link, sizeof(link) - 1));
+		link[n] = '\0';
+		is(strcmp(now, link) == 0);
+		must(close((int)must(open("new", O_CREAT | O_EXCL | O_RDWR, 0666))));
+		same(mode_of("new"), 0666 & ~umask_of_kernel());
+		must(unlink("new"));
+		sigprocmask(SIG_UNBLOCK, &alarm, NULL);
+	}
+	signal(SIGALRM, SIG_IGN);
+	must(setitimer(ITIMER_REAL, &off, NULL));
+	same(handler_failed, 0);
 }
 
 static sigjmp_buf back;
@@ -680,6 +809,8 @@ const struct check process_traps[] = {{"children_share", children_share},
 				      {"inherited_descriptors", inherited_descriptors},
 				      {"through_the_kernel", through_the_kernel},
 				      {"timer_at_1khz", timer_at_1khz},
+				      {"handlers_name_files", handlers_name_files},
+				      {"handlers_move_about", handlers_move_about},
 				      {"jumps_out", jumps_out},
 				      {"cancelled", cancelled},
 				      {"stopped_and_killed", stopped_and_killed},
