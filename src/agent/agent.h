@@ -169,11 +169,16 @@ struct agent_hooks {
 	void (*exec_failed)(struct agent_thread *t);
 	/* The thread ends (exit), or with `whole` the process does (exit_group). */
 	void (*before_exit)(struct agent_thread *t, int whole);
+	/* There is code in the program whose calls are not caught, for want of memory say. */
+	void (*blind)(struct agent_thread *t);
 	/* Why call `nr`, which was just handed on, was not answered: enum stats_why. `user` is not NULL. */
 	unsigned (*why)(const void *user, unsigned nr);
 };
 
 extern struct agent_hooks agent_hooks;
+
+/* Address space that the handlers' owner takes in a program, for exec. */
+extern uint64_t agent_room;
 
 /* The program has put a filter on its system calls, which may kill for one of ours: none that can be left out is made.
  */

@@ -180,8 +180,8 @@ static long handle_mmap(struct agent_thread *t, struct agent_regs *r)
 	if ((r->rdx & (PROT_EXEC | PROT_WRITE)) != PROT_EXEC || (r->r10 & MAP_ANONYMOUS) || (int)r->r8 < 0)
 		return AGENT_HAND_ON;
 	p = sys_mmap((void *)r->rdi, (size_t)r->rsi, (int)r->rdx, (int)r->r10, (int)r->r8, r->r9);
-	if (!sys_is_err(p))
-		object_mapped(p, (size_t)r->rsi, (int)r->r8, (uint64_t)r->r9);
+	if (!sys_is_err(p) && object_mapped(p, (size_t)r->rsi, (int)r->r8, (uint64_t)r->r9) != 0 && agent_hooks.blind)
+		agent_hooks.blind(t);
 	return (long)p;
 }
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "agent/mem.h"
 #include "agent/signals.h"
@@ -304,6 +305,19 @@ static bool agent_is_there(void)
 	return sys_call4(SYS_faccessat, AT_FDCWD, (long)(carry.preload + sizeof(PRELOAD) - 1), 4 /* R_OK */, 0) == 0;
 }
 
+uint64_t agent_room;
+
+/*
+ * The limit of address space counts what the agent maps as well: where that leaves the program less than
+ * half, it goes without, and gets real descriptors now.
+ */
+static bool has_room(void)
+{
+	struct rlimit r = {.rlim_cur = RLIM_INFINITY};
+
+	return sys_call4(SYS_prlimit64, 0, RLIMIT_AS, 0, (long)&r) != 0 || r.rlim_cur / 2 >= agent_room;
+}
+
 static long exec(struct agent_thread *t, const struct exec_call *x)
 {
 	long preload = -1, n = x->envp == NULL ? 0 : scan_env(x->envp, &preload);
@@ -312,7 +326,7 @@ static long exec(struct agent_thread *t, const struct exec_call *x)
 	if (k == TARGET_UNREADABLE && fails_at_once(x))
 		return -ENOENT;
 	count(k);
-	if (k != TARGET_TAKES_AGENT || agent_quiet || !agent_is_there())
+	if (k != TARGET_TAKES_AGENT || agent_quiet || !agent_is_there() || !has_room())
 		return make(t, x, x->envp, false);
 	return n <= ENV_ON_STACK ? make_small(t, x, n, preload) : make_large(t, x, n, preload);
 }

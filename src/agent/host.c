@@ -82,13 +82,26 @@ static struct vfs_thread *thread_of(struct agent_thread *t)
 	return v;
 }
 
+/* Without memory for the thread: its descriptors are ours all the same. */
+cold static long call_borrowed(const struct vfs_call *c)
+{
+	struct vfs_thread *v = vfs_thread_borrow(first);
+	long ret;
+
+	if (c->nr == SYS_unshare)
+		vfs_pass_all(v);
+	ret = vfs_call(v, c);
+	vfs_thread_return(v);
+	return ret;
+}
+
 static long handle_vfs(struct agent_thread *t, struct agent_regs *r)
 {
 	struct vfs_thread *v = thread_of(t);
 	const struct vfs_call *c = (const struct vfs_call *)(const void *)r;
 
 	if (unlikely(!v))
-		return AGENT_HAND_ON;
+		return first ? call_borrowed(c) : AGENT_HAND_ON;
 	return unlikely(trace_on()) ? trace_call(t, r, v, c) : vfs_call(v, c);
 }
 
@@ -126,7 +139,7 @@ static long thread_beside(struct agent_thread *parent, struct agent_thread *chil
 static long before_clone(struct agent_thread *parent, struct agent_thread *child, uint64_t flags)
 {
 	struct vfs_thread *v = first && own_files(flags) ? thread_of(parent) : NULL;
-	long err = load_before_clone(parent, flags);
+	long err = first && own_files(flags) && !v ? -EAGAIN : load_before_clone(parent, flags);
 
 	if (err)
 		return err;
@@ -169,6 +182,8 @@ static void child_cloned(struct agent_thread *child, uint64_t flags)
 
 static void before_exec(struct agent_thread *t, bool carries)
 {
+	if (first && !thread_of(t))
+		t->user = vfs_thread_borrow(first);
 	if (t->user)
 		vfs_exec_prepare(t->user, carries);
 	agent_world_exec(t, carries);
@@ -177,8 +192,21 @@ static void before_exec(struct agent_thread *t, bool carries)
 static void exec_failed(struct agent_thread *t)
 {
 	agent_world_exec_failed(t);
-	if (t->user)
-		vfs_exec_failed(t->user);
+	if (!t->user)
+		return;
+	vfs_exec_failed(t->user);
+	if (vfs_thread_return(t->user))
+		t->user = NULL;
+}
+
+static void blind(struct agent_thread *t)
+{
+	struct vfs_thread *v = !first ? NULL : thread_of(t) ? t->user : vfs_thread_borrow(first);
+
+	if (!v)
+		return;
+	vfs_pass_all(v);
+	vfs_thread_return(v);
 }
 
 static void before_exit(struct agent_thread *t, int whole)
@@ -271,6 +299,12 @@ static void start_trace(const char *config)
 	trace_start(path);
 }
 
+static void add_store(const struct fs *fs)
+{
+	tell_register(fs);
+	agent_room += fs->pool.size;
+}
+
 static void set_up_stores(const char *config)
 {
 	const struct vfs_host host = {.clock = vdso_clock(), .invalidate = tell_stale};
@@ -282,7 +316,7 @@ static void set_up_stores(const char *config)
 	while (config = take_number(config, &pool), pool >= 0)
 		attached += vfs_attach(first, pool) == 0;
 	for (int i = 0; i < attached; i++)
-		tell_register(vfs_store(first, (unsigned)i));
+		add_store(vfs_store(first, (unsigned)i));
 	/* Behind them, the file of a tracer. */
 	if (*config == '/')
 		start_trace(config);
@@ -332,5 +366,6 @@ void agent_setup(const char *config)
 						   .before_exec = before_exec,
 						   .exec_failed = exec_failed,
 						   .before_exit = before_exit,
+						   .blind = blind,
 						   .why = why};
 }

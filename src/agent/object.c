@@ -117,7 +117,7 @@ static void remember(const struct segment *seg, const uint8_t *id, uint32_t id_l
 	known.count = i + 1;
 }
 
-/* `file`: the object's, NULL where it is not known. */
+/* `file`: the object's, NULL where it is not known. -errno: what is in the table could not be patched. */
 static int patch_segment(const struct table *t, const struct segment *seg, const uint8_t *id, uint32_t id_len,
 			 patch_choice choice, const char *file)
 {
@@ -135,7 +135,7 @@ static int patch_segment(const struct table *t, const struct segment *seg, const
 		done = image_make(&of);
 	if (done == 0)
 		done = patch_fresh(seg, sites, (uint32_t)n, choice, NULL);
-	return done > 0 ? done : 0;
+	return done;
 }
 
 /* An image in memory: program headers, and what to add to their addresses. */
@@ -176,9 +176,10 @@ static int patch_object(const struct table *t, const struct image *im, patch_cho
 	struct segment seg;
 	int done = 0;
 
-	for (unsigned i = 0; i < im->phnum && id_len != 0; i++) {
-		if (code_of(im, i, &seg))
-			done += patch_segment(t, &seg, id, id_len, choice, file);
+	for (unsigned i = 0; i < im->phnum && id_len != 0 && done >= 0; i++) {
+		int rc = code_of(im, i, &seg) ? patch_segment(t, &seg, id, id_len, choice, file) : 0;
+
+		done = rc < 0 ? rc : done + rc;
 	}
 	return done;
 }
@@ -258,7 +259,7 @@ static bool is_unknown_libc(const struct table *t, const struct link_map *m)
 static int patch_objects(const struct table *t, const struct image *program, uint64_t vdso, uint64_t loader)
 {
 	const struct link_map *m = link_map_of(program), *first = m;
-	int done = 0;
+	int done = 0, rc, err = 0;
 
 	if (m == NULL)
 		return 0;
@@ -266,20 +267,29 @@ static int patch_objects(const struct table *t, const struct image *program, uin
 		if (has_image(m, vdso) && is_unknown_libc(t, m))
 			return 0;
 	}
-	done += patch_object(t, program, wanted, NULL);
+	/* The C library first: without it, nothing. */
+	for (m = first->l_next; m != NULL; m = m->l_next) {
+		struct image im = has_image(m, vdso) && is_libc(m) ? image_at(m->l_addr) : (struct image){0};
+
+		rc = patch_object(t, &im, wanted_of_libc, m->l_name);
+		if (rc < 0)
+			return 0;
+		done += rc;
+	}
+	rc = patch_object(t, program, wanted, NULL);
+	done += max_of(rc, 0);
+	err = min_of(rc, 0);
 	for (m = first->l_next; m != NULL; m = m->l_next) {
 		struct image im;
 
-		if (!has_image(m, vdso))
+		if (!has_image(m, vdso) || is_libc(m))
 			continue;
 		im = image_at(m->l_addr);
-		done += patch_object(t, &im,
-				     m->l_addr == loader ? wanted_of_loader
-				     : is_libc(m)	 ? wanted_of_libc
-							 : wanted,
-				     m->l_name);
+		rc = patch_object(t, &im, m->l_addr == loader ? wanted_of_loader : wanted, m->l_name);
+		done += max_of(rc, 0);
+		err = min_of(err, rc);
 	}
-	return done;
+	return err ? err : done;
 }
 
 static void look_at(const struct table *t, const struct image *im, const char *path, struct unknown *u)
@@ -388,25 +398,28 @@ static bool learn_mapped(const struct table *t, const uint8_t *id, uint32_t id_l
 	return unknown_scan(&u);
 }
 
-void object_mapped(void *at, size_t len, int fd, uint64_t off)
+int object_mapped(void *at, size_t len, int fd, uint64_t off)
 {
 	struct segment seg = {at, off, len};
 	uint8_t id[TABLE_ID_MAX];
 	uint32_t id_len = file_build_id(fd, id);
 	struct table t;
 	size_t table_len;
+	int rc = id_len == 0 ? 0 : table_map(&t, &table_len);
 
-	if (id_len == 0 || table_map(&t, &table_len) != 0)
-		return;
+	if (id_len == 0 || rc != 0)
+		return rc;
 	if (learn_mapped(&t, id, id_len, &seg, fd)) {
 		sys_munmap((void *)(uintptr_t)t.header, table_len);
-		if (table_map(&t, &table_len) != 0)
-			return;
+		rc = table_map(&t, &table_len);
+		if (rc != 0)
+			return rc;
 	}
 	lock_known();
-	patch_segment(&t, &seg, id, id_len, wanted, NULL);
+	rc = patch_segment(&t, &seg, id, id_len, wanted, NULL);
 	unlock_known();
 	sys_munmap((void *)(uintptr_t)t.header, table_len);
+	return min_of(rc, 0);
 }
 
 void object_unmapped(const void *at, size_t len)

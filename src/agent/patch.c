@@ -217,6 +217,37 @@ static struct extent measure(const struct segment *seg, const struct site *sites
 	return e;
 }
 
+/*
+ * What was executable is so again. It was one mapping when it was made writable, which has had it split: to put it
+ * together takes no memory, but code that stays as it is would be the end of the program.
+ */
+static void run_again(uint8_t *at, uint64_t len)
+{
+	for (int i = 0; i < 1000 && sys_mprotect(at, len, PROT_READ | PROT_EXEC) != 0; i++)
+		sys_call3(SYS_sched_yield, 0, 0, 0);
+}
+
+/* Is the window at `w` a jump to these stubs? */
+static bool is_patched(const uint8_t *w, const struct site *s, const struct stubs *st)
+{
+	const uint8_t *jump = s->kind == SITE_PAD ? w + 2 + s->pad : w;
+	int32_t rel;
+
+	memcpy(&rel, jump + 1, sizeof(rel));
+	return jump[0] == 0xe9 && (uint64_t)(jump + SITE_JUMP + rel - st->base) < st->size;
+}
+
+/* The stubs do not become executable: nothing is to jump to them. What is in padding nobody reaches. */
+static void put_back(const struct segment *seg, const struct site *sites, uint32_t n, const struct stubs *st)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint8_t *w = seg->base + (sites[i].off - seg->off) - sites[i].before;
+
+		if (fits(seg, &sites[i]) && is_patched(w, &sites[i], st))
+			memcpy(w, sites[i].window, site_window(&sites[i]));
+	}
+}
+
 /* With nobody running in the code of [e->low, e->high). Returns how many are patched, or -errno. */
 static int patch_all(const struct segment *seg, const struct site *sites, uint32_t n, patch_choice want,
 		     const void *arg, const struct extent *e, struct stubs *st)
@@ -235,14 +266,16 @@ static int patch_all(const struct segment *seg, const struct site *sites, uint32
 		patch_window(code - sites[i].before, (uint64_t)code - sites[i].before, &sites[i], stub);
 		done++;
 	}
-	if (rc != 0) {
-		sys_munmap(st->base, st->size);
-		return rc;
-	}
 	/* The stubs first: the code that jumps to them comes to life with the second. */
-	sys_mprotect(st->base, st->size, PROT_READ | PROT_EXEC);
-	sys_mprotect(seg->base + e->low, e->high - e->low, PROT_READ | PROT_EXEC);
-	return done;
+	if (rc == 0) {
+		rc = sys_mprotect(st->base, st->size, PROT_READ | PROT_EXEC);
+		if (rc != 0)
+			put_back(seg, sites, n, st);
+		run_again(seg->base + e->low, e->high - e->low);
+	}
+	if (rc != 0)
+		sys_munmap(st->base, st->size);
+	return rc != 0 ? rc : done;
 }
 
 static uint32_t stubs_size(const struct extent *e)
@@ -346,8 +379,8 @@ static uint32_t live_run(const struct segment *seg, const struct site *sites, ui
 	}
 	if (chosen == 0)
 		return span;
-	sys_mprotect(st->base, st->size, PROT_READ | PROT_EXEC);
-	if (exchange_page(seg, at, sites, stubs, span) == 0)
+	if (sys_mprotect(st->base, st->size, PROT_READ | PROT_EXEC) == 0 &&
+	    exchange_page(seg, at, sites, stubs, span) == 0)
 		*done += chosen;
 	return span;
 }

@@ -86,20 +86,22 @@ static const char *configure(const char *config)
 static bool come_up(const unsigned long *auxv, const char *rest)
 {
 	int sites;
+	bool up;
 
-	if (!(aux(auxv, AT_HWCAP2) & HWCAP2_WRGSBASE) || thread_start() != 0)
+	if (!(aux(auxv, AT_HWCAP2) & HWCAP2_WRGSBASE))
 		return false;
+	thread_start();
 	calls_register();
 	agent_setup(rest);
 	sites = object_patch_all(auxv);
-	if (sites == 0)
-		return false;
-	stats_add(STATS_SITES, (uint64_t)sites);
-	if (signal_start() != 0)
-		return false;
-	if (agent_hooks.started != NULL)
+	stats_add(STATS_SITES, (uint64_t)max_of(sites, 0));
+	up = sites != 0 && signal_start() == 0;
+	/* What its predecessor had open is its own, whether calls are caught or not. */
+	if ((!up || sites < 0) && agent_hooks.blind != NULL)
+		agent_hooks.blind(agent_self());
+	if (up && agent_hooks.started != NULL)
 		agent_hooks.started(agent_self());
-	return true;
+	return up;
 }
 
 static uint64_t now(void)

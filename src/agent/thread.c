@@ -1,5 +1,6 @@
 /*
- * The pages lie in chunks of 64, mapped when they are first needed and never
+ * The first thread's page is there from the start, without memory that has to be got.
+ * The others lie in chunks of 64, mapped when they are first needed and never
  * unmapped. `refs` of a page is its lock: who turns it from 0 to 2 has the
  * page, and a thread gives its own up with the last instruction that it
  * executes.
@@ -31,6 +32,8 @@ static struct {
 	struct agent_thread *base; /* NULL: not mapped. Atomic. */
 	uint32_t high;		   /* pages that were ever in use. Atomic, may exceed CHUNK_PAGES. */
 } chunks[CHUNKS];
+
+static struct agent_thread first_page;
 
 static struct agent_thread *map_chunk(void)
 {
@@ -109,6 +112,8 @@ static struct agent_thread *page_alloc(void)
 
 void thread_each(void (*f)(struct agent_thread *, void *), void *arg)
 {
+	if (load_acquire(&first_page.refs) != 0)
+		f(&first_page, arg);
 	for (unsigned c = 0; c < CHUNKS; c++) {
 		struct agent_thread *base = load_acquire(&chunks[c].base);
 
@@ -127,16 +132,14 @@ static void drop_other(struct agent_thread *t, void *keep)
 		store_release(&t->refs, 0);
 }
 
-int thread_start(void)
+void thread_start(void)
 {
-	struct agent_thread *t = page_alloc();
+	struct agent_thread *t = &first_page;
 
-	if (t == NULL)
-		return -ENOMEM;
+	t->self = t;
 	t->refs = 1;
 	t->signals = signal_first_table();
 	__asm__ volatile("wrgsbase %0" : : "r"(t));
-	return 0;
 }
 
 static uint64_t set_mask(uint64_t mask)

@@ -10,8 +10,8 @@
 
 #include "agent/agent.h"
 
-/* The calling thread's first page. -ENOMEM, -ENOSYS: no wrgsbase here. */
-int thread_start(void);
+/* The first thread's page. There must be wrgsbase. */
+void thread_start(void);
 
 /* Handlers. */
 long handle_clone(struct agent_thread *t, struct agent_regs *r);

@@ -23,6 +23,8 @@ static int map(int fd, uint64_t size, int prot, char **base)
 	if (pool_place && pool_place + size > POOL_PLACE_END)
 		pool_place = POOL_PLACE_LARGE;
 	p = sys_mmap((void *)pool_place, size, prot, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (sys_is_err(p)) /* once more, wherever it may be: descriptors that a program has inherited are only in it */
+		p = sys_mmap(NULL, size, prot, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	if (sys_is_err(p))
 		return (int)(long)p;
 	*base = p;

@@ -201,7 +201,9 @@ struct vfs_thread *vfs_fork_child(struct vfs_thread *v, struct vfs_thread *waiti
 
 	v->brood = (struct vfs_brood){0};
 	v->seated = 0; /* the parent's seats */
-	if (waiting)   /* its other threads do not */
+	if (!b.states)
+		spare_forked();
+	if (waiting) /* its other threads do not */
 		brood_let_go(waiting);
 	v->proc->fd_lock = v->proc->place.lock = v->place->lock = 0;
 	seat_none(v);

@@ -145,6 +145,9 @@ struct vfs_states {
 
 /* ---- proc.c ----------------------------------------------------------------- */
 
+/* In a fork's child: another thread may have had what vfs_thread_borrow gives. */
+void spare_forked(void);
+
 /* The thread's seat in mount `i`, taken at the first need. NULL: none is to be had. */
 struct task *seat_take(struct vfs_thread *v, unsigned i);
 static inline struct task *seat(struct vfs_thread *v, unsigned i)

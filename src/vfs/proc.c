@@ -48,9 +48,31 @@ HANDLER(call_limits)
 	return ret;
 }
 
+/*
+ * The first one takes no memory that has to be got: what a program has inherited is found and made real with it
+ * even if there is none.
+ */
+static struct vfs_proc first;
+static uint32_t first_taken; /* atomic */
+
+static struct vfs_proc *new_proc(void)
+{
+	return swap(&first_taken, 1) ? map_zeros(sizeof first) : &first;
+}
+
+static void drop_proc(struct vfs_proc *p)
+{
+	if (p != &first) {
+		sys_munmap(p, sizeof *p);
+		return;
+	}
+	__builtin_memset(p, 0, sizeof *p);
+	store_release(&first_taken, 0);
+}
+
 int vfs_proc_start(const struct vfs_host *host, int placeholder, struct vfs_proc **out)
 {
-	struct vfs_proc *p = map_zeros(sizeof *p);
+	struct vfs_proc *p = new_proc();
 
 	if (sys_is_err(p))
 		return (int)(long)p;
@@ -186,7 +208,25 @@ void vfs_proc_end(struct vfs_proc *p)
 	fd_unpark(p);
 	if (p->placeholder >= 0)
 		sys_close(p->placeholder);
-	sys_munmap(p, sizeof *p);
+	drop_proc(p);
+}
+
+static void leave_seats(struct vfs_thread *v)
+{
+	for (unsigned i = 0; i < VFS_MOUNTS; i++)
+		if (v->seated & 1u << i)
+			task_detach(&v->task[i]);
+	v->seated = 0;
+	seat_none(v);
+}
+
+static void begin_thread(struct vfs_thread *v, struct vfs_proc *p)
+{
+	v->proc = p;
+	v->place = &p->place;
+	seat_none(v);
+	v->sampler.seed = (uint32_t)metrics_ticks();
+	metrics_rearm(&v->sampler);
 }
 
 int vfs_thread_start(struct vfs_proc *p, struct vfs_thread **out)
@@ -195,11 +235,7 @@ int vfs_thread_start(struct vfs_proc *p, struct vfs_thread **out)
 
 	if (sys_is_err(v))
 		return (int)(long)v;
-	v->proc = p;
-	v->place = &p->place;
-	seat_none(v);
-	v->sampler.seed = (uint32_t)metrics_ticks();
-	metrics_rearm(&v->sampler);
+	begin_thread(v, p);
 	*out = v;
 	return 0;
 }
@@ -207,6 +243,31 @@ int vfs_thread_start(struct vfs_proc *p, struct vfs_thread **out)
 struct vfs_proc *vfs_proc_of(const struct vfs_thread *v)
 {
 	return v->proc;
+}
+
+static struct vfs_thread spare;
+static uint32_t spare_lock;
+
+struct vfs_thread *vfs_thread_borrow(struct vfs_proc *p)
+{
+	local_lock(&spare_lock);
+	__builtin_memset(&spare, 0, offsetof(struct vfs_thread, cred_epochs));
+	begin_thread(&spare, p);
+	return &spare;
+}
+
+bool vfs_thread_return(struct vfs_thread *v)
+{
+	if (v != &spare)
+		return false;
+	leave_seats(v);
+	local_unlock(&spare_lock);
+	return true;
+}
+
+void spare_forked(void)
+{
+	spare_lock = 0;
 }
 
 /* Is it the first thread of a child that shares the parent's memory? */
@@ -217,11 +278,7 @@ static bool in_states(const struct vfs_thread *v)
 
 void vfs_thread_end(struct vfs_thread *v)
 {
-	for (unsigned i = 0; i < VFS_MOUNTS; i++)
-		if (v->seated & 1u << i)
-			task_detach(&v->task[i]);
-	v->seated = 0;
-	seat_none(v);
+	leave_seats(v);
 	if (!in_states(v)) /* those of a child are the parent's to drop */
 		sys_munmap(v, sizeof *v);
 }

@@ -71,6 +71,12 @@ void vfs_hide(struct vfs_proc *p, int fd);
 int vfs_thread_start(struct vfs_proc *p, struct vfs_thread **out) must_check;
 struct vfs_proc *vfs_proc_of(const struct vfs_thread *v);
 void vfs_thread_end(struct vfs_thread *v);
+/*
+ * What a thread makes a call with for which there is no memory: one for all, which others wait
+ * for until it is given back. What a thread has of its own (see unshare) is not in it; no fork. False: `v` is another.
+ */
+struct vfs_thread *vfs_thread_borrow(struct vfs_proc *p);
+bool vfs_thread_return(struct vfs_thread *v);
 /* The process is about to end: closes what it has open. Its other threads may still run. */
 void vfs_proc_leave(struct vfs_thread *v);
 /* Lets the process go: everything it has open is closed. */

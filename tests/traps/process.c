@@ -719,6 +719,15 @@ static void little_memory(void)
 	is(exists("d"));
 }
 
+/* A program that has no room for an agent beside itself works on what it has inherited. */
+static void little_room_for_others(void)
+{
+	same(system("{ echo one; (ulimit -v 200000 && exec /bin/echo two); (ulimit -v 200000; echo three); } >f"), 0);
+	holds("f", "one\ntwo\nthree\n");
+	same(system("(ulimit -v 200000; exec cat) <f >g"), 0);
+	holds("g", "one\ntwo\nthree\n");
+}
+
 /* What a process may have least of: files are worked on as before, and where something is short that is said. */
 static void with_little(int resource)
 {
@@ -823,6 +832,7 @@ const struct check process_traps[] = {{"children_share", children_share},
 				      {"filtered_sandbox", filtered_sandbox},
 				      {"erring_sandbox", erring_sandbox},
 				      {"little_memory", little_memory},
+				      {"little_room_for_others", little_room_for_others},
 				      {"limits_at_minimum", limits_at_minimum},
 				      {"ends_at_once", ends_at_once},
 				      {NULL, NULL}};
