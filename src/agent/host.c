@@ -143,7 +143,7 @@ static long before_clone(struct agent_thread *parent, struct agent_thread *child
 
 	if (err)
 		return err;
-	if (!v && parent->user)
+	if (!v && first && thread_of(parent))
 		vfs_thread_clone(parent->user);
 	/* One table of descriptors, two memories: what either does with it the other would not know. */
 	if (v && (flags & CLONE_FILES))

@@ -19,8 +19,9 @@
 #define POOL_VERSION 4u
 #define POOL_PAGE 4096u
 
-#define POOL_CLIENTS 512u /* processes */
-#define POOL_TASKS 2048u  /* threads */
+#define POOL_CLIENTS 512u   /* processes */
+#define POOL_TASKS 2048u    /* threads */
+#define POOL_TASKS_KEPT 64u /* of them for the daemon's */
 #define POOL_REGIONS 16u
 
 /* A part of the pool. Bytes from the start of the pool. */

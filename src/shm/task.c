@@ -249,7 +249,10 @@ static void count_seats(struct pool *pool, uint32_t client, uint32_t n)
 
 static int take_free_seat(struct pool *pool, unsigned flags, struct task *t)
 {
-	for (uint32_t i = 0; i < POOL_TASKS; i++) {
+	/* The last ones are the daemon's: who fills all others does not keep it from serving the kernel. */
+	uint32_t end = flags & TASK_KERNEL ? POOL_TASKS : POOL_TASKS - POOL_TASKS_KEPT;
+
+	for (uint32_t i = 0; i < end; i++) {
 		struct task_slot *s = task_slot(pool, i);
 		uint64_t seat = load_acquire(&s->seat);
 

@@ -237,6 +237,7 @@ long vfs_call_known(struct vfs_thread *v, const struct vfs_call *c)
 	if (unlikely(timed))
 		count_time(v, c->nr, ret, start);
 	count_call(v, c->nr, ret);
+	seats_return(v);
 	return ret;
 }
 

@@ -175,7 +175,7 @@ long fd_take(struct vfs_thread *v)
 	}
 	numbers_unlock(p);
 	if (fd >= 0 && unlikely(fd_store(p, fd) >= 0)) { /* the program closed it where no hook saw it */
-		fs_close(seat(v, (unsigned)fd_store(p, fd)), (uint32_t)fd);
+		fd_close(v, fd_store(p, fd), fd);
 		store_release(&p->fd[fd], 0);
 	}
 	return fd;
@@ -268,11 +268,11 @@ HANDLER(call_close)
 		drop_locks(v, fd);
 	if (load_relaxed(&p->fd[fd]) & FD_REAL) {
 		store_release(&p->fd[fd], 0);
-		fs_close(seat(v, (unsigned)store), (uint32_t)fd);
+		fd_close(v, store, fd);
 		store_relaxed(&p->hole, true);
 		return VFS_PASS;
 	}
-	fs_close(seat(v, (unsigned)store), (uint32_t)fd);
+	fd_close(v, store, fd);
 	fd_give_back(p, fd);
 	return 0;
 }
@@ -353,7 +353,7 @@ static long dup_to(struct vfs_thread *v, long from, long to, bool exec)
 			return err;
 	}
 	if (there >= 0) {
-		fs_close(seat(v, (unsigned)there), (uint32_t)to);
+		fd_close(v, there, to);
 		store_release(&p->fd[to], 0);
 	}
 	return share(v, from, to, exec);
@@ -378,7 +378,7 @@ static long dup_any(struct vfs_thread *v, const struct vfs_call *c, bool exec)
 
 		if (ret >= 0) {
 			store_release(&p->fd[to], 0);
-			fs_close(seat(v, (unsigned)there), (uint32_t)to);
+			fd_close(v, there, to);
 		}
 		return ret;
 	}
@@ -419,29 +419,29 @@ static void note_lock(struct vfs_proc *p, long fd)
 
 #define STATUS_FLAGS (O_APPEND | O_NONBLOCK | O_NOATIME)
 
-static long get_flags(struct vfs_thread *v, unsigned store, long fd)
+static long get_flags(struct vfs_thread *v, long fd)
 {
 	uint32_t flags = 0;
-	int64_t ino = fs_handle(seat(v, store), (uint32_t)fd, &flags);
+	int64_t ino = fd_inode(v, fd, &flags);
 
 	/* As the kernel shows it on 64 bits: O_LARGEFILE is always there. */
 	return ino < 0 ? (long)ino : (long)((flags & ~(uint32_t)(O_CLOEXEC | O_CREAT)) | 0100000);
 }
 
-static long was_created(struct vfs_thread *v, unsigned store, long fd)
+static long was_created(struct vfs_thread *v, long fd)
 {
 	uint32_t flags = 0;
-	int64_t ino = fs_handle(seat(v, store), (uint32_t)fd, &flags);
+	int64_t ino = fd_inode(v, fd, &flags);
 
 	return ino < 0 ? (long)ino : (flags & O_CREAT) != 0;
 }
 
-static long set_flags(struct vfs_thread *v, unsigned store, long fd, long to)
+static long set_flags(struct vfs_thread *v, long fd, long to)
 {
-	struct task *t = seat(v, store);
+	struct task *t = fd_seat(v, fd);
 	uint32_t flags = 0;
 	struct fs_attr a;
-	int64_t ino = t ? fs_handle(t, (uint32_t)fd, &flags) : -EMFILE;
+	int64_t ino = fd_inode(v, fd, &flags);
 	int err = ino < 0 ? (int)ino : 0;
 
 	if (!err && (to & ~(long)flags & O_NOATIME)) {
@@ -463,9 +463,10 @@ static void set_exec(struct vfs_proc *p, long fd, bool exec)
 }
 
 /* A lock may begin at the offset or at the end: the kernel is to know where that is. */
-static void tell_where(struct vfs_thread *v, unsigned store, long fd, const void *arg)
+static void tell_where(struct vfs_thread *v, long fd, const void *arg)
 {
 	struct flock l;
+	struct task *t;
 	int64_t pos;
 
 	if (user_copy(&l, arg, sizeof l))
@@ -474,18 +475,19 @@ static void tell_where(struct vfs_thread *v, unsigned store, long fd, const void
 		ask_size(fd);
 	if (l.l_whence != SEEK_CUR)
 		return;
-	pos = fs_seek_to(seat(v, store), (uint32_t)fd, 0, SEEK_CUR);
+	t = fd_seat(v, fd);
+	pos = t ? fs_seek_to(t, (uint32_t)fd, 0, SEEK_CUR) : -EBADF;
 	if (pos >= 0)
 		sys_call3(SYS_lseek, fd, pos, SEEK_SET);
 }
 
 /* Somebody wants to hear of changes in a directory: they are made through the kernel. */
-static void note_watch(struct vfs_thread *v, unsigned store, long fd)
+static void note_watch(struct vfs_thread *v, long fd)
 {
-	struct task *t = seat(v, store);
-	int64_t ino = t ? fs_handle(t, (uint32_t)fd, NULL) : -EMFILE;
+	struct task *t = fd_seat(v, fd);
+	int64_t ino = fd_inode(v, fd, NULL);
 
-	if (ino > 0)
+	if (t && ino > 0)
 		fs_watch(t, (fs_ino)ino);
 }
 
@@ -510,22 +512,22 @@ HANDLER(call_fcntl)
 		set_exec(p, fd, c->a[2] & FD_CLOEXEC);
 		return 0;
 	case F_GETFL:
-		return get_flags(v, (unsigned)store, fd);
+		return get_flags(v, fd);
 	case 1024 + 4: /* F_CREATED_QUERY */
-		return was_created(v, (unsigned)store, fd);
+		return was_created(v, fd);
 	case F_SETFL:
 		if (c->a[2] & (O_DIRECT | O_ASYNC)) {
 			err = fd_materialise(v, fd);
 			return err ? err : VFS_PASS;
 		}
-		return set_flags(v, (unsigned)store, fd, c->a[2]);
+		return set_flags(v, fd, c->a[2]);
 	case F_SETLEASE:
 		/* Who opens the file here would not break it, and who has it open is not seen: no lease. */
 		if ((int)c->a[2] != F_UNLCK)
 			return -EINVAL;
 		break;
 	case F_NOTIFY:
-		note_watch(v, (unsigned)store, fd);
+		note_watch(v, fd);
 		break;
 	}
 	/* Locks are the kernel's; reading and writing stay here. */
@@ -540,7 +542,7 @@ HANDLER(call_fcntl)
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
 		if (!err)
-			tell_where(v, (unsigned)store, fd, (const void *)c->a[2]);
+			tell_where(v, fd, (const void *)c->a[2]);
 	}
 	return err ? err : VFS_PASS;
 }
@@ -549,7 +551,7 @@ HANDLER(call_fcntl)
 static long left_to_read(struct vfs_thread *v, struct task *t, long fd, void *to)
 {
 	struct fs_attr a;
-	int64_t pos = fs_seek_to(t, (uint32_t)fd, 0, SEEK_CUR), ino = fs_handle(t, (uint32_t)fd, NULL);
+	int64_t ino = fd_inode(v, fd, NULL), pos = ino < 0 ? ino : fs_seek_to(t, (uint32_t)fd, 0, SEEK_CUR);
 	int err = pos < 0 ? (int)pos : ino < 0 ? (int)ino : fs_getattr(t, (fs_ino)ino, &a), n;
 
 	if (err)
@@ -578,7 +580,7 @@ HANDLER(call_ioctl)
 		set_exec(p, fd, (unsigned)c->a[1] == FIOCLEX);
 		return 0;
 	case FIONREAD:
-		return left_to_read(v, seat(v, (unsigned)store), fd, (void *)c->a[2]);
+		return left_to_read(v, fd_seat(v, fd), fd, (void *)c->a[2]);
 	case FICLONE: /* cp tries it first */
 		if (fd_store(p, (int)c->a[2]) == store)
 			return -EOPNOTSUPP;
@@ -617,7 +619,7 @@ HANDLER(call_close_range)
 			set_exec(p, (long)fd, true);
 		} else if (store >= 0) {
 			store_release(&p->fd[fd], 0);
-			fs_close(seat(v, (unsigned)store), (uint32_t)fd);
+			fd_close(v, store, fd);
 		}
 		if (is_kept(p, (long)fd)) {
 			err = close_span(from, (long)fd - 1, flags);

@@ -81,6 +81,8 @@ static void copy_proc(struct vfs_proc *to, const struct vfs_proc *from, const st
 	to->fd_lock = NUMBERS_FREE;
 	to->place = *place;
 	to->spare = NULL;
+	to->common_there = false;
+	to->common_lock = 0;
 }
 
 static int make_states(struct vfs_thread *v)
@@ -111,8 +113,7 @@ static bool has_in_common(struct vfs_thread *v, long fd)
 
 	if ((f & (FD_OWNED | FD_REAL)) != FD_OWNED)
 		return false;
-	return !(f & FD_EXEC) || (fs_handle(seat(v, (unsigned)fd_store(p, fd)), (uint32_t)fd, &flags) >= 0 &&
-				  (flags & O_ACCMODE) != O_RDONLY);
+	return !(f & FD_EXEC) || (fd_inode(v, fd, &flags) >= 0 && (flags & O_ACCMODE) != O_RDONLY);
 }
 
 /* The child's three copies (what the kernel has, what we say of it, the handles) are made one after the other. */
@@ -153,6 +154,7 @@ int vfs_fork_prepare(struct vfs_thread *v, bool vm, struct vfs_thread **child)
 		*child = &v->brood.states->thread;
 		(*child)->brood = v->brood;
 	}
+	seats_return(v);
 	return err;
 }
 
@@ -169,6 +171,7 @@ void vfs_fork_done(struct vfs_thread *v, long pid, bool gone)
 	if (gone || pid < 0)
 		drop_states(v->proc, v->brood.states);
 	v->brood = (struct vfs_brood){0};
+	seats_return(v);
 }
 
 /*
@@ -201,6 +204,8 @@ struct vfs_thread *vfs_fork_child(struct vfs_thread *v, struct vfs_thread *waiti
 
 	v->brood = (struct vfs_brood){0};
 	v->seated = 0; /* the parent's seats */
+	v->proc->common_there = false;
+	v->proc->common_lock = 0;
 	if (!b.states)
 		spare_forked();
 	if (waiting) /* its other threads do not */
@@ -212,6 +217,7 @@ struct vfs_thread *vfs_fork_child(struct vfs_thread *v, struct vfs_thread *waiti
 			return NULL;
 	for (uint32_t i = 0; i < v->proc->nmounts; i++)
 		reconcile(v, i, end);
+	seats_return(v);
 	return v;
 }
 
@@ -251,6 +257,7 @@ void vfs_exec_prepare(struct vfs_thread *v, bool carries)
 		if (v->seated & 1u << i)
 			task_detach(&v->task[i]);
 	v->seated = 0;
+	seats_return(v);
 	seat_none(v);
 }
 
@@ -263,4 +270,5 @@ void vfs_exec_failed(struct vfs_thread *v)
 	for (long fd = 0; fd < fd_end(p); fd++)
 		if ((load_relaxed(&p->fd[fd]) & (FD_OWNED | FD_EXEC)) == (FD_OWNED | FD_EXEC))
 			set_exec((int)fd, false);
+	seats_return(v);
 }

@@ -77,6 +77,11 @@ struct vfs_proc {
 	uint16_t parked[PARKED];
 	bool hole;		  /* the kernel may have a lower free number than the first parked */
 	struct vfs_states *spare; /* a child's that is gone, for the next: see fork.c. Atomic */
+	/* Seats for all threads that get none of their own, one after the other: taken before the second thread is
+	 * made. */
+	uint32_t common_lock;
+	bool common_there;
+	struct task common[VFS_MOUNTS];
 	/* To the end of the struct, by number: see fd_end. */
 	uint8_t fd[FS_HANDLES] __attribute__((aligned(8)));
 	fs_ino ino[FS_HANDLES]; /* of those that are ours */
@@ -109,6 +114,7 @@ struct vfs_thread {
 	struct vfs_proc *proc;
 	struct task task[VFS_MOUNTS];
 	uint32_t seated;   /* a bit a mount */
+	bool lent;	   /* it has the process's common seats, until its call ends: seats_return() */
 	uint32_t why;	   /* enum metrics_handed: of the call under way, should it be passed */
 	uint32_t full;	   /* the mount with no seat left, where that is why */
 	int refused;	   /* 0, or why owner() or grower() could not have the kernel take it: see passed() */
@@ -156,6 +162,13 @@ static inline struct task *seat(struct vfs_thread *v, unsigned i)
 		return seat_take(v, i);
 	v->used = &v->task[i];
 	return v->used;
+}
+void seats_give_back(struct vfs_thread *v);
+/* A call of the VFS's own interface ends. */
+static inline void seats_return(struct vfs_thread *v)
+{
+	if (unlikely(v->lent))
+		seats_give_back(v);
 }
 /* It has left its seats, or has none yet. */
 static inline void seat_none(struct vfs_thread *v)
@@ -287,6 +300,34 @@ static inline int fd_store(const struct vfs_proc *p, long fd)
 		return -1;
 	f = load_relaxed(&p->fd[fd]);
 	return f & FD_OWNED ? (int)(f >> FD_STORE & (VFS_MOUNTS - 1)) : -1;
+}
+
+/*
+ * The seat for what `fd` has open. NULL: nothing of a store (another thread may have closed it since the caller
+ * looked), or there is no seat.
+ */
+static inline struct task *fd_seat(struct vfs_thread *v, long fd)
+{
+	int store = fd_store(v->proc, fd);
+
+	return store < 0 ? NULL : seat(v, (unsigned)store);
+}
+
+/* Of an open file: its inode, -errno where it is none. */
+static inline int64_t fd_inode(struct vfs_thread *v, long fd, uint32_t *flags)
+{
+	struct task *t = fd_seat(v, fd);
+
+	return t ? fs_handle(t, (uint32_t)fd, flags) : -EBADF;
+}
+
+/* The open file of `fd` in `store` (-1: there is none) is let go of; the number is the caller's matter. */
+static inline void fd_close(struct vfs_thread *v, int store, long fd)
+{
+	struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
+
+	if (t)
+		fs_close(t, (uint32_t)fd);
 }
 
 /* Has the program no such descriptor, though something of ours is open there? */

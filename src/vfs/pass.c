@@ -158,6 +158,7 @@ HANDLER(call_mmap)
 	bool shared = (c->a[3] & MAP_TYPE) != MAP_PRIVATE;
 	int store = c->a[3] & MAP_ANONYMOUS ? -1 : fd_store(v->proc, fd), err;
 	uint32_t flags = 0;
+	struct task *t;
 	int64_t ino;
 
 	if (c->a[3] & MAP_ANONYMOUS)
@@ -167,13 +168,14 @@ HANDLER(call_mmap)
 			mark_foreign(v, fd, shared);
 		return fd_passed(v->proc, fd);
 	}
-	ino = fs_handle(seat(v, (unsigned)store), (uint32_t)fd, &flags);
+	ino = fd_inode(v, fd, &flags);
 	err = fd_make_real(v, fd);
 	if (err)
 		return err;
 	/* Not before the kernel has it open: a mark goes when it forgets an inode. */
-	if (ino > 0)
-		mark_mapping(seat(v, (unsigned)store), (fs_ino)ino, shared && (flags & O_ACCMODE) == O_RDWR);
+	t = fd_seat(v, fd);
+	if (ino > 0 && t)
+		mark_mapping(t, (fs_ino)ino, shared && (flags & O_ACCMODE) == O_RDWR);
 	ask_size(fd);
 	return VFS_PASS;
 }
@@ -278,13 +280,7 @@ void go_passive(struct vfs_thread *v)
 void vfs_pass_all(struct vfs_thread *v)
 {
 	go_passive(v);
-}
-
-/* A thread with a directory of its own, whose clones would share it: that we do not follow. */
-void vfs_thread_clone(struct vfs_thread *v)
-{
-	if (v->place == &v->own_place)
-		go_passive(v);
+	seats_return(v);
 }
 
 HANDLER(call_passive)

@@ -197,8 +197,9 @@ void vfs_proc_leave(struct vfs_thread *v)
 		if (store < 0)
 			continue;
 		store_release(&p->fd[fd], 0);
-		fs_close(seat(v, (unsigned)store), fd);
+		fd_close(v, store, fd);
 	}
+	seats_return(v);
 }
 
 void vfs_proc_end(struct vfs_proc *p)
@@ -213,6 +214,7 @@ void vfs_proc_end(struct vfs_proc *p)
 
 static void leave_seats(struct vfs_thread *v)
 {
+	seats_return(v);
 	for (unsigned i = 0; i < VFS_MOUNTS; i++)
 		if (v->seated & 1u << i)
 			task_detach(&v->task[i]);
@@ -283,24 +285,79 @@ void vfs_thread_end(struct vfs_thread *v)
 		sys_munmap(v, sizeof *v);
 }
 
+static int sit(struct vfs_proc *p, unsigned i, struct task *t)
+{
+	int err = task_attach(&p->mount[i].fs.pool, 0, t);
+
+	if (err)
+		return err;
+	metrics_attach(t);
+	t->clock = p->host.clock;
+	t->invalidate = p->host.invalidate;
+	t->arg = &p->mount[i].fs;
+	return 0;
+}
+
+/* Before the second thread is made: what one opens the others may need, though all seats are taken then. */
+static bool common_take(struct vfs_proc *p)
+{
+	unsigned i = 0;
+
+	if (p->common_there)
+		return true;
+	while (i < p->nmounts && sit(p, i, &p->common[i]) == 0)
+		i++;
+	p->common_there = i == p->nmounts;
+	while (i > 0 && !p->common_there)
+		task_detach(&p->common[--i]);
+	return p->common_there;
+}
+
+static struct task *common_lend(struct vfs_thread *v, unsigned i)
+{
+	struct vfs_proc *p = v->proc;
+
+	while (!v->lent && swap(&p->common_lock, 1))
+		sys_call3(SYS_sched_yield, 0, 0, 0);
+	v->lent = true;
+	v->used = &p->common[i];
+	return v->used;
+}
+
+void seats_give_back(struct vfs_thread *v)
+{
+	v->used = NULL;
+	v->lent = false;
+	local_unlock(&v->proc->common_lock);
+}
+
 cold struct task *seat_take(struct vfs_thread *v, unsigned i)
 {
+	struct vfs_proc *p = v->proc;
 	struct task *t = &v->task[i];
 
-	if (i >= v->proc->nmounts || task_attach(&v->proc->mount[i].fs.pool, 0, t) != 0) {
+	if (i >= p->nmounts)
+		return NULL;
+	if (v->lent || sit(p, i, t) != 0) {
+		if (p->common_there)
+			return common_lend(v, i);
 		v->why = HANDED_NO_SEAT;
 		v->full = i;
 		return NULL;
 	}
-	metrics_attach(t);
 	v->used = t;
 	if (t->count)
-		v->foreign.count = &t->count->handed[v->proc->passive ? HANDED_PASSIVE : HANDED_ELSEWHERE];
-	t->clock = v->proc->host.clock;
-	t->invalidate = v->proc->host.invalidate;
-	t->arg = &v->proc->mount[i].fs;
+		v->foreign.count = &t->count->handed[p->passive ? HANDED_PASSIVE : HANDED_ELSEWHERE];
 	v->seated |= 1u << i;
 	return t;
+}
+
+/* A thread with a directory of its own, whose clones would share it: that we do not follow. */
+void vfs_thread_clone(struct vfs_thread *v)
+{
+	if (v->place == &v->own_place || !common_take(v->proc))
+		go_passive(v);
+	seats_return(v);
 }
 
 /* ---- Who ----------------------------------------------------------------------------- */
@@ -449,7 +506,7 @@ HANDLER(call_fchdir)
 	int64_t ino = 0;
 
 	if (store >= 0)
-		ino = fs_handle(seat(v, (unsigned)store), (uint32_t)c->a[0], NULL);
+		ino = fd_inode(v, (int)c->a[0], NULL);
 	err = fd_make_real(v, (int)c->a[0]);
 	return err ? err : go(v, c, store, (fs_ino)ino);
 }

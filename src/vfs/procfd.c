@@ -97,7 +97,7 @@ static uint32_t length(const char *s)
 	return n;
 }
 
-long vfs_fd_path(struct vfs_thread *v, long fd, char *out)
+static long path_of_fd(struct vfs_thread *v, long fd, char *out)
 {
 	int store = vfs_fd_mount(v, fd);
 	struct task *t = store < 0 ? NULL : seat(v, (unsigned)store);
@@ -114,6 +114,15 @@ long vfs_fd_path(struct vfs_thread *v, long fd, char *out)
 	return err ? err : (long)length(out);
 }
 
+long vfs_fd_path(struct vfs_thread *v, long fd, char *out)
+{
+	long n = path_of_fd(v, fd, out);
+
+	if (v)
+		seats_return(v);
+	return n;
+}
+
 long names_entry(const char *path)
 {
 	const char *rest;
@@ -124,7 +133,7 @@ long names_entry(const char *path)
 
 static bool is_gone(struct vfs_thread *v, long fd)
 {
-	struct task *t = seat(v, (unsigned)fd_store(v->proc, fd));
+	struct task *t = fd_seat(v, fd);
 	int64_t ino = t ? fs_handle(t, (uint32_t)fd, NULL) : -ENOENT;
 	struct fs_attr a;
 
@@ -140,7 +149,7 @@ long readlink_fd(struct vfs_thread *v, const char *path, char *buf, size_t size)
 	fd = v->proc->passive || len <= 0 || len >= (long)VFS_PATH ? -1 : names_entry(copy);
 	if (fd_is_hidden(v->proc, fd))
 		return -ENOENT;
-	len = fd < 0 || fd_store(v->proc, fd) < 0 ? -ENOENT : vfs_fd_path(v, fd, out);
+	len = fd < 0 || fd_store(v->proc, fd) < 0 ? -ENOENT : path_of_fd(v, fd, out);
 	if (len < 0)
 		return VFS_PASS;
 	if (is_gone(v, fd)) {

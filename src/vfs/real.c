@@ -209,7 +209,7 @@ static void drop(struct vfs_thread *v, long fd, long other)
 	int store = fd_store(v->proc, other);
 
 	store_release(&v->proc->fd[other], 0);
-	fs_close(seat(v, (unsigned)store), (uint32_t)other);
+	fd_close(v, store, other);
 }
 
 int fd_materialise(struct vfs_thread *v, long fd)
@@ -227,6 +227,8 @@ int fd_materialise(struct vfs_thread *v, long fd)
 	if (err)
 		return err;
 	t = seat(v, (unsigned)store);
+	if (!t)
+		return -EMFILE;
 	late = fs_offset_given(t, (uint32_t)fd);
 	ino = fs_handle(t, (uint32_t)fd, &flags);
 	if (ino >= 0 && (flags & O_APPEND) && (flags & O_ACCMODE) != O_RDONLY)

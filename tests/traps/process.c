@@ -6,6 +6,7 @@
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
@@ -140,6 +141,59 @@ static void threads_and_forks(void)
 		is(!bad);
 	}
 	same(stat_of("f").st_size, 5 * (3 * 500 + 30));
+}
+
+/* ---- More threads than a pool has seats ---- */
+
+#define CROWD 2100
+
+static int crowd_file;
+static pthread_barrier_t all_there;
+static sem_t few; /* for a lock they would stand in line */
+
+static void *of_crowd(void *arg)
+{
+	long i = (long)arg, bad = 0;
+	char name[32];
+	struct stat st;
+	int fd;
+
+	bad |= access("f", F_OK) != 0;
+	pthread_barrier_wait(&all_there);
+	sem_wait(&few);
+	snprintf(name, sizeof(name), "n%ld", i);
+	bad |= pwrite(crowd_file, "x", 1, i) != 1 || fstat(crowd_file, &st) != 0;
+	fd = open(name, O_CREAT | O_RDWR, 0600);
+	bad |= fd < 0 || write(fd, "y", 1) != 1 || lseek(fd, 0, SEEK_END) != 1;
+	bad |= flock(fd, LOCK_EX) != 0 || close(fd) != 0 || unlink(name) != 0;
+	sem_post(&few);
+	pthread_barrier_wait(&all_there);
+	return bad ? arg : NULL;
+}
+
+/* A thread for which there is no seat in the pool works on what others have opened all the same. */
+static void crowd(void)
+{
+	static pthread_t t[CROWD];
+	pthread_attr_t small;
+	long n, bad = 0;
+	void *ret;
+
+	crowd_file = new_file();
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 65536);
+	sem_init(&few, 0, 4);
+	pthread_barrier_init(&all_there, NULL, CROWD);
+	for (n = 0; n < CROWD; n++)
+		if (pthread_create(&t[n], &small, of_crowd, (void *)n) != 0)
+			skip("not so many threads");
+	for (long i = 0; i < n; i++) {
+		same(pthread_join(t[i], &ret), 0);
+		bad += ret != NULL;
+	}
+	same(bad, 0);
+	same(stat_of("f").st_size, CROWD);
+	same(count_names("."), 1);
 }
 
 /* ---- exec ---------------------------------------------------------------------------- */
@@ -814,6 +868,7 @@ const struct check process_traps[] = {{"children_share", children_share},
 				      {"vfork_then_nothing", vfork_then_nothing},
 				      {"spawned", spawned},
 				      {"threads_and_forks", threads_and_forks},
+				      {"crowd", crowd},
 				      {"programs_on_it", programs_on_it},
 				      {"inherited_descriptors", inherited_descriptors},
 				      {"through_the_kernel", through_the_kernel},
