@@ -164,6 +164,8 @@ static void open_to_write(fuse_req_t req, struct worker *w, fs_ino ino, struct f
 
 /* ---- */
 
+#define OPENS_TO_EXECUTE 0x20 /* the kernel's own, FMODE_EXEC */
+
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct session *s = ops_session(req);
@@ -176,6 +178,8 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		ret = -ENOSYS;
 	else if (fi->flags & O_TRUNC)
 		ret = truncate_at_open(req, w, (fs_ino)ino);
+	else if (fi->flags & OPENS_TO_EXECUTE)
+		ret = fs_mark_run(&w->task, (fs_ino)ino);
 	if (ret < 0) {
 		fuse_reply_err(req, -ret);
 		return;

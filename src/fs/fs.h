@@ -515,6 +515,7 @@ enum fs_mark {
 	/* The kernel appends where it believes the end to be: what changes the size has to go through it. */
 	FS_MARK_APPENDED = 1 << 8, /* it has it open for appending */
 	FS_MARK_APPENDER = 1 << 9, /* the same, and nobody hears of the end of that: until it forgets the inode */
+	FS_MARK_RUN = 1 << 10,	   /* it has executed it: whether that is over it has to be asked before writing */
 };
 
 /*
@@ -546,13 +547,18 @@ int fs_mark_sized(struct task *t, fs_ino ino);
 int fs_mark_appended(struct task *t, fs_ino ino, unsigned mark);
 void fs_unmark_appended(struct task *t, fs_ino ino);
 /*
+ * The kernel is about to execute the file: from now on who opens it for writing, or truncates it, does so through the
+ * kernel, which knows how long it runs. -ETXTBSY: somebody has it open for writing.
+ */
+int fs_mark_run(struct task *t, fs_ino ino);
+/*
  * Somebody watches the inode (inotify): all that is done to it has to go through
  * the kernel, and of a directory, all that is done to what has a name in it. The
  * mark of a directory goes when the kernel forgets it, which it does not while it
  * watches; that of a file with the next fs_is_watched() after that.
  */
 int fs_watch(struct task *t, fs_ino ino);
-/* Marks FS_MARK_MAPPED, _SIZED, _WATCHED, _APPENDED and _APPENDER of the inode. */
+/* Marks FS_MARK_MAPPED, _SIZED, _WATCHED, _APPENDED, _APPENDER and _RUN of the inode. */
 unsigned fs_kernel_marks(struct task *t, fs_ino ino);
 /* `dir`: where a name of it was found, 0: not known. */
 bool fs_is_watched(struct task *t, fs_ino dir, fs_ino ino);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 
 #include "fs/internal.h"
+#include "fs/open.h"
 
 struct fs_time time_now(const struct task *t)
 {
@@ -607,6 +608,16 @@ int fs_mark_appended(struct task *t, fs_ino ino, unsigned which)
 	return 0;
 }
 
+int fs_mark_run(struct task *t, fs_ino ino)
+{
+	struct inode *i = inode_at(fs_of(t), ino);
+
+	if (!i)
+		return -ESTALE;
+	mark(i, FS_MARK_RUN); /* before the look: who opens it after that sees the mark */
+	return unlikely(load_relaxed(&i->nopen)) && open_has_writer(t, ino) ? -ETXTBSY : 0;
+}
+
 void fs_unmark_appended(struct task *t, fs_ino ino)
 {
 	struct inode *i = inode_at(fs_of(t), ino);
@@ -640,8 +651,8 @@ unsigned fs_kernel_marks(struct task *t, fs_ino ino)
 {
 	const struct inode *i = inode_at(fs_of(t), ino);
 
-	return i ? load_relaxed(&i->marks) &
-		       (FS_MARK_MAPPED | FS_MARK_SIZED | FS_MARK_WATCHED | FS_MARK_APPENDED | FS_MARK_APPENDER)
+	return i ? load_relaxed(&i->marks) & (FS_MARK_MAPPED | FS_MARK_SIZED | FS_MARK_WATCHED | FS_MARK_APPENDED |
+					      FS_MARK_APPENDER | FS_MARK_RUN)
 		 : 0;
 }
 

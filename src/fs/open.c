@@ -4,6 +4,8 @@
 
 #include "fs/open.h"
 
+#define SHARED (1u << 31) /* in `flags`: by two clients once */
+
 static uint32_t *handle_at(const struct fs *fs, uint32_t client, uint32_t handle)
 {
 	uint32_t *table = (uint32_t *)(void *)(fs->pool.base + fs->pool.region[REGION_HANDLES].off);
@@ -243,6 +245,8 @@ static int share(struct task *t, uint32_t from, uint32_t client, uint32_t to)
 		err = enter(t, i, client, to, file);
 	if (!err)
 		txn_set(t, &file_at(fs, file)->refs, file_at(fs, file)->refs + 1);
+	if (!err && client != fs->pool.client)
+		fetch_or(&file_at(fs, file)->flags, SHARED);
 	return err ? txn_abort(t, err) : txn_commit_quiet(t);
 }
 
@@ -311,6 +315,35 @@ uint32_t open_each(const struct fs *fs, uint32_t client, void (*f)(void *arg, ui
 	return n;
 }
 
+struct writer {
+	const struct fs *fs;
+	fs_ino ino;
+	bool found;
+};
+
+static void meet(void *arg, uint32_t file)
+{
+	struct writer *w = arg;
+	const struct open_file *f = file_at(w->fs, file);
+
+	uint32_t flags = f ? load_relaxed(&f->flags) : SHARED;
+
+	w->found |= !(flags & SHARED) && load_relaxed(&f->ino) == w->ino && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+bool open_has_writer(struct task *t, fs_ino ino)
+{
+	struct writer w = {.fs = fs_of(t), .ino = ino};
+
+	for (uint32_t i = 0; i < POOL_CLIENTS; i++) {
+		open_each(w.fs, i, meet, &w);
+		if (w.found && client_alive(t->pool, i))
+			return true;
+		w.found = false;
+	}
+	return false;
+}
+
 /* ---- Using --------------------------------------------------------------------- */
 
 racy_read int64_t fs_handle(struct task *t, uint32_t handle, uint32_t *flags)
@@ -331,7 +364,7 @@ racy_read int64_t fs_handle(struct task *t, uint32_t handle, uint32_t *flags)
 			return -EUCLEAN;
 		ino = load_relaxed(&f->ino);
 		if (flags)
-			*flags = load_relaxed(&f->flags);
+			*flags = load_relaxed(&f->flags) & ~SHARED;
 		fence_acquire();
 	} while (load_relaxed(h) != file);
 	return ino;

@@ -17,3 +17,8 @@ int open_link(struct task *t, struct inode *i, int flags, uint32_t handle, uint3
 int open_drop_all(struct task *t, uint32_t client) must_check;
 /* Handles in use, for status and the checker: calls f (unless NULL) for each. Frozen, or approximate. */
 uint32_t open_each(const struct fs *fs, uint32_t client, void (*f)(void *arg, uint32_t file), void *arg);
+/*
+ * Has a client that lives this inode open for writing, as the kernel does not know? What a fork has shared it knows:
+ * the parent saw to that (vfs/fork.c). Looks at all that is open.
+ */
+bool open_has_writer(struct task *t, fs_ino ino);

@@ -11,6 +11,12 @@
 
 /* ---- open --------------------------------------------------------------------- */
 
+/* It may be running, which the kernel knows. */
+static bool may_run(const struct where *w, fs_ino ino, int flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY && unlikely(fs_kernel_marks(w->t, ino) & FS_MARK_RUN);
+}
+
 static long open_ino(struct vfs_thread *v, struct where *w, fs_ino ino, int flags)
 {
 	long fd = fd_take(v), err;
@@ -19,6 +25,10 @@ static long open_ino(struct vfs_thread *v, struct where *w, fs_ino ino, int flag
 		return fd;
 	begin_meant(w);
 	err = end_meant(w, fs_open(w->t, cred(v), ino, flags & ~O_CLOEXEC, (uint32_t)fd));
+	if (!err && may_run(w, ino, flags)) { /* since it was looked at: one of both sees the other */
+		fs_close(w->t, (uint32_t)fd);
+		err = VFS_PASS;
+	}
 	if (err) {
 		fd_give_back(v->proc, fd);
 		return err;
@@ -117,6 +127,8 @@ static long open_found(struct vfs_thread *v, struct where *w, int flags, uint32_
 		return -EEXIST;
 	err = openable(w, flags);
 	if (!err && (flags & O_TRUNC) && fs_kernel_marks(w->t, w->w.ino))
+		return VFS_PASS;
+	if (!err && may_run(w, w->w.ino, flags))
 		return VFS_PASS;
 	if (!err && (flags & O_CREAT) && doubtful(v, w))
 		return VFS_PASS;

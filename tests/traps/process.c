@@ -226,6 +226,61 @@ static void programs_on_it(void)
 	fails(open("none/true", O_RDONLY), ENOENT);
 }
 
+/* Who runs is not written to, and who is written to does not run. */
+static void busy_programs(void)
+{
+	char *const args[] = {(char *)"cat", NULL};
+	int in[2], said[2], fd, pid, other;
+	char c;
+
+	copy_program("/bin/cat", "cat");
+	must(pipe2(in, O_CLOEXEC));
+	must(pipe2(said, O_CLOEXEC));
+	pid = (int)must(fork());
+	if (pid == 0) {
+		dup2(in[0], 0);
+		dup2(said[1], 1);
+		execv("./cat", args);
+		_exit(4);
+	}
+	same(write(in[1], "x", 1), 1);
+	same(read(said[0], &c, 1), 1); /* it runs */
+	fails(open("cat", O_WRONLY), ETXTBSY);
+	fails(open("cat", O_RDWR | O_CREAT, 0700), ETXTBSY);
+	fails(open("cat", O_WRONLY | O_TRUNC), ETXTBSY);
+	fails(truncate("cat", 1), ETXTBSY);
+	must(close((int)must(open("cat", O_RDONLY))));
+	must(close(in[1]));
+	same(status_of(pid), 0);
+	fd = (int)must(open("cat", O_RDWR)); /* it has ended */
+	must(close(fd));
+	copy_program("/bin/true", "true");
+	fd = (int)must(open("true", O_RDWR | O_CLOEXEC));
+	fails(execv("./true", args), ETXTBSY);
+	pid = (int)must(fork());
+	if (pid == 0) {
+		execv("./true", args);
+		_exit(errno == ETXTBSY ? 3 : 4);
+	}
+	same(status_of(pid), 3);
+	must(close(fd));
+	/* Opened by a child, which has it for itself. */
+	must(pipe2(in, O_CLOEXEC));
+	must(pipe2(said, O_CLOEXEC));
+	pid = (int)must(fork());
+	if (pid == 0) {
+		other = open("true", O_WRONLY);
+		c = other >= 0 ? 'y' : 'n';
+		_exit(write(said[1], &c, 1) != 1 || read(in[0], &c, 1) != 1 || close(other) != 0);
+	}
+	same(read(said[0], &c, 1), 1);
+	same(c, 'y');
+	fails(execv("./true", args), ETXTBSY);
+	same(write(in[1], "x", 1), 1);
+	same(status_of(pid), 0);
+	same(system("./true"), 0);
+}
+
 static void inherited_descriptors(void)
 {
 	int fd = new_file(), keep;
@@ -870,6 +925,7 @@ const struct check process_traps[] = {{"children_share", children_share},
 				      {"threads_and_forks", threads_and_forks},
 				      {"crowd", crowd},
 				      {"programs_on_it", programs_on_it},
+				      {"busy_programs", busy_programs},
 				      {"inherited_descriptors", inherited_descriptors},
 				      {"through_the_kernel", through_the_kernel},
 				      {"timer_at_1khz", timer_at_1khz},
