@@ -59,7 +59,8 @@ static long open_real(struct vfs_thread *v, long fd)
 /*
  * A process that holds record locks must not close any other descriptor of the
  * file: that drops them (fcntl(2)). So the real one has to come out of open at
- * the right number by itself: all lower ones are filled meanwhile.
+ * the right number by itself: all lower ones are filled meanwhile. Likewise where no
+ * other number is left.
  */
 #define FILL 64
 
@@ -174,14 +175,20 @@ static int try_to_make_real(struct vfs_thread *v, long fd)
 	const struct lead was = lead_of(v, fd);
 	struct filler f = {.n = 0};
 	long real;
+	bool filled = unlikely(fd_locked(p, fd));
 
 	fd_unpark(p);
-	if (unlikely(fd_locked(p, fd)))
+	if (filled)
 		fill_below(p, fd, &f);
 	real = open_real(v, fd);
+	if (real == -EMFILE && !filled && is_virtual(p, fd)) { /* there is this very number */
+		filled = true;
+		fill_below(p, fd, &f);
+		real = open_real(v, fd);
+	}
 	if (real >= 0)
 		put_in_place(v, real, fd, &was);
-	else if (fd_locked(p, fd))
+	else if (filled)
 		sys_call3(SYS_dup3, p->placeholder, fd, 0);
 	while (f.n)
 		sys_close(f.fd[--f.n]);

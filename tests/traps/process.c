@@ -12,6 +12,7 @@
 #include <spawn.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -676,6 +677,40 @@ static void another_root(void)
 	holds("root/made", "x");
 }
 
+/* As a container's start has it: the old root is gone, and with it every path; what is open stays. */
+static void pivoted(void)
+{
+	int pid, fd;
+
+	need_root();
+	must(mkdir("root", 0755));
+	fd = new_file();
+	pid = fork();
+	if (pid == 0) {
+		char here[4096];
+		int dir = (int)must(open(".", O_RDONLY));
+
+		is(getcwd(here, sizeof(here)));
+		must(unshare(CLONE_NEWNS));
+		must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+		must(mount("root", "root", NULL, MS_BIND, NULL));
+		must(chdir("root"));
+		must(syscall(SYS_pivot_root, ".", "."));
+		must(umount2(".", MNT_DETACH));
+		must(chdir("/"));
+		is(!exists(here));
+		put("/made", 0600, "x");
+		same(write(fd, "after", 5), 5);
+		must(mkdirat(dir, "beside", 0700));
+		same(count_names("/"), 1);
+		_exit(0);
+	}
+	join(pid);
+	holds("root/made", "x");
+	holds("f", "after");
+	is(exists("beside"));
+}
+
 static void *waits(void *arg)
 {
 	pause();
@@ -938,6 +973,7 @@ const struct check process_traps[] = {{"children_share", children_share},
 				      {"removed_above", removed_above},
 				      {"thread_elsewhere", thread_elsewhere},
 				      {"another_root", another_root},
+				      {"pivoted", pivoted},
 				      {"changes_user", changes_user},
 				      {"strict_sandbox", strict_sandbox},
 				      {"filtered_sandbox", filtered_sandbox},
