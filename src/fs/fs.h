@@ -278,6 +278,10 @@ int fs_tmpfile(struct task *t, const struct fs_cred *cred, fs_ino dir, const str
 	       struct fs_attr *out);
 int fs_link(struct task *t, const struct fs_cred *cred, fs_ino ino, fs_ino dir, struct fs_name name,
 	    struct fs_attr *out);
+/*
+ * These three, -EREMCHG: a client's name of what is watched (fs_watch) is the kernel's to take, which makes events of
+ * it.
+ */
 int fs_unlink(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name);
 int fs_rmdir(struct task *t, const struct fs_cred *cred, fs_ino dir, struct fs_name name);
 /* flags: RENAME_NOREPLACE, RENAME_EXCHANGE of rename(2); -EINVAL for others. */

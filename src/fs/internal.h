@@ -355,6 +355,8 @@ void stale_name_marked(struct task *t, struct inode *dir, struct fs_name name, b
 /* The same for an inode that may have lost its last name: the kernel would keep it, and with it its space, for nothing.
  */
 void stale_gone(struct task *t, const struct inode *i);
+/* Is what a client does to it, or to a name of it, something that somebody waits for? */
+bool stale_makes_events(struct task *t, const struct inode *i);
 /* Owner, group or set-id bits are going to change: what the kernel refers to it judges by what it knows. */
 void stale_owner(struct task *t, const struct inode *i);
 /* Tells what is noted. Without locks. */

@@ -527,6 +527,8 @@ static int remove_once(struct task *t, const struct fs_cred *cred, struct look *
 		err = -EAGAIN;
 	if (!err)
 		err = remove_allowed(fs, cred, l, victim, want_dir);
+	if (!err && !bare && stale_makes_events(t, victim))
+		err = -EREMCHG;
 	if (!err)
 		err = dirent_unlink(t, l->dir, l->cell);
 	if (err)

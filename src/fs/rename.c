@@ -195,6 +195,8 @@ static int rename_once(struct task *t, const struct fs_cred *cred, struct rename
 		return txn_abort(t, 0);
 	if (!err)
 		err = allowed(fs_of(t), cred, r);
+	if (!err && (stale_makes_events(t, r->src) || (r->dst && stale_makes_events(t, r->dst))))
+		err = -EREMCHG;
 	if (!err)
 		err = change(t, r);
 	return err ? txn_abort(t, err) : txn_commit(t);

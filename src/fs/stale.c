@@ -101,6 +101,11 @@ cold void stale_note_marked(struct task *t, const struct inode *i, unsigned mark
 	note(t, ino, marks & load_relaxed(&i->marks));
 }
 
+bool stale_makes_events(struct task *t, const struct inode *i)
+{
+	return !(t->flags & TASK_KERNEL) && unlikely(load_relaxed(&i->marks) & FS_MARK_WATCHED);
+}
+
 void stale_gone(struct task *t, const struct inode *i)
 {
 	/* What the kernel removes itself it lets go, if it knows how many links there were. */

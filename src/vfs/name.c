@@ -98,6 +98,12 @@ HANDLER(call_symlinkat)
 
 /* ---- unlink, rmdir --------------------------------------------------------------------- */
 
+/* What is watched the kernel removes. */
+static long removed(struct vfs_thread *v, int dir, long ret)
+{
+	return unlikely(ret == -EREMCHG) ? call_pass_from(v, dir) : ret;
+}
+
 static long unlink_at(struct vfs_thread *v, int dir, const char *path)
 {
 	struct where w;
@@ -110,7 +116,7 @@ static long unlink_at(struct vfs_thread *v, int dir, const char *path)
 		err = fs_lookup(w.t, cred(v), w.w.dir, w.w.last, &a);
 		return err ? err : S_ISDIR(a.mode) ? -EISDIR : -ENOTDIR;
 	}
-	return fs_unlink(w.t, cred(v), w.w.dir, w.w.last);
+	return removed(v, dir, fs_unlink(w.t, cred(v), w.w.dir, w.w.last));
 }
 
 static long rmdir_at(struct vfs_thread *v, int dir, const char *path)
@@ -118,7 +124,7 @@ static long rmdir_at(struct vfs_thread *v, int dir, const char *path)
 	struct where w;
 	long err = parent_of(v, dir, path, 0, &w);
 
-	return err ? err : fs_rmdir(w.t, cred(v), w.w.dir, w.w.last);
+	return err ? err : removed(v, dir, fs_rmdir(w.t, cred(v), w.w.dir, w.w.last));
 }
 
 HANDLER(call_unlink)
@@ -353,6 +359,8 @@ static long rename_at(struct vfs_thread *v, int from, const char *old, int to, c
 		return pass_from_both(v, from, to);
 	if (!err)
 		err = fs_rename(a.t, cred(v), a.w.dir, a.w.last, b.w.dir, b.w.last, flags);
+	if (err == -EREMCHG)
+		return pass_from_both(v, from, to);
 	if (!one && !two && (err == -ENAMETOOLONG || err == -ENOENT)) {
 		one = not_searched(v, &a);
 		two = one ? 0 : not_searched(v, &b);

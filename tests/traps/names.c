@@ -355,6 +355,38 @@ static void events(void)
 	comes(in, IN_DELETE | IN_ATTRIB, "old");
 }
 
+/* What is watched itself, in a directory that nobody watches. */
+static void events_of_itself(void)
+{
+	int in = (int)must(inotify_init1(IN_NONBLOCK));
+
+	put("f", 0600, "x");
+	put("g", 0600, "x");
+	must(mkdir("d", 0700));
+	must(mkdir("e", 0700));
+	must(inotify_add_watch(in, "d", IN_MOVE_SELF | IN_DELETE_SELF));
+	must(rename("d", "moved"));
+	comes(in, IN_MOVE_SELF, "");
+	must(rmdir("moved"));
+	comes(in, IN_DELETE_SELF, "");
+	comes(in, IN_IGNORED, "");
+	must(inotify_add_watch(in, "f", IN_MOVE_SELF | IN_DELETE_SELF | IN_ATTRIB));
+	must(rename("f", "e/f"));
+	comes(in, IN_MOVE_SELF, "");
+	must(link("e/f", "second"));
+	comes(in, IN_ATTRIB, "");
+	must(unlink("second"));
+	comes(in, IN_ATTRIB, "");
+	must(rename("g", "e/f"));
+	comes(in, IN_ATTRIB, "");
+	comes(in, IN_DELETE_SELF, "");
+	comes(in, IN_IGNORED, "");
+	must(inotify_add_watch(in, "e/f", IN_DELETE_SELF | IN_ATTRIB));
+	must(unlink("e/f"));
+	comes(in, IN_ATTRIB, "");
+	comes(in, IN_DELETE_SELF, "");
+}
+
 static void handles(void)
 {
 	struct {
@@ -383,5 +415,6 @@ const struct check name_traps[] = {{"the_same_inode", the_same_inode},
 				   {"attributes", attributes},
 				   {"which_file_system", which_file_system},
 				   {"events", events},
+				   {"events_of_itself", events_of_itself},
 				   {"handles", handles},
 				   {NULL, NULL}};
