@@ -29,13 +29,14 @@ static void print(unsigned nr, const struct histogram *h)
 int main(int argc, char **argv)
 {
 	struct bpf_object *obj = argc == 3 ? bpf_object__open_file(argv[1], NULL) : NULL;
+	struct bpf_link *link[2] = {NULL, NULL}; /* enter, exit */
 	struct bpf_program *prog;
 	struct histogram h;
-	int fd;
+	int fd, n = 0;
 
 	if (!obj || bpf_object__load(obj) != 0)
 		return 1;
-	bpf_object__for_each_program(prog, obj) if (!bpf_program__attach(prog)) return 1;
+	bpf_object__for_each_program(prog, obj) if (n == 2 || !(link[n++] = bpf_program__attach(prog))) return 1;
 	puts("attached");
 	fflush(stdout);
 	sleep((unsigned)atoi(argv[2]));
@@ -43,5 +44,8 @@ int main(int argc, char **argv)
 	for (unsigned nr = 0; nr < CALLS; nr++)
 		if (bpf_map_lookup_elem(fd, &nr, &h) == 0)
 			print(nr, &h);
+	bpf_link__destroy(link[0]);
+	bpf_link__destroy(link[1]);
+	bpf_object__close(obj);
 	return 0;
 }

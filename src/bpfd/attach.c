@@ -6,12 +6,16 @@
  *	--set NAME=VALUE	gives a constant of the object (const volatile, in .rodata) a value:
  *				a number, or for an array of char a text
  *	--at CATEGORY/NAME	attaches to this tracepoint instead
+ *	--run ID [--json]	runs a loaded program once, the file (if any) its context, and tells
+ *				what it returned
  */
+#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,45 +102,101 @@ static struct bpf_link *attach(struct bpf_program *prog, const char *at)
 	return bpf_program__attach_tracepoint(prog, category, at + n + 1);
 }
 
-static int attach_all(const char *file, struct bpf_object *obj, const char *at)
+/* What stays while the process does. Links go with it in any case, however it ends. */
+static struct {
+	struct bpf_object *obj;
+	struct bpf_link **link;
+	int n;
+} loaded;
+
+static void let_go(void)
+{
+	while (loaded.n > 0)
+		bpf_link__destroy(loaded.link[--loaded.n]);
+	free(loaded.link);
+	loaded.link = NULL;
+	bpf_object__close(loaded.obj);
+	loaded.obj = NULL;
+}
+
+static int attach_one(struct bpf_program *prog, const char *at)
+{
+	struct bpf_link *link, **more = realloc(loaded.link, (size_t)(loaded.n + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	loaded.link = more;
+	link = attach(prog, at);
+	if (!link)
+		return -errno;
+	loaded.link[loaded.n++] = link;
+	return 0;
+}
+
+static int attach_all(const char *file, const char *at)
 {
 	struct bpf_program *prog;
-	int n = 0;
 
-	bpf_object__for_each_program(prog, obj)
+	bpf_object__for_each_program(prog, loaded.obj)
 	{
-		if (!bpf_program__autoload(prog))
-			continue;
-		if (!attach(prog, at))
-			return say(file, bpf_program__section_name(prog), -errno);
-		n++;
+		int err = bpf_program__autoload(prog) ? attach_one(prog, at) : 0;
+
+		if (err)
+			return say(file, bpf_program__section_name(prog), err);
 	}
-	printf("%s: %d program%s attached\n", file, n, n == 1 ? "" : "s");
+	printf("%s: %d program%s attached\n", file, loaded.n, loaded.n == 1 ? "" : "s");
 	fflush(stdout);
+	return 0;
+}
+
+static int run(unsigned id, const char *file, bool json)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .flags = 0);
+	unsigned char ctx[512];
+	FILE *f = file ? fopen(file, "re") : NULL;
+	int fd, ret;
+
+	if (file && !f)
+		return say(file, "open", -errno);
+	if (f) {
+		opts.ctx_in = ctx;
+		opts.ctx_size_in = (unsigned)fread(ctx, 1, sizeof(ctx), f);
+		fclose(f);
+	}
+	fd = bpf_prog_get_fd_by_id(id);
+	ret = fd < 0 ? fd : bpf_prog_test_run_opts(fd, &opts);
+	if (ret)
+		return say("prog run", "it can't be run on its own", ret);
+	printf(json ? "{\"retval\":%u,\"duration\":%u}\n" : "Return value: %u, duration: %uns\n", opts.retval,
+	       opts.duration);
 	return 0;
 }
 
 static int load(const char *file, char **sets, int nsets, const char *at)
 {
-	struct bpf_object *obj = bpf_object__open_file(file, NULL);
 	int ret;
 
-	if (!obj)
+	loaded.obj = bpf_object__open_file(file, NULL);
+	if (!loaded.obj)
 		return say(file, "open", -errno);
 	for (int i = 0; i < nsets; i++) {
-		ret = set(obj, sets[i]);
+		ret = set(loaded.obj, sets[i]);
 		if (ret)
 			return say(file, sets[i], ret);
 	}
-	ret = bpf_object__load(obj);
-	return ret ? say(file, "load", ret) : attach_all(file, obj, at);
+	ret = bpf_object__load(loaded.obj);
+	return ret ? say(file, "load", ret) : attach_all(file, at);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option longs[] = {
-	    {"set", required_argument, NULL, 's'}, {"at", required_argument, NULL, 'a'}, {0}};
-	const char *at = NULL;
+	static const struct option longs[] = {{"set", required_argument, NULL, 's'},
+					      {"at", required_argument, NULL, 'a'},
+					      {"run", required_argument, NULL, 'r'},
+					      {"json", no_argument, NULL, 'j'},
+					      {0}};
+	const char *at = NULL, *id = NULL;
+	bool json = false;
 	char *sets[SETS];
 	int c, sig, ret, nsets = 0;
 	sigset_t ends;
@@ -146,9 +206,15 @@ int main(int argc, char **argv)
 			sets[nsets++] = optarg;
 		else if (c == 'a')
 			at = optarg;
+		else if (c == 'r')
+			id = optarg;
+		else if (c == 'j')
+			json = true;
 		else
 			return 2;
 	}
+	if (id)
+		return run((unsigned)strtoul(id, NULL, 10), argv[optind], json);
 	if (optind + 1 != argc) {
 		fprintf(stderr, "usage: bt-fuse-attach [--set NAME=VALUE]... [--at CATEGORY/NAME] FILE\n");
 		return 2;
@@ -161,6 +227,6 @@ int main(int argc, char **argv)
 	ret = load(argv[optind], sets, nsets, at);
 	if (ret == 0)
 		sigwait(&ends, &sig);
-	/* Links go with the process. */
+	let_go();
 	return ret;
 }

@@ -2,6 +2,7 @@
 #include <Zydis/Zydis.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/scope.h"
 #include "bpf/disasm.h"
 #include "cli/cmd.h"
+#include "cli/json.h"
 #include "cli/progrun.h"
 #include "cli/show.h"
 #include "world/trace.h"
@@ -213,14 +215,41 @@ static int dump(struct show *s, char **argv, struct err *err)
 
 /* ---- tracelog ------------------------------------------------------------------------- */
 
-static void print_line(const struct tracelog_line *l)
+static void put_line(struct show *s, const char *line)
 {
-	size_t n = strcspn(l->text, "\n");
-
-	printf("%16.16s-%-7u [%03u] ..... %5llu.%06llu: bpf_trace_printk: %.*s\n", l->comm, l->pid, l->cpu,
-	       (unsigned long long)(l->when / 1000000000), (unsigned long long)(l->when / 1000 % 1000000), (int)n,
-	       l->text);
+	if (s->json) {
+		show_comma(s);
+		json_text(line);
+	} else {
+		puts(line);
+	}
 	fflush(stdout);
+}
+
+static void print_line(struct show *s, const struct tracelog_line *l)
+{
+	char line[TRACE_TEXT + 128];
+
+	snprintf(line, sizeof(line), "%16.16s-%-7u [%03u] ..... %5llu.%06llu: bpf_trace_printk: %.*s", l->comm, l->pid,
+		 l->cpu, (unsigned long long)(l->when / 1000000000), (unsigned long long)(l->when / 1000 % 1000000),
+		 (int)strcspn(l->text, "\n"), l->text);
+	put_line(s, line);
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int sig)
+{
+	interrupted = 1;
+}
+
+/* The list in JSON has an end then. */
+static void end_by_signal(void)
+{
+	const struct sigaction sa = {.sa_handler = interrupt};
+
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
 }
 
 /* Until it is interrupted; with "-1" only what is there. */
@@ -231,18 +260,46 @@ static int tracelog(struct show *s, char **argv, struct err *err)
 	uint64_t at = tracelog_start(&s->world, true);
 	struct tracelog_line line;
 
-	for (;;) {
+	if (s->json) {
+		end_by_signal();
+		putchar('[');
+	}
+	while (!interrupted) {
 		int ret = tracelog_read(&s->world, &at, &line);
 
 		if (ret > 0)
-			print_line(&line);
+			print_line(s, &line);
 		else if (ret < 0)
-			printf("CPU:0 [LOST EVENTS]\n");
+			put_line(s, "CPU:0 [LOST EVENTS]");
 		else if (once)
-			return 0;
+			break;
 		else
 			nanosleep(&pause, NULL);
 	}
+	if (s->json)
+		puts("]");
+	return 0;
+}
+
+/* ---- run -------------------------------------------------------------------------------- */
+
+/* By a loader, whose server this process becomes: it joins the world anew. */
+static int run_loaded(struct show *s, char **argv, struct err *err)
+{
+	struct object o;
+	int ret = show_find(s, OBJECT_PROG, argv, &o, err);
+
+	if (ret)
+		return ret;
+	show_end(s);
+	return progrun_loaded(o.id, argv + 2, s->json, err);
+}
+
+static bool has(char **argv, const char *option)
+{
+	while (*argv && strcmp(*argv, option) != 0)
+		argv++;
+	return *argv != NULL;
 }
 
 int cmd_prog(int argc, char **argv, struct err *err)
@@ -250,12 +307,12 @@ int cmd_prog(int argc, char **argv, struct err *err)
 	static const struct {
 		const char *name;
 		int (*run)(struct show *s, char **argv, struct err *err);
-	} verbs[] = {{"list", list}, {"show", list}, {"dump", dump}, {"tracelog", tracelog}};
+	} verbs[] = {{"list", list}, {"show", list}, {"dump", dump}, {"tracelog", tracelog}, {"run", run_loaded}};
 	struct show s;
 	int ret;
 
-	if (argc > 1 && strcmp(argv[1], "run") == 0)
-		return progrun(argc - 1, argv + 1, err);
+	if (argc > 1 && has(argv + 1, "run") && has(argv + 1, "--raw"))
+		return progrun(argc, argv, err);
 	ret = show_begin(&s, "prog", &argc, argv, err);
 	if (ret)
 		return ret;

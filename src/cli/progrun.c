@@ -1,4 +1,7 @@
-/* A program on its own: see progrun.h. Helpers do nothing and return 0. */
+/*
+ * A program on its own: see progrun.h. For one that comes in hex helpers do nothing
+ * and return 0; one that is loaded is run by a loader, for which they are all there.
+ */
 #include "cli/progrun.h"
 
 #include <ctype.h>
@@ -6,11 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/scope.h"
 #include "bpf/interp.h"
 #include "bpf/jit.h"
 #include "cli/args.h"
+#include "cli/loader.h"
 
 #define HELPERS 256u
 
@@ -101,7 +108,12 @@ static int compile(const struct prog *p, struct run *run, unsigned char *mem, si
 	return 0;
 }
 
-static int execute(const struct bpf_insn *insns, uint32_t n, unsigned char *mem, size_t len, bool interp,
+/* How it is run, and how its result is printed. */
+struct manner {
+	bool interp, json;
+};
+
+static int execute(const struct bpf_insn *insns, uint32_t n, unsigned char *mem, size_t len, const struct manner *how,
 		   struct err *err)
 {
 	run_fn helpers[HELPERS];
@@ -116,31 +128,31 @@ static int execute(const struct bpf_insn *insns, uint32_t n, unsigned char *mem,
 		helpers[i] = nothing;
 	if (ret)
 		return err_set(err, ret, "prog run: %s", why);
-	ret = interp ? interpret(&prog, &run, mem, len, &r0, err) : compile(&prog, &run, mem, len, &r0, err);
+	ret = how->interp ? interpret(&prog, &run, mem, len, &r0, err) : compile(&prog, &run, mem, len, &r0, err);
 	prog_free(&prog);
 	if (ret == 0)
-		printf("%llx\n", (unsigned long long)r0);
+		printf(how->json ? "{\"r0\":\"0x%llx\"}\n" : "%llx\n", (unsigned long long)r0);
 	return ret;
 }
 
 int progrun(int argc, char **argv, struct err *err)
 {
-	static const struct option longs[] = {{"raw", no_argument, NULL, 'r'}, {"interp", no_argument, NULL, 'i'}, {0}};
+	static const struct option longs[] = {
+	    {"raw", no_argument, NULL, 'r'}, {"interp", no_argument, NULL, 'i'}, {"json", no_argument, NULL, 'j'}, {0}};
 	autofree char *text = NULL;
 	autofree unsigned char *insns = NULL, *mem = NULL;
-	bool raw = false, interp = false;
+	struct manner how = {0};
 	long n, len = 0;
 	int c;
 
 	optind = 1;
-	while ((c = args_next(argc, argv, ":", longs, err)) != -1) {
-		if (c != 'r' && c != 'i')
+	while ((c = args_next(argc, argv, ":j", longs, err)) != -1) {
+		if (c != 'r' && c != 'i' && c != 'j')
 			return -EINVAL;
-		raw |= c == 'r';
-		interp |= c == 'i';
+		how.interp |= c == 'i';
+		how.json |= c == 'j';
 	}
-	if (!raw)
-		return err_set(err, -EINVAL, "prog run: only --raw is known: a program in hex on standard input");
+	optind++; /* "run" itself: options have gone before */
 	text = read_all(stdin);
 	insns = text ? aligned_alloc(16, round_up(strlen(text) / 2 + 16, 16u)) : NULL;
 	mem = aligned_alloc(16, round_up((argv[optind] ? strlen(argv[optind]) : 0) / 2 + 16, 16u));
@@ -151,5 +163,46 @@ int progrun(int argc, char **argv, struct err *err)
 		len = unhex(argv[optind], mem, strlen(argv[optind]) / 2 + 1);
 	if (n <= 0 || n % 8 || len < 0)
 		return err_set(err, -EINVAL, "prog run: %s: not bytes in hex", len < 0 ? argv[optind] : "the program");
-	return execute((const struct bpf_insn *)(const void *)insns, (uint32_t)(n / 8), mem, (size_t)len, interp, err);
+	return execute((const struct bpf_insn *)(const void *)insns, (uint32_t)(n / 8), mem, (size_t)len, &how, err);
+}
+
+static int wait_end(struct bpfd *s, pid_t pid)
+{
+	autoclose int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	int status;
+
+	bpfd_run(s, pidfd, -1);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return 126;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 126;
+}
+
+int progrun_loaded(uint32_t id, char **argv, bool json, struct err *err)
+{
+	struct loader_object o;
+	struct bpfd s;
+	char text[16];
+	pid_t pid;
+	int ret;
+
+	if (argv[0] && (strcmp(argv[0], "ctx_in") != 0 || !argv[1] || argv[2]))
+		return err_set(err, -EINVAL, "prog run: %s: ctx_in and a file are expected", argv[0]);
+	ret = loader_object(&o, err);
+	if (ret)
+		return ret;
+	snprintf(text, sizeof(text), "%u", id);
+	loader_add(&o, "--run", text);
+	if (json)
+		loader_add(&o, NULL, "--json");
+	if (argv[0])
+		loader_add(&o, NULL, argv[1]);
+	ret = bpfd_start(&s, NULL, err);
+	if (ret == 0) {
+		pid = loader_spawn(&s, o.argv, -1);
+		ret = pid < 0 ? err_set(err, pid, "prog run: %s", strerror(-pid)) : wait_end(&s, pid);
+	}
+	bpfd_end(&s);
+	free(o.argv[0]);
+	return ret;
 }

@@ -68,6 +68,35 @@ for how in '' --interp; do
 	# shellcheck disable=SC2086
 	[ "$(echo "$prog" | "$BTFUSE" prog run --raw $how 28)" = 2a ] || die "prog run --raw $how"
 done
+[ "$(echo "$prog" | "$BTFUSE" prog --json run --raw 28)" = '{"r0":"0x2a"}' ] || die 'prog --json run --raw'
+
+# One that is loaded, on a context of its own; as in the kernel only of raw tracepoints.
+cat >two.c <<'C'
+__attribute__((section("raw_tp/sys_enter"), used)) int add(unsigned long long *ctx) { return ctx[0] + ctx[1]; }
+static long (*print)(const char *text, unsigned size, ...) = (void *)6;
+__attribute__((section("tp/syscalls/sys_enter_getpgid"), used)) int tell(void *ctx)
+{
+	const char text[] = "a \"quoted\" line";
+
+	print(text, sizeof(text));
+	return 0;
+}
+char _license[] __attribute__((section("license"))) = "GPL";
+C
+clang -O2 -g -target bpf -c two.c -o two.o
+load two two.o
+printf '\x28\0\0\0\0\0\0\0\x2\0\0\0\0\0\0\0' >ctx
+[ "$("$BTFUSE" prog run name add ctx_in ctx)" = 'Return value: 42, duration: 0ns' ] || die 'prog run'
+[ "$("$BTFUSE" prog --json run name add ctx_in ctx | json 'd["retval"]')" = 42 ] || die 'prog --json run'
+[ "$("$BTFUSE" prog run name add)" = 'Return value: 0, duration: 0ns' ] || die 'prog run without a context'
+"$BTFUSE" prog run name tell 2>err && die 'a program of a tracepoint was run on its own'
+grep -q 524 err || die "prog run: $(cat err)"
+"$BTFUSE" prog run name nobody 2>/dev/null && die 'a program that is not there was run'
+run python3 -c 'import os; os.getpgid(0)'
+"$BTFUSE" prog --json tracelog -1 | json '[l.split(": ")[-1] for l in d][-1]' >said
+[ "$(cat said)" = 'a "quoted" line' ] || die "prog --json tracelog: $(cat said)"
+timeout --preserve-status -s INT 1 "$BTFUSE" prog --json tracelog | json 'len(d)' >said || die 'a tracelog in JSON that is interrupted has no end'
+unload two
 echo 'zz' | "$BTFUSE" prog run --raw 2>/dev/null && die 'what is not hex was run'
 vectors=$ROOT/../shared/bpf-vectors/execute.tsv
 if [ -r "$vectors" ]; then
