@@ -217,10 +217,10 @@ static void load_btf(void)
 	loader_keep(bpf(BPF_BTF_LOAD, &a));
 }
 
-/* Value sizes that would take all memory are for other tests. */
+/* Sizes that would take all memory are for other tests. Rings have neither keys nor values. */
 static bool too_much(const union bpf_attr *a)
 {
-	uint64_t bytes = (uint64_t)a->max_entries * ((uint64_t)a->key_size + a->value_size);
+	uint64_t bytes = (uint64_t)a->max_entries * max_of((uint64_t)a->key_size + a->value_size, 1ull);
 
 	return bytes > (16u << 20) && bytes < 1ull << 40;
 }

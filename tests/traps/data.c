@@ -88,7 +88,7 @@ static void bad_pointers(void)
 	fails(syscall(SYS_statfs, ".", bad), EFAULT);
 	fails(syscall(SYS_fstatfs, fd, bad), EFAULT);
 	fails(utimensat(AT_FDCWD, "f", bad, 0), EFAULT);
-	fails(syscall(SYS_copy_file_range, fd, bad, fd, NULL, 1, 0), EFAULT);
+	fails(syscall(SYS_copy_file_range, fd, bad, fd, NULL, 1ul, 0ul), EFAULT);
 	fails(chdir(bad), EFAULT);
 	fails(access(bad, R_OK), EFAULT);
 	fails(truncate(bad, 0), EFAULT);
@@ -373,7 +373,7 @@ static int uring_one(struct uring *u, const struct io_uring_sqe *e)
 	u->sqe[at] = *e;
 	((unsigned *)(void *)(u->sq + u->p.sq_off.array))[at] = at;
 	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-	same(syscall(SYS_io_uring_enter, u->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0), 1);
+	same(syscall(SYS_io_uring_enter, u->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0ul), 1);
 	head = (unsigned *)(void *)(u->cq + u->p.cq_off.head);
 	c = (struct io_uring_cqe *)(void *)(u->cq + u->p.cq_off.cqes) + (*head & (u->p.cq_entries - 1));
 	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);

@@ -64,4 +64,11 @@ unload e
 denied || die 'one of two is gone, and a write passes'
 unload f
 passes || die 'both are gone, and a write fails'
+# Half of them.
+"$BTFUSE" load --name "$BTFUSE_WORLD-half" --set half=1 "$PROGS/error_inject_syscall.bpf.o" >load-half.out 2>&1 &
+LOADERS="$LOADERS $!"
+until_true 20 grep -q attached load-half.out || die "half: $(cat load-half.out)"
+# shellcheck disable=SC2016
+[ "$(run bash -c 'for i in 1 2 3 4 5 6; do echo $i; done' 2>/dev/null | wc -l)" = 3 ] || die 'not half of the writes pass'
+unload half
 say ok

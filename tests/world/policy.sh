@@ -65,6 +65,12 @@ grep -q 'Permission denied' err || die "inject: $(cat err)"
 # shellcheck disable=SC2016
 [ "$("$BTFUSE" inject --call write --errno EIO --nth 2 -- bash -c 'for i in 1 2 3; do echo $i; done' 2>/dev/null)" = $'1\n3' ] ||
 	die 'inject --nth'
+begin=$(date +%s%N)
+"$BTFUSE" inject --call getpgid --delay 700ms -- python3 -c 'import os; os.getpgid(0)' || die 'inject --delay: the call fails'
+[ $((($(date +%s%N) - begin) / 1000000)) -ge 700 ] || die 'inject --delay: it comes at once'
+# shellcheck disable=SC2016
+[ "$("$BTFUSE" inject --call write --errno EIO --after 300ms -- bash -c 'echo 1; sleep 0.5; echo 2' 2>/dev/null)" = 1 ] ||
+	die 'inject --after'
 # shellcheck disable=SC2016
 a=$("$BTFUSE" inject --call openat --errno EIO --rate 50% --seed 7 --path '*/f[0-9]*' -- true; "$BTFUSE" inject --call write --errno EIO --rate 50% --seed 7 -- bash -c 'for i in 1 2 3 4 5 6 7 8; do echo $i 2>/dev/null; done')
 # shellcheck disable=SC2016
