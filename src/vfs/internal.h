@@ -522,6 +522,8 @@ HANDLER(call_sendmmsg);
 HANDLER(call_fourth_fd);
 HANDLER(call_kcmp);
 HANDLER(call_fsconfig);
+HANDLER(call_mount);
+HANDLER(call_move_mount);
 HANDLER(call_landlock_rule);
 HANDLER(call_inotify);
 HANDLER(call_fanotify);

@@ -297,3 +297,24 @@ HANDLER(call_prctl)
 		go_passive(v);
 	return VFS_PASS;
 }
+
+/* What is mounted on a directory of a store hides what the store has there. */
+static void hides(struct vfs_thread *v, int dir, const char *path)
+{
+	struct where w;
+
+	if (locate(v, dir, path, LOCATE_EMPTY, 0, &w) == 0)
+		go_passive(v);
+}
+
+HANDLER(call_mount)
+{
+	hides(v, AT_FDCWD, (const char *)c->a[1]);
+	return VFS_PASS;
+}
+
+HANDLER(call_move_mount)
+{
+	hides(v, (int)c->a[2], (const char *)c->a[3]);
+	return call_two_fds(v, c);
+}

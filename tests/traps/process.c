@@ -227,6 +227,31 @@ static void programs_on_it(void)
 	fails(open("none/true", O_RDONLY), ENOENT);
 }
 
+/* What a process mounts inside is what it sees there, and its children do. */
+static void mounted_inside(void)
+{
+	dev_t outside;
+	int pid;
+
+	must(mkdir("d", 0700));
+	put("d/hidden", 0600, "x");
+	outside = stat_of("d").st_dev;
+	if (mount("tmpfs", "d", "tmpfs", 0, NULL) != 0)
+		return; /* not root */
+	is(stat_of("d").st_dev != outside);
+	fails(open("d/hidden", O_RDONLY), ENOENT);
+	put("d/f", 0600, "x");
+	pid = (int)must(fork());
+	if (pid == 0)
+		_exit(access("d/f", F_OK) != 0 || access("d/hidden", F_OK) == 0);
+	same(status_of(pid), 0);
+	must(mount("", "d", "", MS_REMOUNT | MS_RDONLY, NULL));
+	fails(open("d/g", O_CREAT | O_RDWR, 0600), EROFS);
+	must(umount("d"));
+	must(unlink("d/hidden"));
+	must(rmdir("d"));
+}
+
 /* Who runs is not written to, and who is written to does not run. */
 static void busy_programs(void)
 {
@@ -961,6 +986,7 @@ const struct check process_traps[] = {{"children_share", children_share},
 				      {"crowd", crowd},
 				      {"programs_on_it", programs_on_it},
 				      {"busy_programs", busy_programs},
+				      {"mounted_inside", mounted_inside},
 				      {"inherited_descriptors", inherited_descriptors},
 				      {"through_the_kernel", through_the_kernel},
 				      {"timer_at_1khz", timer_at_1khz},
