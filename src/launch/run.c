@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -432,18 +433,53 @@ static int report(const char *program, int err)
 	return err == ENOENT ? 127 : 126;
 }
 
+static volatile sig_atomic_t program_pid;
+
+/* What the kernel sends (a terminal's) reaches the program by itself. */
+static void pass_on(int sig, siginfo_t *info, void *context)
+{
+	int err = errno;
+
+	if (info->si_code <= 0)
+		kill(program_pid, sig);
+	errno = err;
+}
+
+/* Who sends us a signal means the program. */
+static void pass_signals(pid_t pid)
+{
+	static const int all[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT, SIGWINCH};
+	struct sigaction sa = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
+
+	program_pid = pid;
+	for (size_t i = 0; i < array_len(all); i++)
+		sigaction(all[i], &sa, NULL);
+}
+
+/* Its wait status; that of an exit with 126 where it is lost. */
 static int wait_for(pid_t pid)
 {
 	int status;
 
-	/* Signals of the terminal reach the program itself. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGQUIT, SIG_IGN);
 	while (waitpid(pid, &status, 0) < 0) {
 		if (errno != EINTR)
-			return 126;
+			return W_EXITCODE(126, 0);
 	}
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	return status;
+}
+
+/* As the program has ended, so do we: its exit status, or by the same signal, without a core of our own. */
+static int end_like(int status)
+{
+	const struct rlimit none = {0, 0};
+
+	if (!WIFSIGNALED(status))
+		return WEXITSTATUS(status);
+	fflush(NULL);
+	setrlimit(RLIMIT_CORE, &none);
+	signal(WTERMSIG(status), SIG_DFL);
+	raise(WTERMSIG(status));
+	return 128 + WTERMSIG(status);
 }
 
 static double seconds(const struct timeval *t)
@@ -451,22 +487,30 @@ static double seconds(const struct timeval *t)
 	return (double)t->tv_sec + (double)t->tv_usec / 1e6;
 }
 
+/* A wait status. */
 static int run_counted(const struct run_options *o, const char *program, char **argv, char **env,
 		       struct stats_file *stats)
 {
 	struct timespec begin, end;
 	struct rusage used = {0};
+	sigset_t all, mask;
 	pid_t pid;
 	int rc;
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &mask);
 	pid = fork();
-	if (pid < 0)
-		return report(program, errno);
 	if (pid == 0) {
+		sigprocmask(SIG_SETMASK, &mask, NULL);
 		execve(program, argv, env);
 		_exit(report(argv[0], errno));
 	}
+	if (pid > 0)
+		pass_signals(pid);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	if (pid < 0)
+		return W_EXITCODE(report(program, errno), 0);
 	rc = wait_for(pid);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	getrusage(RUSAGE_CHILDREN, &used);
@@ -505,7 +549,7 @@ int run_exec(const struct run_options *o, char **argv)
 	if (stats != NULL) {
 		rc = run_counted(o, program, argv, env, stats);
 		unlink(stats_path);
-		return rc;
+		return end_like(rc);
 	}
 	execve(program, argv, env);
 	return report(argv[0], errno);
