@@ -532,11 +532,11 @@ HANDLER(call_fcntl)
 	}
 	/* Locks are the kernel's; reading and writing stay here. */
 	err = fd_make_real(v, fd);
+	if (cmd == F_SETLK || cmd == F_SETLKW)
+		note_lock(p, fd);
 	switch (cmd) {
 	case F_SETLK:
 	case F_SETLKW:
-		note_lock(p, fd);
-		/* fall through */
 	case F_GETLK:
 	case F_OFD_GETLK:
 	case F_OFD_SETLK:
