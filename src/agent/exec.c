@@ -295,8 +295,8 @@ static enum target classify_call(const struct exec_call *x)
 /* Will the exec fail before anything is made ready for it, as those of a search in PATH do? */
 static bool fails_at_once(const struct exec_call *x)
 {
-	return !(x->flags & AT_EMPTY_PATH) &&
-	       sys_call4(SYS_faccessat2, x->dir, (long)x->path, 1 /* X_OK */, AT_EACCESS) == -ENOENT;
+	return !(x->flags & AT_EMPTY_PATH) && sys_call4(SYS_faccessat2, x->dir, (long)x->path, 1 /* X_OK */,
+							AT_EACCESS | (x->flags & AT_SYMLINK_NOFOLLOW)) == -ENOENT;
 }
 
 /* In another root or name space it may not be: the loader would complain to the program's standard error. */

@@ -225,6 +225,9 @@ static void programs_on_it(void)
 	}
 	same(status_of(pid), 0);
 	fails(open("none/true", O_RDONLY), ENOENT);
+	must(symlink("none", "dangling"));
+	fails(syscall(SYS_execveat, AT_FDCWD, "dangling", args, environ, AT_SYMLINK_NOFOLLOW), ELOOP);
+	fails(execv("./dangling", args), ENOENT);
 }
 
 /* What a process mounts inside is what it sees there, and its children do. */
