@@ -109,14 +109,18 @@ long load_link_create(struct task *t, union bpf_attr *attr, void *uattr);
 long load_link_update(struct task *t, union bpf_attr *attr, void *uattr);
 long load_link_detach(struct task *t, union bpf_attr *attr, void *uattr);
 long load_raw_open(struct task *t, union bpf_attr *attr, void *uattr);
-/* A link of `prog` at `event`; its id or -errno. */
-int load_attach(struct task *t, unsigned type, const struct object *prog, uint32_t event, uint64_t cookie) must_check;
+/* A link of `prog` at `event`, found by the perf event `fd` (-1: by none); its id or -errno. */
+int load_attach(struct task *t, unsigned type, const struct object *prog, uint32_t event, uint64_t cookie,
+		long fd) must_check;
+/* The inode behind a number; 0: there is none. */
+uint64_t load_inode(long fd);
 
 /* loadinfo.c */
 long load_info(struct task *t, union bpf_attr *attr, void *uattr);
 long load_next_id(struct task *t, unsigned kind, union bpf_attr *attr, void *uattr);
 long load_by_id(struct task *t, unsigned kind, union bpf_attr *attr, void *uattr);
 long load_pin(struct task *t, union bpf_attr *attr, void *uattr);
+long load_task_fd(struct task *t, union bpf_attr *attr, void *uattr);
 long load_unpinned(struct task *t, union bpf_attr *attr, void *uattr);
 
 /* loadperf.c: perf_event_open, ioctl */

@@ -80,6 +80,7 @@ static const load_cmd commands[] = {
     [BPF_LINK_UPDATE] = load_link_update,
     [BPF_LINK_DETACH] = load_link_detach,
     [BPF_PROG_BIND_MAP] = load_bind_map,
+    [BPF_TASK_FD_QUERY] = load_task_fd,
 };
 
 static long command(struct agent_thread *a, struct task *t, int cmd, union bpf_attr *attr, void *uattr)

@@ -1,5 +1,7 @@
-/* What there is: ids, information, pins. */
+/* What there is: ids, information, pins, what stands behind others' descriptors. */
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include "agent/load.h"
 #include "agent/mem.h"
@@ -213,4 +215,79 @@ long load_info(struct task *t, union bpf_attr *attr, void *uattr)
 	default:
 		return btf_info(t, &o, attr, uattr);
 	}
+}
+
+/* ---- BPF_TASK_FD_QUERY ------------------------------------------------------------------- */
+
+/* The link that the descriptor of any process stands for: by the inode of the file that holds its number. */
+static int link_of(struct task *t, unsigned pid, unsigned fd, struct object *o)
+{
+	char path[48] = "/proc/", name[32] = "";
+	struct stat st;
+	uint32_t id = 0;
+	long err;
+
+	mem_decimal(path + mem_length(path), pid);
+	if (sys_call4(SYS_newfstatat, AT_FDCWD, (long)path, (long)&st, 0) != 0)
+		return -ENOENT;
+	memcpy(path + mem_length(path), "/fd/", sizeof("/fd/"));
+	mem_decimal(path + mem_length(path), fd);
+	err = sys_call4(SYS_readlinkat, AT_FDCWD, (long)path, (long)name, sizeof(name) - 1);
+	if (err < 0)
+		return err == -ENOENT ? -EBADF : (int)err;
+	if (!mem_prefix(name, "/memfd:perf-event") && !mem_prefix(name, "/memfd:bpf-link"))
+		return -MAP_ENOTSUPP;
+	if (sys_call4(SYS_newfstatat, AT_FDCWD, (long)path, (long)&st, 0) != 0)
+		return -EBADF;
+	while (object_next(agent_world(), t, id, OBJECT_LINK, o) == 0) {
+		id = o->id;
+		if (o->len == st.st_ino && o->prog && o->event)
+			return 0;
+	}
+	/* A link at an event is not asked for by its own descriptor. */
+	return mem_prefix(name, "/memfd:bpf-link") ? -MAP_ENOTSUPP : -ENOENT;
+}
+
+/* As much of the name as the program has room for; it is told how long it is. */
+static long put_name(const union bpf_attr *attr, void *uattr, char *name)
+{
+	uint32_t n = (uint32_t)mem_length(name), room = attr->task_fd_query.buf_len;
+	void *to = (void *)(uintptr_t)attr->task_fd_query.buf;
+	long err = load_put(uattr, offsetof(union bpf_attr, task_fd_query.buf_len), &n, sizeof(n));
+
+	if (err || !to)
+		return err;
+	if (!room)
+		return -EINVAL;
+	if (room > n)
+		return copy_to_user(to, name, n + 1);
+	name[room - 1] = '\0';
+	return copy_to_user(to, name, room) ? -EFAULT : -ENOSPC;
+}
+
+long load_task_fd(struct task *t, union bpf_attr *attr, void *uattr)
+{
+	uint32_t type;
+	uint64_t none = 0;
+	struct object o;
+	char name[64], *leaf = name;
+	long err =
+	    attr->task_fd_query.flags ? -EINVAL : link_of(t, attr->task_fd_query.pid, attr->task_fd_query.fd, &o);
+
+	if (err)
+		return err;
+	event_name(o.event, name, sizeof(name));
+	for (char *s = name; *s; s++)
+		if (*s == '/')
+			leaf = s + 1;
+	type = o.type == BPF_LINK_TYPE_RAW_TRACEPOINT ? BPF_FD_TYPE_RAW_TRACEPOINT : BPF_FD_TYPE_TRACEPOINT;
+	err = put_name(attr, uattr, leaf);
+	if (err && err != -ENOSPC)
+		return err;
+	if (load_put(uattr, offsetof(union bpf_attr, task_fd_query.prog_id), &o.prog, sizeof(o.prog)) != 0 ||
+	    load_put(uattr, offsetof(union bpf_attr, task_fd_query.fd_type), &type, sizeof(type)) != 0 ||
+	    load_put(uattr, offsetof(union bpf_attr, task_fd_query.probe_offset), &none, sizeof(none)) != 0 ||
+	    load_put(uattr, offsetof(union bpf_attr, task_fd_query.probe_addr), &none, sizeof(none)) != 0)
+		return -EFAULT;
+	return err;
 }

@@ -102,7 +102,7 @@ static long attach(struct task *t, long fd, struct load_fd *f)
 
 	if (err)
 		return err;
-	id = load_attach(t, BPF_LINK_TYPE_PERF_EVENT, &prog, f->event, 0);
+	id = load_attach(t, BPF_LINK_TYPE_PERF_EVENT, &prog, f->event, 0, fd);
 	if (id < 0)
 		return id;
 	f->id = (uint32_t)id;

@@ -301,6 +301,20 @@ int object_set_prog(struct world *w, struct task *t, uint32_t link, uint32_t pro
 	return relink(w, t, link, prog, true);
 }
 
+int object_set_inode(struct world *w, struct task *t, uint32_t link, uint64_t ino)
+{
+	struct object *o;
+	int err = table_begin(w, t);
+
+	if (err)
+		return txn_abort(t, err);
+	o = find(w, link);
+	if (!o || o->kind != OBJECT_LINK)
+		return txn_abort(t, -ENOENT);
+	txn_set(t, &o->len, ino);
+	return txn_commit(t);
+}
+
 static bool leads_to(const struct prog_image *img, uint32_t map)
 {
 	for (uint32_t i = 0; i < img->nmaps; i++)

@@ -72,6 +72,8 @@ int object_inherit(struct world *w, struct task *t, uint32_t c) must_check;
 void object_drop_client(struct world *w, struct task *t, uint32_t c);
 /* A link lets go of its program and its place: BPF_LINK_DETACH. */
 int object_detach(struct world *w, struct task *t, uint32_t id) must_check;
+/* What BPF_TASK_FD_QUERY finds a link by. */
+int object_set_inode(struct world *w, struct task *t, uint32_t link, uint64_t ino) must_check;
 /* A program holds a map that its text does not name: BPF_PROG_BIND_MAP. -E2BIG: it holds too many. */
 int object_bind(struct world *w, struct task *t, uint32_t prog, uint32_t map) must_check;
 int object_set_prog(struct world *w, struct task *t, uint32_t link, uint32_t prog) must_check;

@@ -24,7 +24,7 @@ struct object {
 	uint32_t type;	/* of the program, map or link: the kernel's number */
 	uint32_t maker; /* pid, to show */
 	uint64_t off;	/* its run (arena.h); 0: it has none */
-	uint64_t len;	/* OBJECT_BTF: bytes */
+	uint64_t len;	/* OBJECT_BTF: bytes. OBJECT_LINK: inode of the descriptor with which it was made; 0: none */
 	int64_t made;	/* CLOCK_BOOTTIME, ns */
 	char name[16];
 	char comm[16]; /* of the maker */

@@ -34,6 +34,9 @@ if command -v bpftool >/dev/null; then
 	grep -q "tag $ours" bt.out || die "bpftool shows another tag: $(cat bt.out)"
 	"$BTFUSE" load -- bpftool map dump id "$bss" >bt.out 2>&1 || die "bpftool map: $(cat bt.out)"
 	"$BTFUSE" load -- bpftool link show >bt.out 2>&1 || die "bpftool link: $(cat bt.out)"
+	"$BTFUSE" load -- bpftool perf >bt.out 2>&1 || die "bpftool perf: $(cat bt.out)"
+	grep -q "fd [0-9]*: prog_id $id  tracepoint  sys_enter_write" bt.out || die "bpftool perf: $(cat bt.out)"
+	"$BTFUSE" load -- bpftool link show >bt.out 2>&1
 	grep -q 'perf_event' bt.out || die "bpftool link: $(cat bt.out)"
 	"$BTFUSE" load -- bpftool prog pin id "$id" /sys/fs/bpf/here/mine >bt.out 2>&1 || die "pin: $(cat bt.out)"
 	"$BTFUSE" prog show pinned /sys/fs/bpf/here/mine | grep -q "^$id:" || die 'a pin is not found'
@@ -85,6 +88,10 @@ char _license[] __attribute__((section("license"))) = "GPL";
 C
 clang -O2 -g -target bpf -c two.c -o two.o
 load two two.o
+if command -v bpftool >/dev/null; then
+	"$BTFUSE" load -- bpftool perf >bt.out 2>&1 || die "bpftool perf: $(cat bt.out)"
+	grep -q 'raw_tracepoint  sys_enter' bt.out || die "bpftool perf: $(cat bt.out)"
+fi
 printf '\x28\0\0\0\0\0\0\0\x2\0\0\0\0\0\0\0' >ctx
 [ "$("$BTFUSE" prog run name add ctx_in ctx)" = 'Return value: 42, duration: 0ns' ] || die 'prog run'
 [ "$("$BTFUSE" prog --json run name add ctx_in ctx | json 'd["retval"]')" = 42 ] || die 'prog --json run'

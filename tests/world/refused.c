@@ -194,6 +194,8 @@ static void commands(void)
 	    {"BPF_PROG_ATTACH", BPF_PROG_ATTACH, -EOPNOTSUPP},
 	    {"BPF_PROG_DETACH", BPF_PROG_DETACH, -EOPNOTSUPP},
 	    {"BPF_PROG_QUERY", BPF_PROG_QUERY, -EOPNOTSUPP},
+	    /* bpftool looks whether there is the command: of a descriptor that is no event, it says this. */
+	    {"BPF_TASK_FD_QUERY of no process", BPF_TASK_FD_QUERY, -ENOENT},
 	    {"BPF_ENABLE_STATS", BPF_ENABLE_STATS, -EOPNOTSUPP},
 	    {"BPF_ITER_CREATE", BPF_ITER_CREATE, -EOPNOTSUPP},
 	    {"BPF_TOKEN_CREATE", 36, -EOPNOTSUPP},
