@@ -253,6 +253,9 @@ static int push_tail_return(struct verifier *v)
 	return err;
 }
 
+/* What libbpf puts in place of an access to a type of the kernel's that our BTF has not, and looks for in the log. */
+#define BAD_RELOCATION 0xbad2310
+
 int vcall_helper(struct verifier *v, const struct bpf_insn *i)
 {
 	struct vhelper c = {.helper = (uint32_t)i->imm, .proto = proto_of((uint32_t)i->imm)};
@@ -263,7 +266,7 @@ int vcall_helper(struct verifier *v, const struct bpf_insn *i)
 	if (!c.proto && proto_name(c.helper))
 		return vfail(v, -EOPNOTSUPP, "unknown func bpf_%s#%d: not served here\n", proto_name(c.helper), i->imm);
 	if (!c.proto)
-		return vfail(v, -EINVAL, "invalid func unknown#%d\n", i->imm);
+		return vfail(v, i->imm == BAD_RELOCATION ? -EOPNOTSUPP : -EINVAL, "invalid func unknown#%d\n", i->imm);
 	if (v->st.lock_map && !(flags & (PROTO_LOCK | PROTO_UNLOCK)))
 		return vfail(v, -EINVAL, "function calls are not allowed while holding a lock\n");
 	if (err == 0)

@@ -316,6 +316,8 @@ const struct vcase vcases[] = {
 
     /* --- helpers --- */
     CASE("unknown helper", -EINVAL, "invalid func", INSN(INSN_CALL, 0, 0, 0, 9999), RETURN(0)),
+    CASE("type of the kernel that is not here", -EOPNOTSUPP, "invalid func unknown#195896080",
+	 INSN(INSN_CALL, 0, 0, 0, 195896080), RETURN(0)),
     CASE("helper that is not served", -EOPNOTSUPP, "unknown func bpf_skb_store_bytes#9", CALL(skb_store_bytes),
 	 RETURN(0)),
     CASE("kernel function", -EOPNOTSUPP, "kernel functions", INSN(INSN_CALL, 0, BPF_PSEUDO_KFUNC_CALL, 0, 1),

@@ -29,6 +29,20 @@ refuse kprobe.multi/do_nano* 'Operation not supported'
 refuse fentry/do_nanosleep "failed to find kernel BTF type ID of 'do_nanosleep'"
 refuse tp/syscalls/sys_enter_nonesuch 'No such file or directory'
 
+# A type of the kernel's that our BTF has not: libbpf tells its name.
+cat >bad.c <<'C'
+struct trace_event_raw_signal_generate { int sig; } __attribute__((preserve_access_index));
+__attribute__((section("tp/syscalls/sys_enter_kill"), used)) int bad(struct trace_event_raw_signal_generate *ctx)
+{
+	return ctx->sig;
+}
+char _license[] __attribute__((section("license"))) = "GPL";
+C
+clang -O2 -g -target bpf -c bad.c -o bad.o
+"$BTFUSE" load bad.o >out 2>&1 && die 'a program that needs what is not here was attached'
+grep -q 'Operation not supported' out || die "a type that is not here: $(tail -3 out)"
+grep -q 'failed to resolve CO-RE relocation.*struct trace_event_raw_signal_generate.sig' out || die "no type is named: $(cat out)"
+
 command -v bpftool >/dev/null || { say 'no bpftool here'; exit 0; }
 "$BTFUSE" load -- bpftool -j feature probe kernel full >features 2>err || die "bpftool feature: $(cat err)"
 python3 - <<'PY' || die 'bpftool sees other features'
