@@ -268,6 +268,14 @@ static int change(struct show *s, struct target *t, char **argv, struct err *err
 	return map_update(&s->task, t->m, t->key, t->value, flags);
 }
 
+/* Who waits for JSON gets some where there is nothing to say. */
+static int done(const struct show *s)
+{
+	if (s->json)
+		puts("null");
+	return 0;
+}
+
 static int update(struct show *s, char **argv, struct err *err)
 {
 	autotarget struct target t = {0};
@@ -283,7 +291,7 @@ static int update(struct show *s, char **argv, struct err *err)
 	ret = change(s, &t, rest, err);
 	if (ret && !err->text[0])
 		return err_set(err, ret, "map: update: %s", strerror(-ret));
-	return ret;
+	return ret ? ret : done(s);
 }
 
 static int delete (struct show *s, char **argv, struct err *err)
@@ -298,7 +306,7 @@ static int delete (struct show *s, char **argv, struct err *err)
 	if (ret)
 		return ret;
 	ret = map_holds_refs(t.m) ? map_drop_ref(&s->task, t.m, t.key, &old) : map_delete(&s->task, t.m, t.key);
-	return ret ? err_set(err, ret, "map: delete: %s", strerror(-ret)) : 0;
+	return ret ? err_set(err, ret, "map: delete: %s", strerror(-ret)) : done(s);
 }
 
 int cmd_map(int argc, char **argv, struct err *err)

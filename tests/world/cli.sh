@@ -19,6 +19,7 @@ id=$("$BTFUSE" prog --json list | json 'd[0]["id"]')
 
 # Maps: .bss counts, and can be set.
 bss=$("$BTFUSE" map --json list | json '[m["id"] for m in d if m["name"].endswith(".bss")][0]')
+[ "$("$BTFUSE" map --json update id "$bss" key 0 0 0 0 value 6 0 0 0 0 0 0 0)" = null ] || die 'map --json update'
 "$BTFUSE" map update id "$bss" key 0 0 0 0 value 5 0 0 0 0 0 0 0
 "$BTFUSE" map lookup id "$bss" key hex 00 00 00 00 | grep -q 'key: 00 00 00 00  value: 05 00 00 00 00 00 00 00' || die 'lookup'
 "$BTFUSE" map dump id "$bss" | grep -q '^Found 1 element$' || die 'map dump'
