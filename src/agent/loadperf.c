@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ioctl.h>
 #include <linux/perf_event.h>
 
 #include "agent/load.h"
@@ -138,6 +139,12 @@ static long enable(struct task *t, long fd, struct load_fd *f, bool on)
 	return 0;
 }
 
+/* Filters, periods, a ring that others write to. */
+static long no_ioctl(unsigned long cmd)
+{
+	return (cmd >> _IOC_TYPESHIFT & _IOC_TYPEMASK) == '$' ? -EOPNOTSUPP : -ENOTTY;
+}
+
 static long point_ioctl(struct task *t, long fd, struct load_fd *f, unsigned long cmd, long arg)
 {
 	switch (cmd) {
@@ -151,7 +158,7 @@ static long point_ioctl(struct task *t, long fd, struct load_fd *f, unsigned lon
 	case PERF_EVENT_IOC_RESET:
 		return 0;
 	default:
-		return -ENOTTY;
+		return no_ioctl(cmd);
 	}
 }
 
@@ -164,7 +171,9 @@ static long handle_ioctl(struct agent_thread *t, struct agent_regs *r)
 		return r->rsi == PERF_EVENT_IOC_SET_BPF && load_kernel_event((int)r->rdi) ? -EOPNOTSUPP
 											  : below_ioctl(t, r);
 	if (f.kind == LOAD_RING) /* it takes what programs give from the beginning */
-		return r->rsi == PERF_EVENT_IOC_ENABLE || r->rsi == PERF_EVENT_IOC_DISABLE ? 0 : -ENOTTY;
+		return r->rsi == PERF_EVENT_IOC_ENABLE || r->rsi == PERF_EVENT_IOC_DISABLE
+			   ? 0
+			   : no_ioctl((unsigned long)r->rsi);
 	task = load_task(t);
 	return task ? point_ioctl(task, (int)r->rdi, &f, (unsigned long)r->rsi, r->rdx) : -EAGAIN;
 }

@@ -159,6 +159,8 @@ static void places(int point, int raw)
 			expect(*name, event((unsigned)pmu(*name), 0, -1), -EOPNOTSUPP, NULL, NULL);
 	fd = event(PERF_TYPE_TRACEPOINT, 1001, -1);
 	expect("a tracepoint of system calls", fd, 0, NULL, NULL);
+	expect("a filter", ioctl(fd, PERF_EVENT_IOC_SET_FILTER, "common_pid == 1"), -EOPNOTSUPP, NULL, NULL);
+	expect("what is asked of terminals", ioctl(fd, FIONREAD, log_text), -ENOTTY, NULL, NULL);
 	expect("a tracepoint of one process only", event(PERF_TYPE_TRACEPOINT, 1001, getpid()), -EOPNOTSUPP, NULL,
 	       NULL);
 	expect("a link with an attach type of others", bpf_link_create(point, fd, BPF_XDP, NULL), -EOPNOTSUPP, NULL,
