@@ -8,6 +8,7 @@
 
 #include <asm/prctl.h>
 #include <errno.h>
+#include <linux/prctl.h>
 #include <sys/mman.h>
 
 #include "agent/dispatch.h"
@@ -203,6 +204,20 @@ static long handle_arch_prctl(struct agent_thread *t, struct agent_regs *r)
 	return AGENT_HAND_ON;
 }
 
+#ifndef PR_SET_SYSCALL_USER_DISPATCH
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#define PR_SYS_DISPATCH_ON 1
+#endif
+
+/*
+ * Who has calls from outside of a range sent back as signals means the program's: it would get ours, and
+ * miss those that are answered here. As in a kernel that has it not.
+ */
+static long handle_prctl(struct agent_thread *t, struct agent_regs *r)
+{
+	return r->rdi == PR_SET_SYSCALL_USER_DISPATCH && r->rsi == PR_SYS_DISPATCH_ON ? -EINVAL : AGENT_HAND_ON;
+}
+
 void calls_register(void)
 {
 	for (size_t i = 0; i < array_len(seen); i++)
@@ -210,6 +225,7 @@ void calls_register(void)
 	agent_register(SYS_mmap, handle_mmap);
 	agent_register(SYS_munmap, handle_munmap);
 	agent_register(SYS_arch_prctl, handle_arch_prctl);
+	agent_register(SYS_prctl, handle_prctl);
 	agent_register(SYS_clone, handle_clone);
 	agent_register(SYS_clone3, handle_clone3);
 	agent_register(SYS_fork, handle_fork);

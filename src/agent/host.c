@@ -105,12 +105,17 @@ static long handle_vfs(struct agent_thread *t, struct agent_regs *r)
 	return unlikely(trace_on()) ? trace_call(t, r, v, c) : vfs_call(v, c);
 }
 
+static agent_handler below[AGENT_NR]; /* the engine's own, where it has one for a call that we look at first */
+
 /* A filter on system calls: from here on the agent makes as few of its own as it can. */
 static long handle_sandbox(struct agent_thread *t, struct agent_regs *r)
 {
 	bool sets = r->rax == SYS_seccomp ? (unsigned long)r->rdi <= SECCOMP_SET_MODE_FILTER : r->rdi == PR_SET_SECCOMP;
-	long ret = handle_vfs(t, r);
+	long ret = below[r->rax](t, r);
 
+	if (ret != AGENT_HAND_ON)
+		return ret;
+	ret = handle_vfs(t, r);
 	if (sets)
 		agent_quiet = true;
 	return ret;
@@ -241,8 +246,6 @@ static const char *take_number(const char *s, int *n)
 		*n = (*n < 0 ? 0 : *n) * 10 + (*s++ - '0');
 	return *s == ',' ? s + 1 : s;
 }
-
-static agent_handler below[AGENT_NR]; /* the engine's own, where it has one for a call that we look at first */
 
 /* Calls that the engine does something about as well: mmap of code, exec. */
 static long handle_both(struct agent_thread *t, struct agent_regs *r)

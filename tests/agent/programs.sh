@@ -119,7 +119,7 @@ if command -v strace >/dev/null; then
 	"$launcher" -a "$agent" -t "$table" bash count.sh >/dev/null
 	strace -f -o traced "$launcher" -a "$agent" -t "$table" -v bash count.sh 2>counted
 	# From where its agent is up until its next exec, a process (a forked one from its beginning): what the
-	# agent itself calls, to look at what is going to be executed, left out.
+	# agent itself calls, to look at what is going to be executed and for the pages of threads, left out.
 	for call in openat close getdents64 newfstatat execve dup2 lseek fcntl mmap munmap mprotect clone exit_group; do
 		seen=$(awk -v c=$call '$1 == c { print $2 }' counted)
 		real=$(awk -v c="$call(" '
@@ -128,6 +128,7 @@ if command -v strace >/dev/null; then
 			!(pid in up) { up[pid] = any }
 			line ~ /O_NOCTTY\|O_NONBLOCK\|O_CLOEXEC/ { own[pid] = 1; next }
 			own[pid] && line ~ /^close\(/ { own[pid] = 0; next }
+			line ~ /^mmap\(NULL, 262144, .*MAP_NORESERVE/ { next }
 			up[pid] && index(line, c) == 1 { n++ }
 			line ~ /^execve\(.* = 0$/ || line ~ /^<... execve resumed>.* = 0$/ { up[pid] = 0 }
 			line ~ /^rt_sigprocmask\(SIG_UNBLOCK, \[BUS SEGV\]/ { up[pid] = any = 1 }

@@ -872,6 +872,22 @@ static void erring_sandbox(void)
 	holds("g", "before after!");
 }
 
+/* Calls sent back as signals: the agent would take some of them away, and have its own sent back. So there is no such
+ * thing, as in older kernels, and the program goes on without. */
+static void dispatched(void)
+{
+	static char selector; /* SYSCALL_DISPATCH_FILTER_ALLOW */
+
+	if (prctl(59 /* PR_SET_SYSCALL_USER_DISPATCH */, 1, 0, 0, &selector) == 0) {
+		is(!getenv("TRAPS_HOOKED"));
+		must(prctl(59, 0, 0, 0, 0));
+	} else {
+		same(errno, EINVAL);
+	}
+	put("f", 0600, "x");
+	holds("f", "x");
+}
+
 static void little_memory(void)
 {
 	int pid = fork();
@@ -1007,6 +1023,7 @@ const struct check process_traps[] = {{"children_share", children_share},
 				      {"strict_sandbox", strict_sandbox},
 				      {"filtered_sandbox", filtered_sandbox},
 				      {"erring_sandbox", erring_sandbox},
+				      {"dispatched", dispatched},
 				      {"little_memory", little_memory},
 				      {"little_room_for_others", little_room_for_others},
 				      {"limits_at_minimum", limits_at_minimum},
