@@ -249,6 +249,7 @@ static struct run now;
 static void too_long(int sig)
 {
 	/* In waitpid, and nowhere else. */
+	unlink(output);
 	printf("it does not end where the agent's call %u fails: %s\n", now.n, now.call);
 	fflush(stdout);
 	_exit(1);
