@@ -36,7 +36,8 @@ static char socket_path[160];
 static size_t copy(void *dst, const void *src, size_t n)
 {
 	const struct iovec to = {dst, n}, from = {(void *)(uintptr_t)src, n};
-	ssize_t done = n ? process_vm_readv(getpid(), &to, 1, &from, 1, 0) : 0;
+	/* Not the library's, which a sanitizer checks; of the last argument all 64 bits count. */
+	long done = n ? syscall(SYS_process_vm_readv, getpid(), &to, 1ul, &from, 1ul, 0ul) : 0;
 
 	return done < 0 ? n : n - (size_t)done;
 }
