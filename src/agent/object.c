@@ -19,6 +19,7 @@
 #include "agent/unknown.h"
 #include "base/atomic.h"
 #include "base/sys.h"
+#include "sites/note.h"
 
 #define PAGE 4096u
 #define OBJECTS 64u
@@ -156,6 +157,16 @@ static uint32_t image_id(const struct image *im, const uint8_t **id)
 	return len;
 }
 
+static bool image_is_go(const struct image *im)
+{
+	bool go = false;
+
+	for (unsigned i = 0; i < im->phnum && !go; i++)
+		go = im->ph[i].p_type == PT_NOTE &&
+		     note_is_go((const void *)(im->bias + im->ph[i].p_vaddr), im->ph[i].p_memsz);
+	return go;
+}
+
 /* The i-th segment, from its page on, if it is code. */
 static bool code_of(const struct image *im, unsigned i, struct segment *seg)
 {
@@ -174,7 +185,7 @@ static int patch_object(const struct table *t, const struct image *im, patch_cho
 	const uint8_t *id = NULL;
 	uint32_t id_len = image_id(im, &id);
 	struct segment seg;
-	int done = 0;
+	int done = image_is_go(im) ? -EOPNOTSUPP : 0;
 
 	for (unsigned i = 0; i < im->phnum && id_len != 0 && done >= 0; i++) {
 		int rc = code_of(im, i, &seg) ? patch_segment(t, &seg, id, id_len, choice, file) : 0;
@@ -357,13 +368,14 @@ int object_patch_all(const unsigned long *auxv)
 	return done;
 }
 
-/* The build id of an open file, from its first page. */
-static uint32_t file_build_id(int fd, uint8_t *id)
+/* The build id of an open file, from its first page; -EOPNOTSUPP: Go made it. */
+static int file_build_id(int fd, uint8_t *id)
 {
 	uint8_t page[1024]; /* headers and notes of what a linker makes fit */
 	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)(void *)page;
 	const Elf64_Phdr *ph = (const Elf64_Phdr *)(void *)(page + sizeof(*eh));
 	long n = sys_call4(SYS_pread64, fd, (long)page, sizeof(page), 0);
+	uint32_t id_len = 0;
 
 	if (n != sizeof(page) || memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0 || eh->e_phoff != sizeof(*eh) ||
 	    eh->e_ident[EI_CLASS] != ELFCLASS64 || sizeof(*eh) + eh->e_phnum * sizeof(*ph) > sizeof(page))
@@ -375,13 +387,15 @@ static uint32_t file_build_id(int fd, uint8_t *id)
 		if (ph[i].p_type != PT_NOTE || ph[i].p_offset > sizeof(page) ||
 		    ph[i].p_filesz > sizeof(page) - ph[i].p_offset)
 			continue;
-		len = note_build_id(page + ph[i].p_offset, ph[i].p_filesz, &found);
+		if (note_is_go(page + ph[i].p_offset, ph[i].p_filesz))
+			return -EOPNOTSUPP;
+		len = id_len ? 0 : note_build_id(page + ph[i].p_offset, ph[i].p_filesz, &found);
 		if (len != 0) {
 			memcpy(id, found, len);
-			return len;
+			id_len = len;
 		}
 	}
-	return 0;
+	return (int)id_len;
 }
 
 static bool learn_mapped(const struct table *t, const uint8_t *id, uint32_t id_len, const struct segment *seg, int fd)
@@ -402,12 +416,15 @@ int object_mapped(void *at, size_t len, int fd, uint64_t off)
 {
 	struct segment seg = {at, off, len};
 	uint8_t id[TABLE_ID_MAX];
-	uint32_t id_len = file_build_id(fd, id);
+	int rc = file_build_id(fd, id);
+	uint32_t id_len = (uint32_t)rc;
 	struct table t;
 	size_t table_len;
-	int rc = id_len == 0 ? 0 : table_map(&t, &table_len);
 
-	if (id_len == 0 || rc != 0)
+	if (rc <= 0)
+		return rc;
+	rc = table_map(&t, &table_len);
+	if (rc != 0)
 		return rc;
 	if (learn_mapped(&t, id, id_len, &seg, fd)) {
 		sys_munmap((void *)(uintptr_t)t.header, table_len);

@@ -12,11 +12,13 @@
 
 #include "base/compiler.h"
 #include "base/sys.h"
+#include "sites/note.h"
 
 #define LOADER "/lib64/ld-linux-x86-64.so.2"
 #define HEAD 256u /* bytes: an ELF header, or a #! line */
 #define SCRIPT_DEPTH 5
 #define PHDRS 16u
+#define NOTES 512u /* bytes of them, on the caller's stack */
 
 static bool changes_privileges(int fd)
 {
@@ -30,10 +32,32 @@ static bool changes_privileges(int fd)
 	return sys_call4(SYS_fgetxattr, fd, (long)"security.capability", 0, 0) > 0;
 }
 
+static bool read_at(int fd, void *to, size_t n, uint64_t off)
+{
+	return sys_call4(SYS_pread64, fd, (long)to, (long)n, (long)off) == (long)n;
+}
+
+static bool is_loader(int fd, const Elf64_Phdr *ph)
+{
+	char interp[sizeof(LOADER)];
+
+	return ph->p_filesz == sizeof(interp) && read_at(fd, interp, sizeof(interp), ph->p_offset) &&
+	       memcmp(interp, LOADER, sizeof(interp)) == 0;
+}
+
+static bool is_go(int fd, const Elf64_Phdr *ph)
+{
+	uint8_t notes[NOTES] __attribute__((aligned(8)));
+	size_t n = min_of(ph->p_filesz, sizeof(notes));
+
+	return read_at(fd, notes, n, ph->p_offset) && note_is_go(notes, n);
+}
+
+/* glibc's loader, and code that the agent can do its work in. */
 static bool has_loader(int fd, const uint8_t *head, long n)
 {
 	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)(const void *)head;
-	char interp[sizeof(LOADER)];
+	bool found = false;
 
 	if (n < (long)sizeof(*eh) || eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_machine != EM_X86_64 ||
 	    eh->e_phentsize != sizeof(Elf64_Phdr))
@@ -41,16 +65,13 @@ static bool has_loader(int fd, const uint8_t *head, long n)
 	for (unsigned i = 0; i < min_of(eh->e_phnum, PHDRS); i++) {
 		Elf64_Phdr ph;
 
-		if (sys_call4(SYS_pread64, fd, (long)&ph, sizeof(ph), (long)(eh->e_phoff + i * sizeof(ph))) !=
-		    sizeof(ph))
+		if (!read_at(fd, &ph, sizeof(ph), eh->e_phoff + i * sizeof(ph)))
 			return false;
-		if (ph.p_type != PT_INTERP)
-			continue;
-		return ph.p_filesz == sizeof(interp) &&
-		       sys_call4(SYS_pread64, fd, (long)interp, sizeof(interp), (long)ph.p_offset) == sizeof(interp) &&
-		       memcmp(interp, LOADER, sizeof(interp)) == 0;
+		if ((ph.p_type == PT_INTERP && !is_loader(fd, &ph)) || (ph.p_type == PT_NOTE && is_go(fd, &ph)))
+			return false;
+		found = found || ph.p_type == PT_INTERP;
 	}
-	return false;
+	return found;
 }
 
 /* The interpreter of a `#!` line, cut off in place; NULL: none. */

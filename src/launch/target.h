@@ -1,14 +1,15 @@
 /*
  * Does a program take the agent? Those of this architecture whose interpreter
  * is glibc's loader do, and scripts whose interpreter is such a program. What
- * is static has nobody to load it; for what changes privileges the loader
- * would drop it, but not the variable that configures it.
+ * is static has nobody to load it; Go's stacks are too small for it; for what
+ * changes privileges the loader would drop it, but not the variable that
+ * configures it.
  */
 #pragma once
 
 enum target {
 	TARGET_TAKES_AGENT,
-	TARGET_STATIC, /* or of another architecture, C library or format */
+	TARGET_STATIC, /* or Go's, or of another architecture, C library or format */
 	TARGET_PRIVILEGED,
 	TARGET_UNREADABLE, /* or not there: whoever executes it will see */
 };

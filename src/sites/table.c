@@ -5,8 +5,9 @@
  */
 #include "sites/table.h"
 
-#include <elf.h>
 #include <errno.h>
+
+#include "sites/note.h"
 
 int table_compare(const uint8_t *a, uint32_t a_len, const uint8_t *b, uint32_t b_len)
 {
@@ -81,25 +82,7 @@ int site_valid(const struct site *s)
 
 uint32_t note_build_id(const void *notes, size_t len, const uint8_t **id)
 {
-	const uint8_t *p = notes;
+	uint32_t n = note_find(notes, len, "GNU", NT_GNU_BUILD_ID, id);
 
-	if ((uintptr_t)p % _Alignof(Elf64_Nhdr) != 0)
-		return 0;
-	while (len >= sizeof(Elf64_Nhdr)) {
-		const Elf64_Nhdr *n = (const Elf64_Nhdr *)(const void *)p;
-		uint64_t name = ((uint64_t)n->n_namesz + 3) & ~3ull;
-		uint64_t size = sizeof(*n) + name + (((uint64_t)n->n_descsz + 3) & ~3ull);
-		const uint8_t *owner = p + sizeof(*n);
-
-		if (size > len)
-			return 0;
-		if (n->n_type == NT_GNU_BUILD_ID && n->n_namesz == 4 && owner[0] == 'G' && owner[1] == 'N' &&
-		    owner[2] == 'U' && n->n_descsz >= 4 && n->n_descsz <= TABLE_ID_MAX) {
-			*id = owner + name;
-			return n->n_descsz;
-		}
-		p += size;
-		len -= size;
-	}
-	return 0;
+	return n >= 4 && n <= TABLE_ID_MAX ? n : 0;
 }

@@ -13,7 +13,7 @@ top=$DESTDIR$prefix
 installed=$top/bin/bt-fuse
 [ -x "$installed" ] || die "no bin/bt-fuse in $(cd "$DESTDIR" && find . -type f)"
 "$installed" help | grep -q mount || die "help"
-"$installed" --version | grep -q '[0-9]' || die "version"
+"$installed" --version | grep '[0-9]' >/dev/null || die "version"
 for verb in mount umount status fsck; do
 	page=$top/share/man/man1/bt-fuse-$verb.1
 	[ -f "$page" ] || die "no man page bt-fuse-$verb(1)"
@@ -30,9 +30,9 @@ while read -r page; do
 		[ -f "$file" ] || die "$page refers to $other, which is not there"
 	done < <(grep -oE '[a-z.]*bt-fuse[-a-z]*\([0-9]\)' "$T/text" | sort -u)
 done < <(find "$top/share/man" -name '*.[1-9]')
-find "$top" -path '*completion*' -type f | grep -q . || die "no shell completion"
+find "$top" -path '*completion*' -type f | grep . >/dev/null || die "no shell completion"
 find "$top" -path '*bash-completion*' -type f -exec bash -n {} + || die "the completion is not bash"
-if readelf -d "$installed" | grep -E 'RPATH|RUNPATH' | grep -q "$build"; then
+if readelf -d "$installed" | grep -E 'RPATH|RUNPATH' | grep "$build" >/dev/null; then
 	die "it looks for libraries in $build"
 fi
 

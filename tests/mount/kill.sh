@@ -25,7 +25,7 @@ cp -a "$M/tree" "$T/want"
 say "killed at rest, dead mount cleared away by umount"
 kill_daemon
 [ -e "$(pool_file)" ] || die "the pool is gone with its daemon"
-timeout 30 "$BTFUSE" status | grep -q "$NAME" || die "status does not tell of the left pool"
+timeout 30 "$BTFUSE" status | grep "$NAME" >/dev/null || die "status does not tell of the left pool"
 timeout 30 "$BTFUSE" fsck --name "$NAME" || die "fsck of the left pool"
 timeout 30 "$BTFUSE" fsck "$M" || die "fsck does not find what the dead mount held"
 timeout 30 "$BTFUSE" umount "$M"

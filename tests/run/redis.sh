@@ -11,7 +11,7 @@ start() {
 	redis-server --port 0 --unixsocket "$PWD/sock" --dir "$PWD" --daemonize yes --pidfile "$PWD/pid" --logfile "$PWD/log" \
 		--appendonly yes --appendfsync "$1" --save '' --auto-aof-rewrite-percentage 0 >/dev/null
 	for _ in $(seq 200); do
-		! cli ping 2>&1 | grep -q PONG || return 0
+		! cli ping 2>&1 | grep PONG >/dev/null || return 0
 		sleep 0.05
 	done
 	tail -5 log
@@ -34,7 +34,7 @@ commands() { # first, last
 # An end that is seen: what runs in the background is through.
 finished() { # field of INFO
 	for _ in $(seq 400); do
-		! cli info persistence | grep -q "^$1:0" || return 0
+		! cli info persistence | grep "^$1:0" >/dev/null || return 0
 		sleep 0.02
 	done
 	echo "$1 does not end"

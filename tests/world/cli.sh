@@ -8,21 +8,21 @@ json() {
 
 [ "$("$BTFUSE" prog --json list)" = '[]' ] || die 'an empty world has programs'
 load a "$PROGS/error_inject_syscall.bpf.o"
-"$BTFUSE" prog list | grep -q '^[0-9]*: tracepoint  name deny_write  tag [0-9a-f]*  gpl$' || die "$("$BTFUSE" prog list)"
+"$BTFUSE" prog list | grep '^[0-9]*: tracepoint  name deny_write  tag [0-9a-f]*  gpl$' >/dev/null || die "$("$BTFUSE" prog list)"
 [ "$("$BTFUSE" prog --json list | json '[p["name"] for p in d]')" = "['deny_write']" ] || die 'prog list --json'
 id=$("$BTFUSE" prog --json list | json 'd[0]["id"]')
-"$BTFUSE" prog dump xlated id "$id" | grep -q 'call bpf_override_return#58' || die 'dump xlated'
-"$BTFUSE" prog dump jited name deny_write | grep -q 'ret' || die 'dump jited'
+"$BTFUSE" prog dump xlated id "$id" | grep 'call bpf_override_return#58' >/dev/null || die 'dump xlated'
+"$BTFUSE" prog dump jited name deny_write | grep 'ret' >/dev/null || die 'dump jited'
 [ "$("$BTFUSE" prog --json dump xlated id "$id" | json 'len(d) > 5')" = True ] || die 'dump --json'
-"$BTFUSE" link list | grep -q "tracepoint 'syscalls/sys_enter_write'" || die "$("$BTFUSE" link list)"
+"$BTFUSE" link list | grep "tracepoint 'syscalls/sys_enter_write'" >/dev/null || die "$("$BTFUSE" link list)"
 [ "$("$BTFUSE" link --json list | json 'd[0]["prog_id"]')" = "$id" ] || die 'link list --json'
 
 # Maps: .bss counts, and can be set.
 bss=$("$BTFUSE" map --json list | json '[m["id"] for m in d if m["name"].endswith(".bss")][0]')
 [ "$("$BTFUSE" map --json update id "$bss" key 0 0 0 0 value 6 0 0 0 0 0 0 0)" = null ] || die 'map --json update'
 "$BTFUSE" map update id "$bss" key 0 0 0 0 value 5 0 0 0 0 0 0 0
-"$BTFUSE" map lookup id "$bss" key hex 00 00 00 00 | grep -q 'key: 00 00 00 00  value: 05 00 00 00 00 00 00 00' || die 'lookup'
-"$BTFUSE" map dump id "$bss" | grep -q '^Found 1 element$' || die 'map dump'
+"$BTFUSE" map lookup id "$bss" key hex 00 00 00 00 | grep 'key: 00 00 00 00  value: 05 00 00 00 00 00 00 00' >/dev/null || die 'lookup'
+"$BTFUSE" map dump id "$bss" | grep '^Found 1 element$' >/dev/null || die 'map dump'
 [ "$("$BTFUSE" map --json dump id "$bss" | json 'd[0]["value"][0]')" = 0x05 ] || die 'map dump --json'
 "$BTFUSE" map update id "$bss" key 0 0 0 0 value 1 2>/dev/null && die 'a value that is too short was taken'
 "$BTFUSE" map lookup id 999999 key 0 2>/dev/null && die 'a map that is not there was found'
@@ -40,7 +40,7 @@ if command -v bpftool >/dev/null; then
 	"$BTFUSE" load -- bpftool link show >bt.out 2>&1
 	grep -q 'perf_event' bt.out || die "bpftool link: $(cat bt.out)"
 	"$BTFUSE" load -- bpftool prog pin id "$id" /sys/fs/bpf/here/mine >bt.out 2>&1 || die "pin: $(cat bt.out)"
-	"$BTFUSE" prog show pinned /sys/fs/bpf/here/mine | grep -q "^$id:" || die 'a pin is not found'
+	"$BTFUSE" prog show pinned /sys/fs/bpf/here/mine | grep "^$id:" >/dev/null || die 'a pin is not found'
 fi
 
 # Detached: it passes, though the loader is still there.

@@ -34,5 +34,6 @@ esrch=fffffffffffffffd
 [ "$line" = "8c 66 8c 8c $esrch 8c 1 66 8c $esrch 0 1111 2222 7 1 a" ] || die "seen: $line"
 read -r -t 20 line <&5 || die "no path: $(cat tool.err)"
 [ "$line" = 'path /./////' ] || die "$line"
-"$BTFUSE" prog tracelog -1 | grep -q 'vprintk 1 2 3 4' || die "tracelog: $("$BTFUSE" prog tracelog -1 | tail -3)"
+log=$("$BTFUSE" prog tracelog -1)
+[[ $log = *'vprintk 1 2 3 4'* ]] || die "tracelog: $log"
 say ok
