@@ -146,13 +146,23 @@ struct image {
 	unsigned phnum;
 };
 
-static uint32_t image_id(const struct image *im, const uint8_t **id)
+/* Its build id, or what stands for that; 0: it has no code. */
+static uint32_t image_id(const struct image *im, uint8_t id[TABLE_ID_MAX])
 {
+	const uint8_t *found;
 	uint32_t len = 0;
 
 	for (unsigned i = 0; i < im->phnum && len == 0; i++) {
 		if (im->ph[i].p_type == PT_NOTE)
-			len = note_build_id((const void *)(im->bias + im->ph[i].p_vaddr), im->ph[i].p_memsz, id);
+			len = note_build_id((const void *)(im->bias + im->ph[i].p_vaddr), im->ph[i].p_memsz, &found);
+	}
+	if (len != 0)
+		memcpy(id, found, len);
+	for (unsigned i = 0; i < im->phnum && len == 0; i++) {
+		if (im->ph[i].p_type != PT_LOAD || !(im->ph[i].p_flags & PF_X))
+			continue;
+		text_id((const void *)(im->bias + im->ph[i].p_vaddr), im->ph[i].p_filesz, id);
+		len = TEXT_ID;
 	}
 	return len;
 }
@@ -182,8 +192,8 @@ static bool code_of(const struct image *im, unsigned i, struct segment *seg)
 
 static int patch_object(const struct table *t, const struct image *im, patch_choice choice, const char *file)
 {
-	const uint8_t *id = NULL;
-	uint32_t id_len = image_id(im, &id);
+	uint8_t id[TABLE_ID_MAX];
+	uint32_t id_len = image_id(im, id);
 	struct segment seg;
 	int done = image_is_go(im) ? -EOPNOTSUPP : 0;
 
@@ -257,13 +267,13 @@ static bool is_unknown_libc(const struct table *t, const struct link_map *m)
 {
 	struct image im;
 	const struct site *sites;
-	const uint8_t *id = NULL;
+	uint8_t id[TABLE_ID_MAX];
 	uint32_t id_len;
 
 	if (!is_libc(m))
 		return false;
 	im = image_at(m->l_addr);
-	id_len = image_id(&im, &id);
+	id_len = image_id(&im, id);
 	return id_len == 0 || table_find(t, id, id_len, &sites) <= 0;
 }
 
@@ -306,8 +316,8 @@ static int patch_objects(const struct table *t, const struct image *program, uin
 static void look_at(const struct table *t, const struct image *im, const char *path, struct unknown *u)
 {
 	const struct site *sites;
-	const uint8_t *id = NULL;
-	uint32_t id_len = image_id(im, &id);
+	uint8_t id[TABLE_ID_MAX];
+	uint32_t id_len = image_id(im, id);
 	struct segment seg;
 
 	if (id_len == 0 || table_find(t, id, id_len, &sites) >= 0)
@@ -368,8 +378,8 @@ int object_patch_all(const unsigned long *auxv)
 	return done;
 }
 
-/* The build id of an open file, from its first page; -EOPNOTSUPP: Go made it. */
-static int file_build_id(int fd, uint8_t *id)
+/* What an image of it in memory would have as id: of an open file, by its first page; -EOPNOTSUPP: Go made it. */
+static int file_id(int fd, const struct segment *seg, uint8_t id[TABLE_ID_MAX])
 {
 	uint8_t page[1024]; /* headers and notes of what a linker makes fit */
 	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)(void *)page;
@@ -382,18 +392,27 @@ static int file_build_id(int fd, uint8_t *id)
 		return 0;
 	for (unsigned i = 0; i < eh->e_phnum; i++) {
 		const uint8_t *found;
-		uint32_t len;
 
 		if (ph[i].p_type != PT_NOTE || ph[i].p_offset > sizeof(page) ||
 		    ph[i].p_filesz > sizeof(page) - ph[i].p_offset)
 			continue;
 		if (note_is_go(page + ph[i].p_offset, ph[i].p_filesz))
 			return -EOPNOTSUPP;
-		len = id_len ? 0 : note_build_id(page + ph[i].p_offset, ph[i].p_filesz, &found);
-		if (len != 0) {
-			memcpy(id, found, len);
-			id_len = len;
-		}
+		if (id_len != 0)
+			continue;
+		id_len = note_build_id(page + ph[i].p_offset, ph[i].p_filesz, &found);
+		if (id_len != 0)
+			memcpy(id, found, id_len);
+	}
+	for (unsigned i = 0; i < eh->e_phnum && id_len == 0; i++) {
+		uint64_t slack = ph[i].p_offset - seg->off;
+
+		if (ph[i].p_type != PT_LOAD || !(ph[i].p_flags & PF_X))
+			continue;
+		if (slack >= PAGE || ph[i].p_filesz > seg->len - slack)
+			break; /* another one than the first */
+		text_id(seg->base + slack, ph[i].p_filesz, id);
+		id_len = TEXT_ID;
 	}
 	return (int)id_len;
 }
@@ -416,7 +435,7 @@ int object_mapped(void *at, size_t len, int fd, uint64_t off)
 {
 	struct segment seg = {at, off, len};
 	uint8_t id[TABLE_ID_MAX];
-	int rc = file_build_id(fd, id);
+	int rc = file_id(fd, &seg, id);
 	uint32_t id_len = (uint32_t)rc;
 	struct table t;
 	size_t table_len;

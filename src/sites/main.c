@@ -4,7 +4,7 @@
  *	bt-fuse-sites [-q] -o TABLE FILE...	adds the files to a table file; -q: and says nothing
  *	bt-fuse-sites -l FILE...	lists the sites of the files
  *
- * A FILE that is no x86-64 ELF image, or has no build id, is passed over.
+ * A FILE that is no x86-64 ELF image is passed over. One without a build id is known by its code.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -485,6 +485,14 @@ int scan_image(const uint8_t *image, size_t len, struct scan_result *out)
 		r.id_len = note_build_id(notes, ph[i].p_filesz, &id);
 		memcpy(r.id, r.id_len != 0 ? id : r.id, r.id_len);
 	}
+	for (unsigned i = 0; i < eh->e_phnum && r.id_len == 0; i++) {
+		const void *text = part(image, len, ph[i].p_offset, ph[i].p_filesz);
+
+		if (ph[i].p_type != PT_LOAD || !(ph[i].p_flags & PF_X) || text == NULL)
+			continue;
+		text_id(text, ph[i].p_filesz, r.id);
+		r.id_len = TEXT_ID;
+	}
 	rc = scan_code(image, len, eh, ph, &r);
 	if (rc != 0) {
 		free(r.sites);

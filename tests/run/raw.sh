@@ -31,6 +31,13 @@ served sh -c '"$0" "$1"; true' "$raw" "$M/f"
 rm -r "$T/cache"
 served "$raw" "$M/f" "$library"
 
+say "one without a build id, and such a library"
+strip --strip-all -R .note.gnu.build-id -o "$T/raw" "$raw"
+strip --strip-all -R .note.gnu.build-id -o "$T/libraw.so" "$library"
+! readelf -n "$T/raw" "$T/libraw.so" | grep 'Build ID' || die "they have one"
+served "$T/raw" "$M/f"
+served "$T/raw" "$M/f" "$T/libraw.so"
+
 say "what has no call in it is remembered the next time, what is gone is not asked for"
 cp /bin/true "$T/true"
 for i in 1 2; do

@@ -5,7 +5,7 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
-	__uint(max_entries, 64);
+	__uint(max_entries, 16384);
 	__uint(key_size, 4);
 	__uint(value_size, 8 * DEPTH);
 } stacks SEC(".maps");
