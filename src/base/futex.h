@@ -27,20 +27,3 @@ static inline int futex_wake(uint32_t *word, int n)
 {
 	return (int)sys_call4(SYS_futex, (long)word, FUTEX_WAKE, n, 0);
 }
-
-/* The same among those who wait and are woken with a bit of `set` in common. */
-static inline int futex_wait_among(uint32_t *word, uint32_t value, uint64_t ns, uint32_t set)
-{
-	struct timespec ts;
-
-	sys_clock_gettime(CLOCK_MONOTONIC, &ts);
-	ns += (uint64_t)ts.tv_nsec;
-	ts.tv_sec += (time_t)(ns / 1000000000u);
-	ts.tv_nsec = (long)(ns % 1000000000u);
-	return (int)sys_call6(SYS_futex, (long)word, FUTEX_WAIT_BITSET, value, (long)&ts, 0, set);
-}
-
-static inline int futex_wake_among(uint32_t *word, int n, uint32_t set)
-{
-	return (int)sys_call6(SYS_futex, (long)word, FUTEX_WAKE_BITSET, n, 0, 0, set);
-}

@@ -13,10 +13,6 @@
 #include "shm/lock.h"
 #include "shm/step.h"
 
-/* Who waits for a word: to take it, of whom one is woken, or for a change of it, who are all woken. */
-#define WAIT_TURN 1u
-#define WAIT_CHANGE 2u
-
 #define LOOKS 8
 #define SPINS 64 /* about 2 us: a hold is shorter, a wake-up across cores longer */
 
@@ -110,7 +106,7 @@ static bool may_give_up(const struct task *t)
  * was to be, and the processor time of burying. That a killed process waits for its
  * turn to die, or this thread for its own to wake up, is the scheduler's.
  */
-cold static int sleep_while(struct task *t, uint64_t *word, uint64_t seen, uint32_t set)
+cold static int sleep_while(struct task *t, uint64_t *word, uint64_t seen)
 {
 	uint64_t slept = 0, cpu;
 	int err;
@@ -118,7 +114,7 @@ cold static int sleep_while(struct task *t, uint64_t *word, uint64_t seen, uint3
 	do {
 		uint64_t since = clock_us(CLOCK_MONOTONIC);
 
-		err = futex_wait_among(futex_half(word), (uint32_t)seen, LOCK_PATIENCE_NS, set);
+		err = futex_wait(futex_half(word), (uint32_t)seen, LOCK_PATIENCE_NS);
 		/* A program whose timer interrupts every wait must find the dead as well. */
 		if (err != -ETIMEDOUT && err != -EINTR) {
 			err = 0;
@@ -137,11 +133,8 @@ cold static int sleep_while(struct task *t, uint64_t *word, uint64_t seen, uint3
 	return min_of(err, 0);
 }
 
-/* 1: it has slept. */
-cold static int wait_while(struct task *t, uint64_t *word, uint64_t seen, uint32_t set)
+cold int lock_wait(struct task *t, uint64_t *word, uint64_t seen)
 {
-	int err;
-
 	for (int i = 0; i < SPINS; i++) {
 		cpu_relax();
 		if (load_relaxed(word) != seen)
@@ -152,35 +145,23 @@ cold static int wait_while(struct task *t, uint64_t *word, uint64_t seen, uint32
 			return 0;
 		seen |= LOCK_WAITERS;
 	}
-	err = sleep_while(t, word, seen, set);
-	return err ? err : 1;
+	return sleep_while(t, word, seen);
 }
 
-cold int lock_wait(struct task *t, uint64_t *word, uint64_t seen)
+static int take(struct task *t, uint64_t *word)
 {
-	return min_of(wait_while(t, word, seen, WAIT_CHANGE), 0);
-}
-
-/*
- * Who has slept takes the word as one that others wait for: of those one was woken, and the
- * next one is to be when the word is released. If who was woken dies, they find out by themselves.
- */
-static int take(struct task *t, uint64_t *word, uint64_t w)
-{
-	uint64_t mine = t->id;
+	uint64_t w = load_relaxed(word);
 
 	for (;;) {
 		if (likely(!(w & LOCK_OWNER))) {
-			if (likely(cas(word, &w, (w & ~LOCK_WAITERS) | mine)))
+			if (likely(cas(word, &w, (w & ~LOCK_WAITERS) | t->id)))
 				return 0;
 			continue;
 		}
-		int slept = wait_while(t, word, w, WAIT_TURN);
+		int err = lock_wait(t, word, w);
 
-		if (slept < 0)
-			return slept;
-		if (slept)
-			mine |= LOCK_WAITERS;
+		if (err)
+			return err;
 		w = load_relaxed(word);
 	}
 }
@@ -192,7 +173,7 @@ int lock_acquire_past_freeze(struct task *t, uint64_t *word)
 	step(t);
 	held_push(t, word);
 	step(t);
-	err = take(t, word, load_relaxed(word));
+	err = take(t, word);
 	if (unlikely(err))
 		held_pop(t);
 	step(t);
@@ -227,8 +208,13 @@ cold int lock_gate(struct task *t, uint64_t *word)
 
 cold int lock_acquire_slowly(struct task *t, uint64_t *word, uint64_t seen)
 {
-	int err = take(t, word, seen);
+	int err = 0;
 
+	/* As take() does, with the first look done. */
+	if (seen & LOCK_OWNER)
+		err = lock_wait(t, word, seen);
+	if (!err)
+		err = take(t, word);
 	if (unlikely(err))
 		held_pop(t);
 	step(t);
@@ -237,8 +223,7 @@ cold int lock_acquire_slowly(struct task *t, uint64_t *word, uint64_t seen)
 
 cold void lock_wake(uint64_t *word)
 {
-	futex_wake_among(futex_half(word), 1, WAIT_TURN);
-	futex_wake_among(futex_half(word), INT32_MAX, WAIT_CHANGE);
+	futex_wake(futex_half(word), 1 << 30);
 }
 
 void lock_break(uint64_t *word, uint32_t owner)
