@@ -27,6 +27,9 @@ for want in 'record 77' 'record 1102'; do
 	read -r -t 20 line <&5 || die "no record: $(cat tool.err)"
 	[ "$line" = "$want" ] || die "$line, not $want"
 done
+# The log goes with the world, and that with the tool.
+log=$("$BTFUSE" prog tracelog -1)
+[[ $log = *'vprintk 1 2 3 4'* ]] || die "tracelog: $log"
 echo >&6
 read -r -t 20 line <&5 || die "nothing seen: $(cat tool.err)"
 # ESRCH of call 140, group 1, number 102; nothing at exits of what the entry answered; cookies; 7, clocks, 1 + 2 + 3 + 4.
@@ -34,6 +37,4 @@ esrch=fffffffffffffffd
 [ "$line" = "8c 66 8c 8c $esrch 8c 1 66 8c $esrch 0 1111 2222 7 1 a" ] || die "seen: $line"
 read -r -t 20 line <&5 || die "no path: $(cat tool.err)"
 [ "$line" = 'path /./////' ] || die "$line"
-log=$("$BTFUSE" prog tracelog -1)
-[[ $log = *'vprintk 1 2 3 4'* ]] || die "tracelog: $log"
 say ok
