@@ -143,6 +143,16 @@ grep -q "^btfuse_operations_total{mount=\"$NAME\"" "$T/reply" || die "this mount
 grep -q "^btfuse_operations_total{mount=\"$NAME-2\"" "$T/reply" && die "a stopped daemon has answered"
 grep -q '^btfuse_silent_mounts [1-9]' "$T/reply" || die "nothing is silent: $(grep silent "$T/reply")"
 [ "$took" -lt 4000 ] || die "a look took $took ms"
+
+say "the pool of a daemon that is killed is told of, until it is mounted again"
+kill -9 "$pid"
+gone "$pid"
+umount -l "$T/other" 2>/dev/null || fusermount3 -uz "$T/other"
+get GET /metrics
+grep -q '^btfuse_orphaned_pools [1-9]' "$T/reply" || die "no pool is an orphan: $(grep orphaned "$T/reply")"
+timeout 30 "$BTFUSE" mount --name "$NAME-2" "$T/other"
+get GET /metrics
+grep -q "^btfuse_operations_total{mount=\"$NAME-2\"" "$T/reply" || die "it has not been taken over"
 timeout 30 "$BTFUSE" umount "$T/other"
 
 say "a port that is taken, and one that is none"

@@ -169,6 +169,73 @@ is_idle() {
 }
 eventually is_idle || die "requests or channels of the dead are left"
 
+say "what is held, while it is held, and what is looked up"
+cat >"$T/hold" <<'END'
+import os, sys, threading
+where = sys.argv[1] + "/"
+def path(i):
+    return where + "held-%d" % i
+fds = [os.open(path(i), os.O_CREAT | os.O_RDWR) for i in range(60)]
+for fd in fds:
+    os.write(fd, b"x" * 8192)
+for i in range(0, 60, 2):
+    os.truncate(path(i), 0)  # a gap between two files
+for _ in range(1000):
+    os.stat(path(1))
+for i in range(200):
+    try:
+        os.stat(where + "absent-%d" % i)
+    except FileNotFoundError:
+        pass
+sat, over = threading.Barrier(101), threading.Event()
+def sit():
+    os.stat(path(1))
+    sat.wait()
+    over.wait()
+for _ in range(100):
+    threading.Thread(target=sit, daemon=True).start()
+sat.wait()
+print("held", flush=True)
+sys.stdin.readline()
+for i in range(60):
+    os.unlink(path(i))
+over.set()
+END
+# What it moves, by at least and less than how much. Names are absent before they are made.
+moves=(
+	"60 61 btfuse_inodes state=used"
+	"60 70 btfuse_blocks state=used"
+	"-69 -59 btfuse_blocks state=free"
+	"60 61 btfuse_open_files"
+	"100 120 btfuse_tasks"
+	"20 40 btfuse_free_block_runs"
+	"990 1100 btfuse_path_cache_lookups_total result=hit"
+	"260 280 btfuse_name_lookups_total result=absent"
+)
+unmoved=()
+for move in "${moves[@]}"; do
+	read -r _ _ name label <<<"$move"
+	unmoved+=("$(value "$name" ${label:+"$label"})")
+done
+mkfifo "$T/go"
+script "$T/hold" "$M" <"$T/go" >"$T/held" &
+pids=($!)
+exec 5>"$T/go"
+eventually grep -qs held "$T/held" || die "nothing is held"
+for i in "${!moves[@]}"; do
+	read -r from to name label <<<"${moves[i]}"
+	by=$(($(value "$name" ${label:+"$label"}) - unmoved[i]))
+	within "$from" "$to" "$name $label"
+done
+exec 5>&-
+wait "${pids[0]}" || die "what holds it has failed"
+pids=()
+is_given_back() {
+	[ "$(value btfuse_inodes state=used)" = "${unmoved[0]}" ] && [ "$(value btfuse_open_files)" = "${unmoved[3]}" ] &&
+		[ "$(value btfuse_tasks)" -lt $((unmoved[4] + 50)) ]
+}
+eventually is_given_back || die "inodes, open files or tasks are still counted"
+
 say "what eBPF programs do to calls"
 bpf() {
 	python3 "$SEE/scrape.py" "$URL/metrics" "btfuse_bpf_$1" "${@:2}"

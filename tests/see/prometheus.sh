@@ -7,6 +7,14 @@ C=$ROOT/contrib
 say "the files are well-formed"
 promtool check config "$C/prometheus/prometheus.yml" >"$T/check" || die "$(cat "$T/check")"
 promtool check rules "$C/prometheus/bt-fuse.rules.yml" >"$T/check" || die "$(cat "$T/check")"
+# systemd need not run for that. It warns of what it does not know, with status 0.
+if command -v systemd-analyze >/dev/null; then
+	unit=bt-fuse-exporter.service
+	sed "s|/usr/local/bin/bt-fuse|$BTFUSE|" "$C/systemd/$unit" >"$T/$unit"
+	grep -qF "ExecStart=$BTFUSE exporter" "$T/$unit" || die "the unit starts something else"
+	systemd-analyze verify --man=no "$T/$unit" >"$T/check" 2>&1 || true
+	grep -F "$unit" "$T/check" && die "the unit is not well-formed"
+fi
 
 mount_fs
 start_exporter
