@@ -610,6 +610,7 @@ HANDLER(call_close_range)
 	if (flags & CLOSE_RANGE_UNSHARE)
 		go_passive(v); /* descriptors of the thread's own, which we do not follow */
 	/* What another thread parks meanwhile the kernel would close. */
+	seats_take(v);
 	numbers_hold(p);
 	unpark_all(p);
 	for (unsigned long fd = first; fd <= last && fd < FS_HANDLES; fd++) {

@@ -138,6 +138,7 @@ int vfs_fork_prepare(struct vfs_thread *v, bool vm, struct vfs_thread **child)
 	for (long fd = 0; fd < fd_end(v->proc); fd++)
 		if (has_in_common(v, fd))
 			fd_make_real(v, fd);
+	seats_take(v);
 	brood_hold(v);
 	err = make_seats(v);
 	if (!err && vm) {

@@ -163,6 +163,11 @@ static inline struct task *seat(struct vfs_thread *v, unsigned i)
 	v->used = &v->task[i];
 	return v->used;
 }
+/*
+ * Its seats in all mounts. Who is going to hold the numbers does so before: who has the common seats may be waiting
+ * for the numbers.
+ */
+void seats_take(struct vfs_thread *v);
 void seats_give_back(struct vfs_thread *v);
 /* A call of the VFS's own interface ends. */
 static inline void seats_return(struct vfs_thread *v)

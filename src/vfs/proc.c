@@ -352,6 +352,12 @@ cold struct task *seat_take(struct vfs_thread *v, unsigned i)
 	return t;
 }
 
+void seats_take(struct vfs_thread *v)
+{
+	for (unsigned i = 0; i < v->proc->nmounts; i++)
+		(void)!seat(v, i);
+}
+
 /* A thread with a directory of its own, whose clones would share it: that we do not follow. */
 void vfs_thread_clone(struct vfs_thread *v)
 {

@@ -197,6 +197,87 @@ static void crowd(void)
 	same(count_names("."), 1);
 }
 
+/* ---- Those for whom there is no seat, at the numbers of descriptors ---- */
+
+#define SEATED 2000 /* more than a pool has for programs */
+
+static pthread_barrier_t all_seated;
+
+static void *sits(void *arg)
+{
+	long bad = access("f", F_OK) != 0;
+
+	pthread_barrier_wait(&all_seated);
+	pthread_barrier_wait(&all_seated);
+	return bad ? arg : NULL;
+}
+
+static void *opens(void *arg)
+{
+	long bad = 0;
+
+	for (int i = 0; i < 3000; i++) {
+		int fd = open("f", O_RDONLY);
+
+		bad |= fd < 0 || close(fd) != 0;
+	}
+	return bad ? arg : NULL;
+}
+
+static void *closes_ranges(void *arg)
+{
+	long bad = 0;
+
+	for (int i = 0; i < 3000; i++)
+		bad |= dup2(crowd_file, 900) != 900 || close_range(900, 901, 0) != 0;
+	return bad ? arg : NULL;
+}
+
+static void *forks(void *arg)
+{
+	long bad = 0;
+
+	for (int i = 0; i < 100; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(0);
+		bad |= pid < 0 || waitpid(pid, NULL, 0) != pid;
+	}
+	return bad ? arg : NULL;
+}
+
+/* Some wait for the seat that they share, some for the numbers: not for each other. */
+static void crowd_at_numbers(void)
+{
+	static void *(*const work[])(void *) = {opens, opens, closes_ranges, forks};
+	static pthread_t t[SEATED], w[4];
+	pthread_attr_t small;
+	long n, bad = 0;
+	void *ret;
+
+	crowd_file = new_file();
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 65536);
+	pthread_barrier_init(&all_seated, NULL, SEATED + 1);
+	for (n = 0; n < SEATED; n++)
+		if (pthread_create(&t[n], &small, sits, (void *)(n + 1)) != 0)
+			skip("not so many threads");
+	pthread_barrier_wait(&all_seated);
+	for (long i = 0; i < 4; i++)
+		same(pthread_create(&w[i], NULL, work[i], (void *)(i + 1)), 0);
+	for (long i = 0; i < 4; i++) {
+		same(pthread_join(w[i], &ret), 0);
+		bad += ret != NULL;
+	}
+	pthread_barrier_wait(&all_seated);
+	for (long i = 0; i < n; i++) {
+		same(pthread_join(t[i], &ret), 0);
+		bad += ret != NULL;
+	}
+	same(bad, 0);
+}
+
 /* ---- exec ---------------------------------------------------------------------------- */
 
 static void programs_on_it(void)
@@ -1003,6 +1084,7 @@ const struct check process_traps[] = {{"children_share", children_share},
 				      {"spawned", spawned},
 				      {"threads_and_forks", threads_and_forks},
 				      {"crowd", crowd},
+				      {"crowd_at_numbers", crowd_at_numbers},
 				      {"programs_on_it", programs_on_it},
 				      {"busy_programs", busy_programs},
 				      {"mounted_inside", mounted_inside},
