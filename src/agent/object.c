@@ -431,9 +431,19 @@ static bool learn_mapped(const struct table *t, const uint8_t *id, uint32_t id_l
 	return unknown_scan(&u);
 }
 
+/* How much of a mapping can be read: behind the end of the file there are no pages. */
+static size_t backed(size_t len, int fd, uint64_t off)
+{
+	struct stat st;
+
+	if (sys_call4(SYS_newfstatat, fd, (long)"", (long)&st, AT_EMPTY_PATH) != 0 || off >= (uint64_t)st.st_size)
+		return 0;
+	return min_of(len, ((uint64_t)st.st_size - off + PAGE - 1) & ~(uint64_t)(PAGE - 1));
+}
+
 int object_mapped(void *at, size_t len, int fd, uint64_t off)
 {
-	struct segment seg = {at, off, len};
+	struct segment seg = {at, off, backed(len, fd, off)};
 	uint8_t id[TABLE_ID_MAX];
 	int rc = file_id(fd, &seg, id);
 	uint32_t id_len = (uint32_t)rc;

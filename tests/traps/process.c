@@ -1,6 +1,7 @@
 /* Rows about processes: fork, exec, signals, where a process is and who it is, sandboxes, its end. */
 #include "posix.h"
 
+#include <dlfcn.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -309,6 +310,25 @@ static void programs_on_it(void)
 	must(symlink("none", "dangling"));
 	fails(syscall(SYS_execveat, AT_FDCWD, "dangling", args, environ, AT_SYMLINK_NOFOLLOW), ELOOP);
 	fails(execv("./dangling", args), ENOENT);
+}
+
+/* Who only looks at code that is not whole does not read behind its end; neither does who looks for calls in it. */
+static void half_a_library(void)
+{
+	Dl_info libc = {0};
+	void *p;
+	int fd;
+
+	is(dladdr((void *)(uintptr_t)getpid, &libc));
+	copy_program(libc.dli_fname, "half");
+	must(truncate("half", 8192));
+	fd = (int)must(open("half", O_RDONLY));
+	p = mmap(NULL, 1 << 20, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	is(p != MAP_FAILED);
+	same(memcmp(p, "\177ELF", 4), 0);
+	munmap(p, 1 << 20);
+	close(fd);
+	must(unlink("half"));
 }
 
 /* What a process mounts inside is what it sees there, and its children do. */
@@ -1086,6 +1106,7 @@ const struct check process_traps[] = {{"children_share", children_share},
 				      {"crowd", crowd},
 				      {"crowd_at_numbers", crowd_at_numbers},
 				      {"programs_on_it", programs_on_it},
+				      {"half_a_library", half_a_library},
 				      {"busy_programs", busy_programs},
 				      {"mounted_inside", mounted_inside},
 				      {"inherited_descriptors", inherited_descriptors},
