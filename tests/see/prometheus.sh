@@ -7,6 +7,8 @@ C=$ROOT/contrib
 say "the files are well-formed"
 promtool check config "$C/prometheus/prometheus.yml" >"$T/check" || die "$(cat "$T/check")"
 promtool check rules "$C/prometheus/bt-fuse.rules.yml" >"$T/check" || die "$(cat "$T/check")"
+cp "$C/prometheus/bt-fuse.rules.yml" "$SEE/rules.yml" "$T/"
+promtool test rules "$T/rules.yml" >"$T/check" 2>&1 || die "an alert is silent, or false: $(cat "$T/check")"
 # systemd need not run for that. It warns of what it does not know, with status 0.
 if command -v systemd-analyze >/dev/null; then
 	unit=bt-fuse-exporter.service
