@@ -45,8 +45,10 @@ static void fire_timers(struct world *w, struct task *t)
 	const struct timespec second = {.tv_sec = 1};
 	struct timers ts;
 
-	if (timers_start(&ts, w) != 0)
+	if (timers_start(&ts, w) != 0) { /* too many threads, say: not for ever */
+		nanosleep(&second, NULL);
 		return;
+	}
 	while (goes_on(w, t)) {
 		nanosleep(&second, NULL);
 		world_clear_up(w, t);
