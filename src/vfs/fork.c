@@ -116,18 +116,24 @@ static bool has_in_common(struct vfs_thread *v, long fd)
 	return !(f & FD_EXEC) || (fd_inode(v, fd, &flags) >= 0 && (flags & O_ACCMODE) != O_RDONLY);
 }
 
-/* The child's three copies (what the kernel has, what we say of it, the handles) are made one after the other. */
+/*
+ * The child's three copies (what the kernel has, what we say of it, the handles) are made one after the other;
+ * likewise those of directory and umask.
+ */
 static void brood_hold(struct vfs_thread *v)
 {
 	numbers_hold(v->proc);
+	local_lock(&v->place->lock);
 	v->brood.holds = 1;
 }
 
 /* By a child for whose end we wait, or by us. */
 static void brood_let_go(struct vfs_thread *v)
 {
-	if (swap(&v->brood.holds, 0))
-		numbers_let_go(v->proc);
+	if (!swap(&v->brood.holds, 0))
+		return;
+	local_unlock(&v->place->lock);
+	numbers_let_go(v->proc);
 }
 
 int vfs_fork_prepare(struct vfs_thread *v, bool vm, struct vfs_thread **child)

@@ -145,6 +145,44 @@ static void threads_and_forks(void)
 	same(stat_of("f").st_size, 5 * (3 * 500 + 30));
 }
 
+static volatile bool enough;
+
+static void *moves(void *arg)
+{
+	long bad = 0;
+
+	while (!enough)
+		bad |= chdir("d") != 0 || chdir("..") != 0;
+	return bad ? arg : NULL;
+}
+
+/* Wherever the child of a fork begins while another thread moves about: kernel and agent believe the same. */
+static void moves_while_forking(void)
+{
+	char path[4096];
+	struct stat here, there;
+	pthread_t t;
+	void *bad;
+
+	must(mkdir("d", 0700));
+	same(pthread_create(&t, NULL, moves, path), 0);
+	for (int i = 0; i < 300; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			long n = readlink("/proc/self/cwd", path, sizeof(path) - 1);
+
+			path[n > 0 ? n : 0] = '\0';
+			_exit(stat(".", &here) != 0 || stat(path, &there) != 0 || here.st_ino != there.st_ino);
+		}
+		same(status_of(pid), 0);
+	}
+	enough = true;
+	pthread_join(t, &bad);
+	is(!bad);
+	must(rmdir("d"));
+}
+
 /* ---- More threads than a pool has seats ---- */
 
 #define CROWD 2100
@@ -1103,6 +1141,7 @@ const struct check process_traps[] = {{"children_share", children_share},
 				      {"vfork_then_nothing", vfork_then_nothing},
 				      {"spawned", spawned},
 				      {"threads_and_forks", threads_and_forks},
+				      {"moves_while_forking", moves_while_forking},
 				      {"crowd", crowd},
 				      {"crowd_at_numbers", crowd_at_numbers},
 				      {"programs_on_it", programs_on_it},
