@@ -449,7 +449,8 @@ static void pass_on(int sig, siginfo_t *info, void *context)
 static void pass_signals(pid_t pid)
 {
 	static const int all[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT, SIGWINCH};
-	struct sigaction sa = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
+	struct sigaction sa = {.sa_sigaction = pass_on,
+			       .sa_flags = SA_SIGINFO}; /* no SA_RESTART: a sanitizer has it wait else */
 
 	program_pid = pid;
 	for (size_t i = 0; i < array_len(all); i++)
