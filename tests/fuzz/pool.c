@@ -214,6 +214,17 @@ static void call_all(struct task *t)
 	fs_check(t, NULL, NULL);
 }
 
+/*
+ * Damage may make another's seat one of this process's own, with locks held. Nobody could tell
+ * it from a thread of ours that sleeps in the midst of its work, which is waited for.
+ */
+static void no_other_threads(struct pool *p)
+{
+	for (uint32_t i = 0; i < task_slots_used(p); i++)
+		if (task_slot(p, i)->seat == seat_word(SLOT_LIVE, p->client))
+			task_slot(p, i)->nheld = 0;
+}
+
 int pool_good(void)
 {
 	return image_restore(good());
@@ -228,6 +239,7 @@ void pool_call_all(int fd)
 		close(fd);
 		return;
 	}
+	no_other_threads(&fs.pool);
 	if (task_attach(&fs.pool, 0, &t) == 0) {
 		call_all(&t);
 		task_detach(&t);

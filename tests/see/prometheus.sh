@@ -41,12 +41,21 @@ ready() {
 eventually ready || die "Prometheus does not start: $(cat "$T/prometheus/log")"
 
 say "a load, in processes and through the mount, for some scrapes"
-end=$((SECONDS + 8))
-while [ "$SECONDS" -lt "$end" ]; do
-	"$BTFUSE" run --mount "$M" -- "$WORK" "$M" 200 >/dev/null
-	"$BTFUSE" run --mount "$M" -- bash -c "exec 5>'$M/locked'; flock 5"
-	"$WORK" "$M" 20 >/dev/null
-done
+load() {
+	local end=$((SECONDS + 8))
+	while [ "$SECONDS" -lt "$end" ]; do
+		"$BTFUSE" run --mount "$M" -- "$WORK" "$M" 200 >/dev/null
+		"$BTFUSE" run --mount "$M" -- bash -c "exec 5>'$M/locked'; flock 5"
+		"$WORK" "$M" 20 >/dev/null
+	done
+}
+load
 
 say "each query of the dashboard gives data, each rule is evaluated"
-python3 "$SEE/queries.py" "http://127.0.0.1:$port" "$C/grafana/dashboards/bt-fuse.json" "$NAME" || die "queries"
+# A busy machine's scrape that comes too late takes all with it until the next one.
+for ((i = 0; i < 5; i++)); do
+	python3 "$SEE/queries.py" "http://127.0.0.1:$port" "$C/grafana/dashboards/bt-fuse.json" "$NAME" >"$T/queries" 2>&1 && break
+	load
+done
+cat "$T/queries"
+[ "$i" -lt 5 ] || die "queries"
