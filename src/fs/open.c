@@ -325,7 +325,6 @@ static void meet(void *arg, uint32_t file)
 {
 	struct writer *w = arg;
 	const struct open_file *f = file_at(w->fs, file);
-
 	uint32_t flags = f ? load_relaxed(&f->flags) : SHARED;
 
 	w->found |= !(flags & SHARED) && load_relaxed(&f->ino) == w->ino && (flags & O_ACCMODE) != O_RDONLY;

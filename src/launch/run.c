@@ -449,8 +449,8 @@ static void pass_on(int sig, siginfo_t *info, void *context)
 static void pass_signals(pid_t pid)
 {
 	static const int all[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT, SIGWINCH};
-	struct sigaction sa = {.sa_sigaction = pass_on,
-			       .sa_flags = SA_SIGINFO}; /* no SA_RESTART: a sanitizer has it wait else */
+	/* No SA_RESTART: a sanitizer's run-time puts the handler off until the wait returns. */
+	struct sigaction sa = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO};
 
 	program_pid = pid;
 	for (size_t i = 0; i < array_len(all); i++)

@@ -211,6 +211,13 @@ static void *of_crowd(void *arg)
 	return bad ? arg : NULL;
 }
 
+/* For threads by the thousand. */
+static void small_stacks(pthread_attr_t *a)
+{
+	pthread_attr_init(a);
+	pthread_attr_setstacksize(a, 65536);
+}
+
 /* A thread for which there is no seat in the pool works on what others have opened all the same. */
 static void crowd(void)
 {
@@ -220,8 +227,7 @@ static void crowd(void)
 	void *ret;
 
 	crowd_file = new_file();
-	pthread_attr_init(&small);
-	pthread_attr_setstacksize(&small, 65536);
+	small_stacks(&small);
 	sem_init(&few, 0, 4);
 	pthread_barrier_init(&all_there, NULL, CROWD);
 	for (n = 0; n < CROWD; n++)
@@ -296,8 +302,7 @@ static void crowd_at_numbers(void)
 	void *ret;
 
 	crowd_file = new_file();
-	pthread_attr_init(&small);
-	pthread_attr_setstacksize(&small, 65536);
+	small_stacks(&small);
 	pthread_barrier_init(&all_seated, NULL, SEATED + 1);
 	for (n = 0; n < SEATED; n++)
 		if (pthread_create(&t[n], &small, sits, (void *)(n + 1)) != 0)
