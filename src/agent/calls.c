@@ -1,7 +1,7 @@
 /*
  * Every call that names a file, a descriptor of one, or changes what a thread
  * or process is: seen from the start, handed on until somebody registers an
- * answer. What is not here (futex, clocks, sigreturn, sockets' own calls)
+ * answer. What is not here (futex, clocks, sigreturn)
  * stays unpatched.
  */
 #include "agent/calls.h"

@@ -185,6 +185,22 @@ static const vfs_handler handlers[] = {
     [SYS_bpf] = call_only_makes_fd,
     [SYS_open_by_handle_at] = call_makes_fd,
 
+    /* Of a number that the program has closed. */
+    [SYS_bind] = call_socket,
+    [SYS_connect] = call_socket,
+    [SYS_listen] = call_socket,
+    [SYS_getsockname] = call_socket,
+    [SYS_getpeername] = call_socket,
+    [SYS_getsockopt] = call_socket,
+    [SYS_setsockopt] = call_socket,
+    [SYS_sendto] = call_socket,
+    [SYS_recvfrom] = call_socket,
+    [SYS_shutdown] = call_socket,
+    [SYS_poll] = call_poll,
+    [SYS_ppoll] = call_poll,
+    [SYS_select] = call_select,
+    [SYS_pselect6] = call_select,
+
     /* From here on files are reached in ways that no hook sees, or paths mean something else. */
     [SYS_io_uring_setup] = call_passive,
     [SYS_io_setup] = call_passive,
@@ -206,11 +222,14 @@ static const vfs_handler handlers[] = {
  * ours, which their handlers say first of all: pipes and sockets are not to wait.
  */
 static const bool by_descriptor[array_len(handlers)] = {
-    [SYS_read] = true,	    [SYS_write] = true,	   [SYS_pread64] = true, [SYS_pwrite64] = true,
-    [SYS_readv] = true,	    [SYS_writev] = true,   [SYS_preadv] = true,	 [SYS_pwritev] = true,
-    [SYS_preadv2] = true,   [SYS_pwritev2] = true, [SYS_lseek] = true,	 [SYS_ftruncate] = true,
-    [SYS_fallocate] = true, [SYS_fstat] = true,	   [SYS_fsync] = true,	 [SYS_fdatasync] = true,
-    [SYS_fadvise64] = true, [SYS_fchmod] = true,   [SYS_fchown] = true,
+    [SYS_read] = true,	     [SYS_write] = true,      [SYS_pread64] = true,	[SYS_pwrite64] = true,
+    [SYS_readv] = true,	     [SYS_writev] = true,     [SYS_preadv] = true,	[SYS_pwritev] = true,
+    [SYS_preadv2] = true,    [SYS_pwritev2] = true,   [SYS_lseek] = true,	[SYS_ftruncate] = true,
+    [SYS_fallocate] = true,  [SYS_fstat] = true,      [SYS_fsync] = true,	[SYS_fdatasync] = true,
+    [SYS_fadvise64] = true,  [SYS_fchmod] = true,     [SYS_fchown] = true,	[SYS_bind] = true,
+    [SYS_connect] = true,    [SYS_listen] = true,     [SYS_getsockname] = true, [SYS_getpeername] = true,
+    [SYS_getsockopt] = true, [SYS_setsockopt] = true, [SYS_sendto] = true,	[SYS_recvfrom] = true,
+    [SYS_shutdown] = true,
 };
 
 _Static_assert(VFS_FDS == FS_HANDLES && FD_CAUGHT == 1 && offsetof(struct vfs_thread, foreign) == 0, "vfs.h");

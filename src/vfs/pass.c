@@ -5,6 +5,7 @@
 #include <linux/fanotify.h>
 #include <linux/prctl.h>
 #include <linux/stat.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -28,6 +29,54 @@ HANDLER(call_first_fd)
 	int err = fd_make_real(v, (int)c->a[0]);
 
 	return err ? err : VFS_PASS;
+}
+
+/* Sockets' own: of the program's numbers they are the kernel's, and of a file of ours it has a placeholder. */
+HANDLER(call_socket)
+{
+	return fd_passed(v->proc, (int)c->a[0]);
+}
+
+/* Whoever waits for a number that is closed hears so from the kernel, which must not find it parked. */
+HANDLER(call_poll)
+{
+	struct pollfd p;
+
+	for (uint32_t i = 0; load_relaxed(&v->proc->nparked) && i < (uint32_t)c->a[1]; i++) {
+		if (user_copy(&p, (const struct pollfd *)c->a[0] + i, sizeof p))
+			break;
+		if (fd_is_hidden(v->proc, p.fd))
+			fd_unpark(v->proc);
+	}
+	return VFS_PASS;
+}
+
+static bool waits_for_hidden(const struct vfs_proc *p, const unsigned long *set, long n)
+{
+	unsigned long bits;
+
+	for (long fd = 0; set && fd < n && fd < (long)FS_HANDLES; fd += 64) {
+		if (user_copy(&bits, set + fd / 64, sizeof bits))
+			break;
+		for (; bits; bits &= bits - 1) {
+			long at = fd + __builtin_ctzl(bits);
+
+			if (at < n && fd_is_hidden(p, at))
+				return true;
+		}
+	}
+	return false;
+}
+
+HANDLER(call_select)
+{
+	bool hidden = false;
+
+	for (unsigned i = 1; load_relaxed(&v->proc->nparked) && !hidden && i <= 3; i++)
+		hidden = waits_for_hidden(v->proc, (const unsigned long *)c->a[i], (int)c->a[0]);
+	if (hidden)
+		fd_unpark(v->proc);
+	return VFS_PASS;
 }
 
 HANDLER(call_hand_over)
@@ -251,7 +300,7 @@ HANDLER(call_sendmsg)
 	struct msghdr m;
 	int err = user_copy(&m, (const void *)c->a[1], sizeof m) || !m.msg_control ? 0 : materialise_rights(v, &m);
 
-	return err ? err : VFS_PASS;
+	return err ? err : call_socket(v, c);
 }
 
 HANDLER(call_sendmmsg)
@@ -264,7 +313,7 @@ HANDLER(call_sendmmsg)
 			break;
 		err = m.msg_hdr.msg_control ? materialise_rights(v, &m.msg_hdr) : 0;
 	}
-	return err ? err : VFS_PASS;
+	return err ? err : call_socket(v, c);
 }
 
 void go_passive(struct vfs_thread *v)

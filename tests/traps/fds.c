@@ -19,6 +19,7 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -169,6 +170,54 @@ static void dup_shuffles(void)
 	same(open("f", O_RDONLY), a);
 }
 
+static void closed_to_waits(int fd)
+{
+	struct pollfd p[3] = {{.fd = -1, .events = POLLIN}, {.fd = fd, .events = POLLIN}, {.fd = fd}};
+	fd_set set;
+
+	FD_ZERO(&set);
+	FD_SET(fd, &set);
+	must(close(open("f", O_RDONLY)));
+	fails(select(fd + 1, &set, NULL, NULL, NULL), EBADF);
+	must(close(open("f", O_RDONLY)));
+	fails(pselect(fd + 1, NULL, NULL, &set, NULL, NULL), EBADF);
+	must(close(open("f", O_RDONLY)));
+	same(poll(p, 3, -1), 2);
+	same(p[0].revents, 0);
+	same(p[1].revents, POLLNVAL);
+	same(p[2].revents, POLLNVAL);
+	must(close(open("f", O_RDONLY)));
+	same(ppoll(p + 1, 1, NULL, NULL), 1);
+	same(p[1].revents, POLLNVAL);
+	fails(poll(nowhere, 1, 0), EFAULT);
+	fails(select(fd + 1, nowhere, NULL, NULL, NULL), EFAULT);
+	must(close(open("f", O_RDONLY)));
+}
+
+static void closed_to_sockets(int fd)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "s"};
+	struct sockaddr *to = (struct sockaddr *)&name;
+	struct msghdr m = {0};
+	socklen_t n = sizeof(int);
+	int value = 0;
+
+	fails(getsockopt(fd, SOL_SOCKET, SO_TYPE, &value, &n), EBADF);
+	fails(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &value, n), EBADF);
+	n = sizeof(name);
+	fails(getsockname(fd, to, &n), EBADF);
+	fails(getpeername(fd, to, &n), EBADF);
+	fails(bind(fd, to, sizeof(name)), EBADF);
+	fails(connect(fd, to, sizeof(name)), EBADF);
+	fails(listen(fd, 1), EBADF);
+	fails(shutdown(fd, SHUT_RD), EBADF);
+	fails(send(fd, "", 1, 0), EBADF);
+	fails(recv(fd, &value, 1, 0), EBADF);
+	fails(sendmsg(fd, &m, 0), EBADF);
+	fails(recvmsg(fd, &m, 0), EBADF);
+	fails(accept(fd, NULL, NULL), EBADF);
+}
+
 /* What is closed is closed to every call, and what the agent holds for itself is not there. */
 static void closed_descriptors(void)
 {
@@ -212,6 +261,8 @@ static void closed_descriptors(void)
 	fails(copy_file_range(fd, NULL, other, NULL, 1, 0), EBADF);
 	fails(copy_file_range(other, NULL, fd, NULL, 1, 0), EBADF);
 	fails(epoll_ctl(e, EPOLL_CTL_ADD, fd, &ev), EBADF);
+	closed_to_waits(fd);
+	closed_to_sockets(fd);
 	fails((long)mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0), EBADF);
 	must(openat(fd, "/", O_RDONLY)); /* from no directory */
 	must(close(fd));
