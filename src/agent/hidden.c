@@ -9,6 +9,7 @@
 #include "agent/mem.h"
 #include "agent/world.h"
 #include "base/sys.h"
+#include "vfs/vfs.h"
 
 static agent_handler below[AGENT_NR];
 
@@ -49,6 +50,16 @@ static long handle_close_range(struct agent_thread *t, struct agent_regs *r)
 	return ret;
 }
 
+static bool is_world(const void *arg, long fd)
+{
+	return agent_world_fd(fd);
+}
+
+static long handle_list(struct agent_thread *t, struct agent_regs *r)
+{
+	return vfs_list_hiding((const struct vfs_call *)(const void *)r, is_world, NULL);
+}
+
 void agent_hide_world(void)
 {
 	static const uint16_t one[] = {SYS_close, SYS_dup, SYS_fcntl};
@@ -59,4 +70,6 @@ void agent_hide_world(void)
 	for (unsigned i = 0; i < array_len(two); i++)
 		below[two[i]] = agent_register(two[i], handle_target);
 	below[SYS_close_range] = agent_register(SYS_close_range, handle_close_range);
+	agent_register(SYS_getdents, handle_list);
+	agent_register(SYS_getdents64, handle_list);
 }

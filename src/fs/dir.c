@@ -292,3 +292,33 @@ racy_read int fs_dirname(struct task *t, fs_ino ino, fs_ino *parent, struct fs_d
 	} while (!seq_valid(&dir->meta, seq));
 	return err;
 }
+
+/* Depth first, on the way back by the cookie of the directory's own entry. */
+int fs_find_name(struct task *t, fs_ino ino, fs_ino top, uint32_t most, fs_ino *dir, struct fs_dirent *out)
+{
+	uint64_t cookie = COOKIE_DOTDOT;
+	fs_ino at = top;
+
+	while (most--) {
+		struct inode *i = inode_at(fs_of(t), at);
+		int n = i ? list_dir(t, i, cookie, out, 1) : -ESTALE;
+
+		if (n == 1 && out->ino == ino) {
+			*dir = at;
+			return 0;
+		}
+		if (n == 1 && S_ISDIR(out->mode)) {
+			at = out->ino;
+			cookie = COOKIE_DOTDOT;
+			continue;
+		}
+		if (n == 0 && (at == top || at == FS_ROOT)) /* the root too where a directory was moved out of `top` */
+			return -ENOENT;
+		if (n == 0)
+			n = fs_dirname(t, at, &at, out);
+		if (n < 0)
+			return n == -EUCLEAN ? n : -ENOENT;
+		cookie = out->cookie;
+	}
+	return -ENOENT;
+}

@@ -305,6 +305,12 @@ int fs_readdir(struct task *t, fs_ino dir, uint64_t cookie, struct fs_dirent *ou
 /* The name of a directory's own entry and its parent, for getcwd and status. -ENOENT: removed. */
 int fs_dirname(struct task *t, fs_ino dir, fs_ino *parent, struct fs_dirent *out);
 
+/*
+ * A name that leads to `ino`, and its directory, somewhere below `top`: one after the other, `most` entries at most.
+ * -ENOENT: not found.
+ */
+int fs_find_name(struct task *t, fs_ino ino, fs_ino top, uint32_t most, fs_ino *dir, struct fs_dirent *out) must_check;
+
 /* ---- Paths ------------------------------------------------------------- */
 
 enum fs_walk_flags {

@@ -197,8 +197,8 @@ static long readlink_at(struct vfs_thread *v, int dir, const char *path, char *b
 		return -EINVAL;
 	do {
 		n = locate(v, dir, path, LOCATE_NOFOLLOW | LOCATE_ENTRY, 0, &w);
-		if (n == VFS_PASS && names_entry(v->path[0]) >= 0)
-			return readlink_fd(v, path, buf, (size_t)size);
+		if (n == VFS_PASS && !v->proc->passive)
+			return readlink_entry(v, dir, v->path[0], buf, (size_t)size);
 		if (n == -ENOENT && empty_path(path, AT_EMPTY_PATH)) /* `dir` may be a symlink, open by its path only */
 			return call_pass_from(v, dir);
 		if (n)

@@ -438,14 +438,12 @@ static long getdents(struct vfs_thread *v, const struct vfs_call *c, bool old)
 
 HANDLER(call_getdents64)
 {
-	if (unlikely(v->proc->listed) && fd_store(v->proc, (int)c->a[0]) < 0 && !v->proc->passive)
-		return list_numbers(v, c);
-	return getdents(v, c, false);
+	return fd_store(v->proc, (int)c->a[0]) < 0 ? list_foreign(v, c) : getdents(v, c, false);
 }
 
 HANDLER(call_getdents)
 {
-	return getdents(v, c, true);
+	return fd_store(v->proc, (int)c->a[0]) < 0 ? list_foreign(v, c) : getdents(v, c, true);
 }
 
 /* ---- Sizes and ranges ------------------------------------------------------------------- */

@@ -60,7 +60,6 @@ struct vfs_proc {
 	struct vmount mount[VFS_MOUNTS];
 	uint32_t nmounts;
 	bool limited; /* RLIMIT_FSIZE is set: what could grow a file is the kernel's, with its signal */
-	bool listed;  /* it has opened what may be its /proc/self/fd */
 	bool passive; /* something is going on that we cannot follow: all goes to the kernel */
 
 	struct vfs_place place; /* of all threads that have none of their own */
@@ -250,7 +249,8 @@ enum locate_flags {
 	LOCATE_EMPTY = 1 << 2, /* AT_EMPTY_PATH: an empty path is the directory itself */
 	/* What was remembered may have changed: the caller asks located_still() when it has its answer. */
 	LOCATE_LATER = 1 << 3,
-	LOCATE_ENTRY = 1 << 4, /* an entry of /proc/self/fd is passed as it is: see names_entry() */
+	LOCATE_ENTRY =
+	    1 << 4, /* an entry of /proc/self/fd is itself what is asked for: the kernel need not know its file */
 };
 
 /*
@@ -293,6 +293,10 @@ long call_pass_from(struct vfs_thread *v, int dir);
 /* The descriptor of this process that a path of the kernel's names (/proc/self/fd/N and the like), -1: it is none.
  * *rest: what follows it. */
 long named_fd(const char *path, const char **rest);
+/* What follows this process's /proc/self/fd, by whatever of its own names, in `path`. NULL: that is not where it
+ * begins.
+ */
+const char *below_own_fds(const char *path);
 
 /* ---- fd.c ---------------------------------------------------------------------- */
 
@@ -387,14 +391,15 @@ bool fd_is_placeholder(const struct vfs_proc *p, int fd);
 
 /* ---- procfd.c ------------------------------------------------------------------------- */
 
-/* Does a path begin with "/proc/PID", PID being this process? In path.c. */
-bool is_own_pid(const char *path);
-/* "/proc/self/fd/N" and the like, and nothing behind it: N, else -1. Not the streams' own links in /dev. */
-long names_entry(const char *path);
-/* getdents64 of a descriptor of the kernel's: VFS_PASS, but of /proc/self/fd, which does not show what is hidden. */
-long list_numbers(struct vfs_thread *v, const struct vfs_call *c);
-/* What readlink(2) says of an entry of /proc/self/fd that is ours. VFS_PASS: `path` is none. */
-long readlink_fd(struct vfs_thread *v, const char *path, char *buf, size_t size);
+/* In decimal, with the NUL; how many digits. */
+uint32_t number_out(char *out, uint32_t n);
+/* getdents and getdents64 of a directory of the kernel's: without what is hidden, where it is /proc/self/fd. */
+long list_foreign(struct vfs_thread *v, const struct vfs_call *c);
+/*
+ * What readlink(2) of `path`, which locate() has passed with LOCATE_ENTRY, says where that is an entry of
+ * /proc/self/fd that is ours. VFS_PASS: it is none.
+ */
+long readlink_entry(struct vfs_thread *v, int dir, char *path, char *buf, size_t size);
 /* The path of a directory of a store, through the mount, into `out` (VFS_PATH). -ENOENT: removed. */
 long path_of_dir(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out);
 /* Any path that leads to the inode through the mount. */

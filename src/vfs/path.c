@@ -40,11 +40,13 @@ static bool starts(const char *s, const char *prefix)
 	return true;
 }
 
-/* The decimal number at *p, which moves behind it; -1: none. */
+/* The decimal number at *p, which moves behind it; -1: none, or not as /proc writes it. */
 static long number(const char **p)
 {
 	long n = -1;
 
+	if ((*p)[0] == '0' && (*p)[1] >= '0' && (*p)[1] <= '9')
+		return -1;
 	for (; **p >= '0' && **p <= '9' && n < (1l << 24); (*p)++)
 		n = (n < 0 ? 0 : n) * 10 + (**p - '0');
 	return n;
@@ -60,22 +62,52 @@ static const char *below(const char *path, const char *dir)
 	return path;
 }
 
-/* Behind "/proc/PID", where PID is this process. */
-static const char *below_own_pid(const char *path)
+/* Is there a thread of this number in this process, as /proc counts them? */
+static bool is_own_thread(long tid)
 {
-	const char *p = below(path, "/proc/");
+	char path[32] = "/proc/self/task/";
+	struct stat st;
 
-	return p && number(&p) == sys_getpid() ? p : NULL;
+	number_out(path + 16, (uint32_t)tid);
+	return tid >= 0 && sys_call4(SYS_newfstatat, AT_FDCWD, (long)path, (long)&st, 0) == 0;
 }
 
-bool is_own_pid(const char *path)
+/* Behind the number of a thread and a slash. */
+static const char *below_number(const char *path, long *tid)
 {
-	return below_own_pid(path) != NULL;
+	*tid = path ? number(&path) : -1;
+	return *tid >= 0 && *path == '/' ? path + 1 : NULL;
+}
+
+/* Behind "fd", as the last or followed by a slash. */
+static const char *below_fd(const char *path)
+{
+	const char *p = path ? below(path, "fd") : NULL;
+
+	return p && (*p == 0 || *p == '/') ? p : NULL;
+}
+
+const char *below_own_fds(const char *path)
+{
+	const char *p = below(path, "/proc/"), *self = p ? below(p, "self/") : NULL, *task, *end;
+	long tid = -1;
+
+	if (!p)
+		return below_fd(below(path, "/dev/"));
+	end = below_fd(self ? self : below(p, "thread-self/"));
+	if (end)
+		return end;
+	if (!self)
+		self = below_number(p, &tid);
+	task = self ? below(self, "task/") : NULL;
+	if (task)
+		self = below_number(task, &tid);
+	end = below_fd(self);
+	return end && is_own_thread(tid) ? end : NULL;
 }
 
 long named_fd(const char *path, const char **rest)
 {
-	static const char *const dirs[] = {"/proc/self/fd/", "/dev/fd/", "/proc/thread-self/fd/"};
 	static const char *const streams[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
 	const char *p = NULL;
 	long fd;
@@ -83,38 +115,36 @@ long named_fd(const char *path, const char **rest)
 	for (unsigned i = 0; i < array_len(streams); i++)
 		if ((p = below(path, streams[i])) && (*p == 0 || *p == '/'))
 			return *rest = p, i;
-	for (unsigned i = 0; i < array_len(dirs) && !(p = below(path, dirs[i])); i++)
-		;
-	if (!p && (p = below_own_pid(path)))
-		p = below(p, "/fd/");
-	fd = p ? number(&p) : -1;
+	p = below_own_fds(path);
+	fd = p && *p == '/' ? (p++, number(&p)) : -1;
 	*rest = p;
 	return fd >= 0 && (*p == 0 || *p == '/') ? fd : -1;
 }
 
-/* The kernel is to walk `path`, in which descriptors may be named in whatever way: those of ours become real. */
-static void reveal_named(struct vfs_thread *v, const char *path)
+/*
+ * The kernel is to walk `path`, in which descriptors may be named in whatever way: those of ours become real. `entry`:
+ * but for the last, which it does not follow.
+ */
+static void reveal_named(struct vfs_thread *v, const char *path, bool entry)
 {
 	bool may_be = *path != '/'; /* relative to a directory that may be theirs */
 	const char *begin;
 	long fd = named_fd(path, &begin);
 
-	if (fd >= 0)
+	if (fd >= 0 && (*begin || !entry))
 		fd_make_real(v, fd);
 	while (*path) {
 		while (*path == '/')
 			path++;
 		begin = path;
 		fd = number(&path);
-		if (may_be && fd >= 0 && (*path == 0 || *path == '/'))
+		if (may_be && fd >= 0 && ((*path == 0 && !entry) || *path == '/'))
 			fd_make_real(v, fd);
 		while (*path && *path != '/')
 			path++;
 		if (path != begin)
 			may_be = path - begin == 2 && begin[0] == 'f' && begin[1] == 'd';
 	}
-	if (may_be) /* the last component */
-		v->proc->listed = true;
 }
 
 static int from_fd(struct vfs_thread *v, int dir, const char *path, uint32_t len, struct where *w);
@@ -386,10 +416,10 @@ long call_pass_from(struct vfs_thread *v, int dir)
 }
 
 /* `path`: what the kernel will walk, or where that leaves the store. */
-static long pass_from(struct vfs_thread *v, int dir, const char *path, bool relative)
+static long pass_from(struct vfs_thread *v, int dir, const char *path, unsigned flags, bool relative)
 {
 	if (*path != '/' || path[1] == 'p' || path[1] == 'd' || path[1] == '/')
-		reveal_named(v, path);
+		reveal_named(v, path, flags & LOCATE_ENTRY);
 	return relative ? call_pass_from(v, dir) : VFS_PASS;
 }
 
@@ -421,10 +451,8 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 		return len < 0 ? -EFAULT : -ENAMETOOLONG;
 	if (len == 0 && !(flags & LOCATE_EMPTY))
 		return -ENOENT;
-	if (unlikely(flags & LOCATE_ENTRY && names_entry(copy) >= 0))
-		return VFS_PASS;
 	if (copy[0] == '/' && names_virtual(v, copy)) /* the kernel is to know the file: the call may end there */
-		reveal_named(v, copy);
+		reveal_named(v, copy, flags & LOCATE_ENTRY);
 	if (copy[0] == '/')
 		out = classify(v, copy, (uint32_t)len, flags, w);
 	else if (dir == AT_FDCWD)
@@ -432,7 +460,7 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 	else
 		out = from_fd(v, dir, copy, (uint32_t)len, w);
 	if (out)
-		return pass_from(v, dir, copy, copy[0] != '/');
+		return pass_from(v, dir, copy, flags, copy[0] != '/');
 	w->w.link = v->link[room];
 	w->w.flags = FS_WALK_CAREFUL | (flags & LOCATE_NOFOLLOW ? FS_WALK_NOFOLLOW : 0) |
 		     (flags & LOCATE_PARENT ? FS_WALK_PARENT : 0);
@@ -440,7 +468,7 @@ long locate(struct vfs_thread *v, int dir, const char *path, unsigned flags, uns
 	if (err != FS_WALK_OUT && likely(!watched(w, err)))
 		return err;
 	v->why = HANDED_OUTSIDE;
-	return pass_from(v, dir, err == FS_WALK_OUT ? w->w.path : copy, copy[0] != '/');
+	return pass_from(v, dir, err == FS_WALK_OUT ? w->w.path : copy, flags, copy[0] != '/');
 }
 
 /* ---- For those who look at calls ------------------------------------------------------ */

@@ -109,6 +109,12 @@ long vfs_call(struct vfs_thread *v, const struct vfs_call *c);
 /* Why the thread's last call that was passed was: enum metrics_handed. */
 unsigned vfs_why(const struct vfs_thread *v);
 
+/*
+ * Makes a call of getdents or getdents64, and where that lists the process's own /proc/self/fd takes the numbers out of
+ * it that are `hidden`.
+ */
+long vfs_list_hiding(const struct vfs_call *c, bool (*hidden)(const void *arg, long fd), const void *arg);
+
 /* Has number `nr` a handler? */
 bool vfs_knows(long nr);
 

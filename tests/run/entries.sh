@@ -48,6 +48,42 @@ os.lockf(a, os.F_LOCK, 0)  # the kernel knows it now
 say(a)
 print(os.path.realpath('/proc/self/fd/%d' % a).replace(top, 'TOP'))
 print(os.readlink('/dev/stdin'))
+def every_way(fd):
+    """However the entry is named, and not followed."""
+    tid = os.getpid()
+    for path in '/proc/self/fd', '/dev/fd', '/proc/thread-self/fd', f'/proc/self/task/{tid}/fd', f'/proc/{tid}/task/{tid}/fd':
+        say(fd, path + '/%d')
+        at = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        print(os.readlink(str(fd), dir_fd=at).replace(top, 'TOP'))
+        os.close(at)
+    for path in '/proc/self', '/proc', '/proc/self/task':
+        at = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        here = {'/proc/self': 'fd', '/proc': 'self/fd', '/proc/self/task': f'{tid}/fd'}[path]
+        print(os.readlink(f'{here}/{fd}', dir_fd=at).replace(top, 'TOP'))
+        os.close(at)
+    back = os.getcwd()
+    os.chdir('/proc/self/fd')
+    print(os.readlink(str(fd)).replace(top, 'TOP'))
+    os.chdir('..')
+    print(os.readlink(f'fd/{fd}').replace(top, 'TOP'))
+    os.chdir(back)
+    try:
+        os.readlink('/proc/self/fd/0%d' % fd)
+    except OSError as e:
+        print(e.strerror)
+every_way(a)
+os.rename(top + '/a', top + '/b')
+every_way(a)
+os.mkdir(top + '/e/deep')
+os.rename(top + '/b', top + '/e/deep/c')
+say(a)
+os.link(top + '/e/deep/c', top + '/a')
+os.unlink(top + '/e/deep/c')  # a file may have another name, which tmpfs does not say
+print(os.readlink('/proc/self/fd/%d' % a) in (top + '/a', top + '/e/deep/c (deleted)'))
+nameless = os.open(top, os.O_TMPFILE | os.O_RDWR)
+os.link(f'/proc/self/fd/{nameless}', top + '/named', src_dir_fd=d, follow_symlinks=True)
+print(os.readlink(f'/proc/self/fd/{nameless}') == top + '/named' or 'tmpfs' in top)  # which goes on calling it '#N (deleted)'
+os.close(nameless)
 os.unlink(top + '/a')
 print(os.readlink('/proc/self/fd/%d' % a).endswith(' (deleted)'))
 shown = []
@@ -70,7 +106,42 @@ for n in range(1000):  # what is open is shown, and nothing else
     if not there == linked == (n in shown[0]) and n != max(x for x in shown[0] if x < 99):
         print(n, there, linked, shown)
 END
+# What is open is shown and nothing else, whoever opened the directory and by whatever path.
+cat >"$T/list.py" <<'END'
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None)
+def old(fd):  # getdents(2), which has 18 bytes in front of a name
+    got, buf = [], ctypes.create_string_buffer(4096)
+    while (n := libc.syscall(78, fd, buf, 4096)) > 0:
+        at = 0
+        while at < n:
+            size, = struct.unpack_from('H', buf, at + 16)
+            got.append(buf[at + 18:at + size - 1].split(b'\0')[0].decode())
+            at += size
+    return [int(n) for n in got if n[0] != '.']
+def numbers(names):
+    return [int(n) for n in names]
+def open_now():
+    return [n for n in range(1100) if not libc.fcntl(n, 1) == -1]
+given = int(sys.argv[1])  # opened before the exec, by the shell
+want = open_now()
+own = os.open('/proc/self', os.O_RDONLY)
+for fd in given, os.open('fd', os.O_RDONLY, dir_fd=own), os.open(f'/proc/self/task/{os.getpid()}/fd', os.O_RDONLY), \
+        os.open('/proc/thread-self/fd', os.O_RDONLY), os.open(f'task/{os.getpid()}/fd', os.O_RDONLY, dir_fd=own):
+    for how in old, lambda fd: numbers(os.listdir(fd)):
+        os.lseek(fd, 0, 0)
+        got = sorted(how(fd))
+        if not set(want) <= set(got) or max(got) > max(want) + 10:
+            print(fd, how, got, want)
+END
 python3 "$T/entries.py" "$T/tmpfs" >"$T/want" || die "the script does not work"
 "$BTFUSE" run --mount "$M" -- python3 "$T/entries.py" "$M" >"$T/got" 2>"$T/err" || die "$(cat "$T/err")"
 diff "$T/want" "$T/got" || die "it differs from tmpfs"
+listed() {
+	"$@" bash -c 'exec 7</proc/self/fd && exec "$@"' - python3 "$T/list.py" 7 >"$T/got" 2>&1 || die "$(cat "$T/got")"
+	[ ! -s "$T/got" ] || die "$*: other descriptors than the program's: $(cat "$T/got")"
+}
+listed env
+listed "$BTFUSE" run --mount "$M" --
+XDG_RUNTIME_DIR=$T/nobody listed "$BTFUSE" run -- # without any mount
 put_right
