@@ -312,12 +312,17 @@ static void set_up_stores(const char *config)
 {
 	const struct vfs_host host = {.clock = vdso_clock(), .invalidate = tell_stale};
 	int placeholder, pool, attached = 0;
+	bool covered = false;
 
 	config = take_number(config, &placeholder);
 	if (placeholder < 0 || vfs_proc_start(&host, placeholder, &first) != 0)
 		return;
-	while (config = take_number(config, &pool), pool >= 0)
-		attached += vfs_attach(first, pool) == 0;
+	while (config = take_number(config, &pool), pool >= 0) {
+		int err = vfs_attach(first, pool);
+
+		attached += err >= 0;
+		covered |= err > 0;
+	}
 	for (int i = 0; i < attached; i++)
 		add_store(vfs_store(first, (unsigned)i));
 	/* Behind them, the file of a tracer. */
@@ -327,6 +332,8 @@ static void set_up_stores(const char *config)
 		register_all();
 	else
 		first = NULL;
+	if (covered)
+		blind(agent_self());
 }
 
 /* A loader's own calls are not hooked: it could not undo what denies it everything. */

@@ -81,13 +81,14 @@ static const char *reason(int err)
 {
 	return err == -EUCLEAN	   ? "its daemon is of another version, or the pool damaged (see bt-fuse fsck)"
 	       : err == -ETIMEDOUT ? "its daemon does not answer"
+	       : err == -EBUSY	   ? "something is mounted in it"
 				   : strerror(-err);
 }
 
 static void try_pool(struct pools *p, const struct ask_answer *answer)
 {
 	const char *dir = answer->info->mountpoint;
-	int fd = p->n == VFS_MOUNTS ? -ENOSPC : take_pool(answer->sock);
+	int fd = p->n == VFS_MOUNTS ? -ENOSPC : vfs_is_covered(dir) ? -EBUSY : take_pool(answer->sock);
 
 	if (fd >= 0) {
 		p->fd[p->n++] = keep_high(fd);

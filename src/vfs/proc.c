@@ -159,6 +159,7 @@ void vfs_hide(struct vfs_proc *p, int fd)
 int vfs_attach(struct vfs_proc *p, int fd)
 {
 	struct vmount *m = &p->mount[p->nmounts];
+	bool covered;
 	int err, resumed;
 
 	if (p->nmounts == VFS_MOUNTS)
@@ -168,6 +169,9 @@ int vfs_attach(struct vfs_proc *p, int fd)
 		return resumed;
 	err = fs_mounted_at(&m->fs, m->path, &m->dev);
 	if (err > 0 && !is_there(m))
+		err = -ENOENT;
+	covered = err > 0 && vfs_is_covered(m->path);
+	if (covered && !resumed)
 		err = -ENOENT;
 	if (err < 0) {
 		fs_detach(&m->fs);
@@ -179,7 +183,7 @@ int vfs_attach(struct vfs_proc *p, int fd)
 		take_over(p, p->nmounts);
 	p->nmounts++;
 	enter_cwd(p, p->nmounts - 1);
-	return 0;
+	return covered;
 }
 
 const struct fs *vfs_store(const struct vfs_proc *p, unsigned i)

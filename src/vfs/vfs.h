@@ -54,13 +54,17 @@ int vfs_proc_start(const struct vfs_host *host, int placeholder, struct vfs_proc
  */
 int vfs_placeholder(void);
 
+/* Is something mounted below `path`, a mount point? Paths that lead there are the kernel's. */
+bool vfs_is_covered(const char *path);
+
 /* The store of the i-th mount that was attached. */
 const struct fs *vfs_store(const struct vfs_proc *p, unsigned i);
 
 /*
  * Adds the store behind `fd`, a descriptor of the pool that is the VFS's own
- * from now on and that the program never sees. -ENOENT where it is not mounted
- * (fs_mounted_at), -ENOSPC: there are VFS_MOUNTS already.
+ * from now on and that the program never sees. 1: something is mounted below it, and after an exec it may have left
+ * open files: they are to be given to the kernel (vfs_pass_all). -ENOENT where it is not mounted (fs_mounted_at), or
+ * something below it; -ENOSPC: there are VFS_MOUNTS already.
  */
 int vfs_attach(struct vfs_proc *p, int fd) must_check;
 

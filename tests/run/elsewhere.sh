@@ -57,6 +57,50 @@ sleep 60 &
 sleeper=$!
 both "$M" nsenter -t "$sleeper" -m
 kill "$sleeper"
+
+# Something is mounted on a directory of the mount: who starts then finds what is there.
+mkdir "$M/dir"
+echo store >"$M/dir/f"
+# shellcheck disable=SC2016
+hide='mount -t tmpfs x "$1/dir" && sh -c "echo tmpfs >\"\$0\"" "$1/dir/f" && shift && exec "$@"'
+covered() {
+	"$@" >"$T/out" 2>"$T/err" || die "$*: $(cat "$T/err")"
+	[ "$(cat "$T/out")" = tmpfs ] || die "$*: $(cat "$T/out" "$T/err")"
+	[ "$(cat "$M/dir/f")" = store ] || die "$*: it was written behind what is mounted"
+}
+covered "$BTFUSE" run --mount "$M" -- unshare -m sh -c "$hide" - "$M" /bin/cat "$M/dir/f"
+covered "$BTFUSE" run --mount "$M" -- unshare -rm sh -c "$hide" - "$M" bash -c "/bin/cat $M/dir/f"
+covered unshare -m sh -c "$hide" - "$M" "$BTFUSE" run -- /bin/cat "$M/dir/f"
+grep -q "something is mounted" "$T/err" || die "run does not say that the kernel is asked: $(cat "$T/err")"
+# A filter that allows all: the table of mounts is read.
+cat >"$T/filtered.py" <<'END'
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+allow = ctypes.create_string_buffer(struct.pack('HBBI', 6, 0, 0, 0x7fff0000))
+prog = ctypes.create_string_buffer(struct.pack('HxxxxxxQ', 1, ctypes.addressof(allow)))
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, prog, 0, 0) == 0
+os.execvp(sys.argv[1], sys.argv[1:])
+END
+mkdir "$M/with space"
+for dir in dir 'with space'; do
+	covered unshare -m sh -c "${hide//\/dir//$dir}" - "$M" python3 "$T/filtered.py" "$BTFUSE" run -- /bin/cat "$M/$dir/f"
+	grep -q "something is mounted" "$T/err" || die "run does not find it in the table: $(cat "$T/err")"
+done
+python3 "$T/filtered.py" "$BTFUSE" run --stats -- /bin/cat "$M/dir/f" 2>&1 | grep -q "[1-9][0-9]* answered" || die "nothing is answered under a filter"
+# By somebody else, after the program has opened files that it hands down.
+mkfifo "$T/go" "$T/ready"
+# shellcheck disable=SC2016
+unshare -m "$BTFUSE" run --mount "$M" -- bash -c 'exec 9<>"$1/own"; echo "$$" >"$2/ready"; read -r _ <"$2/go"
+	/bin/cat "$1/dir/f"; echo one >&9; python3 -c "import os; os.write(9, b\"two\n\"); print(os.pread(9, 9, 0))"
+	cat "$1/own"' - "$M" "$T" >"$T/out" 2>"$T/err" &
+handed=$!
+read -r pid <"$T/ready"
+nsenter -t "$pid" -m sh -c "$hide" - "$M" true
+echo >"$T/go"
+wait "$handed" || die "what was open before something was mounted: $(cat "$T/err")"
+[ "$(cat "$T/out")" = $'tmpfs\nb\'one\\ntwo\\n\'\none\ntwo' ] || die "what was open before something was mounted: $(cat "$T/out")"
+[ "$(cat "$M/dir/f")" = store ]
+rm -r "${M:?}"/*
 # Another user from one call to the next, by all ways.
 chmod 755 "$M"
 echo mine >"$M/mine"
