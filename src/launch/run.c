@@ -25,6 +25,7 @@
 #include "launch/build_id.h"
 #include "launch/copy_mode.h"
 #include "launch/images.h"
+#include "launch/relay.h"
 #include "launch/stats.h"
 #include "launch/target.h"
 #include "sites/table.h"
@@ -433,42 +434,6 @@ static int report(const char *program, int err)
 	return err == ENOENT ? 127 : 126;
 }
 
-static volatile sig_atomic_t program_pid;
-
-/* What the kernel sends (a terminal's) reaches the program by itself. */
-static void pass_on(int sig, siginfo_t *info, void *context)
-{
-	int err = errno;
-
-	if (info->si_code <= 0)
-		kill(program_pid, sig);
-	errno = err;
-}
-
-/* Who sends us a signal means the program. */
-static void pass_signals(pid_t pid)
-{
-	static const int all[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT, SIGWINCH};
-	/* No SA_RESTART: a sanitizer's run-time puts the handler off until the wait returns. */
-	struct sigaction sa = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO};
-
-	program_pid = pid;
-	for (size_t i = 0; i < array_len(all); i++)
-		sigaction(all[i], &sa, NULL);
-}
-
-/* Its wait status; that of an exit with 126 where it is lost. */
-static int wait_for(pid_t pid)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return W_EXITCODE(126, 0);
-	}
-	return status;
-}
-
 /* As the program has ended, so do we: its exit status, or by the same signal, without a core of our own. */
 static int end_like(int status)
 {
@@ -494,25 +459,19 @@ static int run_counted(const struct run_options *o, const char *program, char **
 {
 	struct timespec begin, end;
 	struct rusage used = {0};
-	sigset_t all, mask;
+	struct relay relay;
 	pid_t pid;
 	int rc;
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &mask);
-	pid = fork();
+	pid = relay_fork(&relay);
 	if (pid == 0) {
-		sigprocmask(SIG_SETMASK, &mask, NULL);
 		execve(program, argv, env);
 		_exit(report(argv[0], errno));
 	}
-	if (pid > 0)
-		pass_signals(pid);
-	sigprocmask(SIG_SETMASK, &mask, NULL);
 	if (pid < 0)
-		return W_EXITCODE(report(program, errno), 0);
-	rc = wait_for(pid);
+		return W_EXITCODE(report(program, -pid), 0);
+	rc = relay_wait(&relay);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	getrusage(RUSAGE_CHILDREN, &used);
 	stats_print(stats, o->verbose, o->out != NULL ? o->out : stderr);

@@ -53,6 +53,10 @@ while True: signal.pause()' >"$T/ready" 2>/dev/null &
 	kill -USR1 $!
 	wait $! && status=0 || status=$?
 	[ "$status" = 9 ] || die "a signal: status $status"
+	# Who ignores what his children do.
+	python3 -c 'import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])' \
+		"$BTFUSE" run "${how[@]}" -- sh -c 'exit 7' 2>/dev/null && status=0 || status=$?
+	[ "$status" = 7 ] || die "with SIGCHLD ignored: status $status"
 	# What is not there, and what is no program.
 	! "$BTFUSE" run "${how[@]}" -- "$T/none" 2>"$T/err" || die "what is not there runs"
 	grep -q "$T/none" "$T/err" || die "does not name what is not there: $(cat "$T/err")"
