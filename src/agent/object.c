@@ -19,7 +19,7 @@
 #include "agent/unknown.h"
 #include "base/atomic.h"
 #include "base/sys.h"
-#include "sites/note.h"
+#include "sites/ident.h"
 
 #define PAGE 4096u
 #define OBJECTS 64u
@@ -146,35 +146,28 @@ struct image {
 	unsigned phnum;
 };
 
-/* Its build id, or what stands for that; 0: it has no code. */
+static const void *image_bytes(const void *arg, const Elf64_Phdr *ph)
+{
+	return (const void *)(((const struct image *)arg)->bias + ph->p_vaddr);
+}
+
+static struct ident_object object_of(const struct image *im)
+{
+	return (struct ident_object){im->ph, im->phnum, image_bytes, im};
+}
+
 static uint32_t image_id(const struct image *im, uint8_t id[TABLE_ID_MAX])
 {
-	const uint8_t *found;
-	uint32_t len = 0;
+	const struct ident_object o = object_of(im);
 
-	for (unsigned i = 0; i < im->phnum && len == 0; i++) {
-		if (im->ph[i].p_type == PT_NOTE)
-			len = note_build_id((const void *)(im->bias + im->ph[i].p_vaddr), im->ph[i].p_memsz, &found);
-	}
-	if (len != 0)
-		memcpy(id, found, len);
-	for (unsigned i = 0; i < im->phnum && len == 0; i++) {
-		if (im->ph[i].p_type != PT_LOAD || !(im->ph[i].p_flags & PF_X))
-			continue;
-		text_id((const void *)(im->bias + im->ph[i].p_vaddr), im->ph[i].p_filesz, id);
-		len = TEXT_ID;
-	}
-	return len;
+	return ident_of(&o, id);
 }
 
 static bool image_is_go(const struct image *im)
 {
-	bool go = false;
+	const struct ident_object o = object_of(im);
 
-	for (unsigned i = 0; i < im->phnum && !go; i++)
-		go = im->ph[i].p_type == PT_NOTE &&
-		     note_is_go((const void *)(im->bias + im->ph[i].p_vaddr), im->ph[i].p_memsz);
-	return go;
+	return ident_is_go(&o);
 }
 
 /* The i-th segment, from its page on, if it is code. */
@@ -183,7 +176,7 @@ static bool code_of(const struct image *im, unsigned i, struct segment *seg)
 	const Elf64_Phdr *ph = &im->ph[i];
 	uint64_t slack = (im->bias + ph->p_vaddr) & (PAGE - 1);
 
-	if (ph->p_type != PT_LOAD || !(ph->p_flags & PF_X) || slack != (ph->p_offset & (PAGE - 1)))
+	if (!ident_is_code(ph) || slack != (ph->p_offset & (PAGE - 1)))
 		return false;
 	*seg =
 	    (struct segment){(uint8_t *)(im->bias + ph->p_vaddr - slack), ph->p_offset - slack, ph->p_filesz + slack};
@@ -378,43 +371,38 @@ int object_patch_all(const unsigned long *auxv)
 	return done;
 }
 
-/* What an image of it in memory would have as id: of an open file, by its first page; -EOPNOTSUPP: Go made it. */
+/* An open file whose code, or some of it, is mapped. */
+struct mapped {
+	uint8_t page[1024] __attribute__((aligned(8))); /* headers and notes of what a linker makes fit */
+	const struct segment *seg;
+};
+
+static const void *mapped_bytes(const void *arg, const Elf64_Phdr *ph)
+{
+	const struct mapped *m = arg;
+	uint64_t in = ph->p_offset - m->seg->off;
+
+	if (ph->p_offset <= sizeof(m->page) && ph->p_filesz <= sizeof(m->page) - ph->p_offset)
+		return m->page + ph->p_offset;
+	/* Else it may be another segment than what was mapped. */
+	return in < PAGE && ph->p_filesz <= m->seg->len - in ? m->seg->base + in : NULL;
+}
+
+/* What an image of it in memory would have as id; -EOPNOTSUPP: Go made it. */
 static int file_id(int fd, const struct segment *seg, uint8_t id[TABLE_ID_MAX])
 {
-	uint8_t page[1024]; /* headers and notes of what a linker makes fit */
-	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)(void *)page;
-	const Elf64_Phdr *ph = (const Elf64_Phdr *)(void *)(page + sizeof(*eh));
-	long n = sys_call4(SYS_pread64, fd, (long)page, sizeof(page), 0);
-	uint32_t id_len = 0;
+	struct mapped m;
+	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)(void *)m.page;
+	struct ident_object o = {
+	    .ph = (const Elf64_Phdr *)(void *)(m.page + sizeof(*eh)), .bytes = mapped_bytes, .arg = &m};
 
-	if (n != sizeof(page) || memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0 || eh->e_phoff != sizeof(*eh) ||
-	    eh->e_ident[EI_CLASS] != ELFCLASS64 || sizeof(*eh) + eh->e_phnum * sizeof(*ph) > sizeof(page))
+	m.seg = seg;
+	if (sys_call4(SYS_pread64, fd, (long)m.page, sizeof(m.page), 0) != sizeof(m.page) ||
+	    memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0 || eh->e_phoff != sizeof(*eh) ||
+	    eh->e_ident[EI_CLASS] != ELFCLASS64 || sizeof(*eh) + eh->e_phnum * sizeof(*o.ph) > sizeof(m.page))
 		return 0;
-	for (unsigned i = 0; i < eh->e_phnum; i++) {
-		const uint8_t *found;
-
-		if (ph[i].p_type != PT_NOTE || ph[i].p_offset > sizeof(page) ||
-		    ph[i].p_filesz > sizeof(page) - ph[i].p_offset)
-			continue;
-		if (note_is_go(page + ph[i].p_offset, ph[i].p_filesz))
-			return -EOPNOTSUPP;
-		if (id_len != 0)
-			continue;
-		id_len = note_build_id(page + ph[i].p_offset, ph[i].p_filesz, &found);
-		if (id_len != 0)
-			memcpy(id, found, id_len);
-	}
-	for (unsigned i = 0; i < eh->e_phnum && id_len == 0; i++) {
-		uint64_t slack = ph[i].p_offset - seg->off;
-
-		if (ph[i].p_type != PT_LOAD || !(ph[i].p_flags & PF_X))
-			continue;
-		if (slack >= PAGE || ph[i].p_filesz > seg->len - slack)
-			break; /* another one than the first */
-		text_id(seg->base + slack, ph[i].p_filesz, id);
-		id_len = TEXT_ID;
-	}
-	return (int)id_len;
+	o.phnum = eh->e_phnum;
+	return ident_is_go(&o) ? -EOPNOTSUPP : (int)ident_of(&o, id);
 }
 
 static bool learn_mapped(const struct table *t, const uint8_t *id, uint32_t id_len, const struct segment *seg, int fd)

@@ -15,7 +15,7 @@
 
 #include "base/compiler.h"
 #include "base/scope.h"
-#include "launch/build_id.h"
+#include "launch/file_id.h"
 
 #define AGENTS_KEPT 8
 #define NAME 16 /* hexadecimal digits of a build id, as in agent/image.c */
@@ -30,7 +30,7 @@ static bool name_of(const char *agent, char name[NAME + 1])
 {
 	uint8_t id[TABLE_ID_MAX];
 
-	if (build_id_of(agent, id) < NAME / 2)
+	if (file_id(agent, id) < NAME / 2)
 		return false;
 	for (unsigned i = 0; i < NAME / 2; i++)
 		snprintf(name + 2u * i, 3, "%02x", id[i]);

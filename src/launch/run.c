@@ -22,8 +22,8 @@
 
 #include "base/compiler.h"
 #include "base/scope.h"
-#include "launch/build_id.h"
 #include "launch/copy_mode.h"
+#include "launch/file_id.h"
 #include "launch/images.h"
 #include "launch/relay.h"
 #include "launch/stats.h"
@@ -171,12 +171,12 @@ static void *map_file(const char *path, size_t *len)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* What has no build id can't be remembered. */
+/* What has no code need not be. */
 static bool is_known(const struct table *t, const char *path)
 {
 	const struct site *sites;
 	uint8_t id[TABLE_ID_MAX];
-	uint32_t n = build_id_of(path, id);
+	uint32_t n = file_id(path, id);
 
 	return n == 0 || (t->header != NULL && table_find(t, id, n, &sites) >= 0);
 }

@@ -24,6 +24,7 @@
 
 #include "base/compiler.h"
 #include "base/scope.h"
+#include "sites/ident.h"
 
 enum mark {
 	MARK_START = 1,	 /* an instruction starts here */
@@ -442,7 +443,7 @@ static int scan_code(const uint8_t *image, size_t len, const Elf64_Ehdr *eh, con
 			code = sh[i].sh_type == SHT_PROGBITS && (sh[i].sh_flags & SHF_EXECINSTR);
 			t.off = sh[i].sh_offset, t.addr = sh[i].sh_addr, t.size = sh[i].sh_size;
 		} else {
-			code = ph[i].p_type == PT_LOAD && (ph[i].p_flags & PF_X);
+			code = ident_is_code(&ph[i]);
 			t.off = ph[i].p_offset, t.addr = ph[i].p_vaddr, t.size = ph[i].p_filesz;
 		}
 		if (!code || t.size == 0)
@@ -463,9 +464,22 @@ static int by_offset(const void *a, const void *b)
 	return x->off < y->off ? -1 : x->off > y->off;
 }
 
+struct file {
+	const uint8_t *image;
+	size_t len;
+};
+
+static const void *file_bytes(const void *arg, const Elf64_Phdr *ph)
+{
+	const struct file *f = arg;
+
+	return part(f->image, f->len, ph->p_offset, ph->p_filesz);
+}
+
 int scan_image(const uint8_t *image, size_t len, struct scan_result *out)
 {
 	const Elf64_Ehdr *eh = part(image, len, 0, sizeof(*eh));
+	const struct file file = {image, len};
 	struct scan_result r = {0};
 	const Elf64_Phdr *ph;
 	int rc;
@@ -476,23 +490,7 @@ int scan_image(const uint8_t *image, size_t len, struct scan_result *out)
 	ph = table_part(image, len, eh->e_phoff, (uint64_t)eh->e_phnum * sizeof(*ph));
 	if (ph == NULL)
 		return -ENOEXEC;
-	for (unsigned i = 0; i < eh->e_phnum && r.id_len == 0; i++) {
-		const void *notes = part(image, len, ph[i].p_offset, ph[i].p_filesz);
-		const uint8_t *id;
-
-		if (ph[i].p_type != PT_NOTE || notes == NULL)
-			continue;
-		r.id_len = note_build_id(notes, ph[i].p_filesz, &id);
-		memcpy(r.id, r.id_len != 0 ? id : r.id, r.id_len);
-	}
-	for (unsigned i = 0; i < eh->e_phnum && r.id_len == 0; i++) {
-		const void *text = part(image, len, ph[i].p_offset, ph[i].p_filesz);
-
-		if (ph[i].p_type != PT_LOAD || !(ph[i].p_flags & PF_X) || text == NULL)
-			continue;
-		text_id(text, ph[i].p_filesz, r.id);
-		r.id_len = TEXT_ID;
-	}
+	r.id_len = ident_of(&(struct ident_object){ph, eh->e_phnum, file_bytes, &file}, r.id);
 	rc = scan_code(image, len, eh, ph, &r);
 	if (rc != 0) {
 		free(r.sites);

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 
-#include "base/hash.h"
 #include "sites/note.h"
 
 int table_compare(const uint8_t *a, uint32_t a_len, const uint8_t *b, uint32_t b_len)
@@ -86,12 +85,4 @@ uint32_t note_build_id(const void *notes, size_t len, const uint8_t **id)
 	uint32_t n = note_find(notes, len, "GNU", NT_GNU_BUILD_ID, id);
 
 	return n >= 4 && n <= TABLE_ID_MAX ? n : 0;
-}
-
-void text_id(const void *text, size_t len, uint8_t id[TEXT_ID])
-{
-	uint64_t word[2] = {hash_bytes(1, text, len), len};
-
-	__builtin_memcpy(id, "text", 4);
-	__builtin_memcpy(id + 4, word, sizeof(word));
 }

@@ -112,7 +112,3 @@ int site_valid(const struct site *s);
  * PT_NOTE. Returns its length and sets *id, or 0.
  */
 uint32_t note_build_id(const void *notes, size_t len, const uint8_t **id);
-
-/* The id of an object that has none: from its code, `len` bytes of its first executable segment. */
-#define TEXT_ID 20u
-void text_id(const void *text, size_t len, uint8_t id[TEXT_ID]);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
-#include "launch/build_id.h"
+#include "launch/file_id.h"
 #include "launch/images.h"
 
 #define KEPT 8 /* AGENTS_KEPT of images.c */
