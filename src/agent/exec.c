@@ -322,13 +322,16 @@ static long exec(struct agent_thread *t, const struct exec_call *x)
 {
 	long preload = -1, n = x->envp == NULL ? 0 : scan_env(x->envp, &preload);
 	enum target k = n < 0 ? TARGET_UNREADABLE : classify_call(x);
+	long ret;
 
 	if (k == TARGET_UNREADABLE && fails_at_once(x))
 		return -ENOENT;
 	count(k);
 	if (k != TARGET_TAKES_AGENT || agent_quiet || !agent_is_there() || !has_room())
 		return make(t, x, x->envp, false);
-	return n <= ENV_ON_STACK ? make_small(t, x, n, preload) : make_large(t, x, n, preload);
+	ret = n <= ENV_ON_STACK ? make_small(t, x, n, preload) : make_large(t, x, n, preload);
+	/* What the agent needs itself may be just too much. */
+	return ret == -E2BIG ? make(t, x, x->envp, false) : ret;
 }
 
 long handle_execve(struct agent_thread *t, struct agent_regs *r)

@@ -150,9 +150,12 @@ static long before_clone(struct agent_thread *parent, struct agent_thread *child
 		return err;
 	if (!v && first && thread_of(parent))
 		vfs_thread_clone(parent->user);
-	/* One table of descriptors, two memories: what either does with it the other would not know. */
-	if (v && (flags & CLONE_FILES))
-		vfs_pass_all(v);
+	/*
+	 * Descriptors, or a place, that two have in common and their memory (or ours of it) not: what either does with
+	 * them the other would not know. Likewise a thread that goes its own way from the beginning.
+	 */
+	if (v ? flags & (CLONE_FILES | CLONE_FS) : first && parent->user && !(flags & CLONE_FS))
+		vfs_pass_all(parent->user);
 	if (!v)
 		return own_files(flags) ? 0 : thread_beside(parent, child);
 	err = vfs_fork_prepare(v, flags & CLONE_VM, &v);
@@ -279,7 +282,7 @@ static void register_all(void)
 			continue;
 		}
 		below[nr] = agent_register(nr, handle_vfs);
-		if (nr == SYS_mmap || nr == SYS_execveat)
+		if (nr == SYS_mmap || nr == SYS_execve || nr == SYS_execveat)
 			agent_register(nr, handle_both);
 		else if (nr == SYS_prctl || nr == SYS_seccomp)
 			agent_register(nr, handle_sandbox);

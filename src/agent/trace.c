@@ -97,7 +97,7 @@ long trace_call(struct agent_thread *t, struct agent_regs *r, struct vfs_thread 
 
 	if (ret == AGENT_HAND_ON) {
 		flags = TRACE_HANDED;
-		if (c->nr == SYS_mmap || c->nr == SYS_execveat)
+		if (c->nr == SYS_mmap || c->nr == SYS_execve || c->nr == SYS_execveat)
 			flags |= TRACE_NO_RESULT;
 		else
 			known = ret = agent_pass(t, r);

@@ -84,6 +84,18 @@ int64_t fs_read(struct task *t, fs_ino ino, void *buf, size_t len, int64_t off, 
 
 /* ---- Writing --------------------------------------------------------------------- */
 
+/*
+ * Before the lock is taken, as in the kernel: a page that has to be fetched takes its time, and who fetches it (a file
+ * system, a handler of userfaultfd) may want this very file.
+ */
+static void fault_in(const char *buf, size_t len)
+{
+	if (!len || user_byte(buf + len - 1) < 0)
+		return;
+	for (size_t at = 0; at < len && user_byte(buf + at) >= 0; at += BLOCK_SIZE)
+		;
+}
+
 int data_zero_in_block(struct task *t, struct inode *i, uint64_t from, uint64_t to)
 {
 	const struct fs *fs = fs_of(t);
@@ -362,6 +374,7 @@ int64_t fs_write(struct task *t, const struct fs_cred *cred, fs_ino ino, const v
 
 	if (!i || off < 0)
 		return i ? -EINVAL : -ESTALE;
+	fault_in(buf, len);
 	err = lock_data(t, i);
 	if (err)
 		return err;
@@ -457,6 +470,8 @@ int64_t fs_writev(struct task *t, const struct fs_cred *cred, fs_ino ino, const 
 
 	if (!i || off < 0)
 		return i ? -EINVAL : -ESTALE;
+	for (uint32_t k = 0; k < n; k++)
+		fault_in(v[k].iov_base, v[k].iov_len);
 	err = lock_data(t, i);
 	if (err)
 		return err;

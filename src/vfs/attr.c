@@ -32,7 +32,10 @@ static int statx_out(const struct vmount *m, const struct stat *a, void *to)
 {
 	uint64_t rdev = dev_of((uint32_t)a->st_rdev);
 	struct statx st = {
-	    .stx_mask = STATX_BASIC_STATS,
+	    .stx_mask = STATX_BASIC_STATS | (m->mnt_id ? STATX_MNT_ID : 0),
+	    .stx_mnt_id = m->mnt_id,
+	    .stx_attributes = a->st_ino == FS_ROOT ? m->attributes & STATX_ATTR_MOUNT_ROOT : 0,
+	    .stx_attributes_mask = m->attributes,
 	    .stx_blksize = FS_BLOCK_SIZE,
 	    .stx_nlink = (uint32_t)a->st_nlink,
 	    .stx_uid = a->st_uid,
@@ -130,6 +133,9 @@ HANDLER(call_newfstatat)
 	return stat_at(v, (int)c->a[0], (const char *)c->a[1], how(flags), (void *)c->a[2]);
 }
 
+/* What is told of an inode here. Of all else the kernel knows, say how a mount is called. */
+#define STATX_OURS (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
+
 HANDLER(call_statx)
 {
 	int flags = (int)c->a[2];
@@ -139,8 +145,8 @@ HANDLER(call_statx)
 	long err;
 
 	if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE)) ||
-	    (c->a[3] & STATX__RESERVED))
-		return VFS_PASS;
+	    (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE || ((unsigned)c->a[3] & ~STATX_OURS))
+		return call_path_at(v, c);
 	if ((int)c->a[0] >= 0 && empty_path((const char *)c->a[1], flags)) {
 		err = fd_attr(v, (int)c->a[0], &m, &st);
 	} else {

@@ -55,6 +55,7 @@ static void drop_states(struct vfs_proc *p, struct vfs_states *s)
 	if (!s)
 		return;
 	unmap_states(s->proc.spare); /* of its own children */
+	cred_drop(&s->thread);
 	unmap_states(swap(&p->spare, s));
 }
 

@@ -16,7 +16,7 @@
 #define PATHS 128u     /* remembered paths a thread */
 #define PATH_KEPT 104u /* bytes of a path that is remembered */
 #define PARKED 8u
-#define GROUPS 64u
+#define GROUPS 64u /* that a thread has room for */
 #define BATCH 24
 #define LOCKED 32u
 #define VECTOR 1024u /* UIO_MAXIOV */
@@ -25,7 +25,9 @@
 struct vmount {
 	struct fs fs;
 	uint64_t dev; /* st_dev of the mount */
-	uint32_t len; /* of the path */
+	uint64_t mnt_id;
+	uint64_t attributes; /* that statx(2) tells of */
+	uint32_t len;	     /* of the path */
 	char path[FS_MOUNT_PATH];
 	uint32_t statfs_known;
 	struct statfs statfs; /* what the kernel says of the mount */
@@ -129,6 +131,7 @@ struct vfs_thread {
 	uid_t real_uid;
 	gid_t real_gid;
 	gid_t groups[GROUPS];
+	gid_t *all_groups; /* where it is in more: NGROUPS_MAX of them, mapped at need */
 
 	/* From here on nothing has to be 0 when a thread begins. */
 	uint32_t cred_epochs; /* counts changes, so that what is known of a path is known for one */
@@ -180,6 +183,8 @@ static inline void seat_none(struct vfs_thread *v)
 	v->used = NULL;
 	v->foreign = (struct vfs_foreign){v->proc->fd, &v->uncounted};
 }
+/* What was mapped for the thread goes. */
+void cred_drop(struct vfs_thread *v);
 const struct fs_cred *cred_read(struct vfs_thread *v);
 static inline const struct fs_cred *cred(struct vfs_thread *v)
 {
@@ -289,6 +294,9 @@ static inline bool walk_again(long ret, unsigned *n)
 
 /* The kernel is to do a call with a path from `dir`: a real directory then. VFS_PASS, or -errno. */
 long call_pass_from(struct vfs_thread *v, int dir);
+
+/* The kernel is to walk `path` (the program's memory): descriptors of ours that it names become real. */
+void path_reveal(struct vfs_thread *v, const char *path);
 
 /* The descriptor of this process that a path of the kernel's names (/proc/self/fd/N and the like), -1: it is none.
  * *rest: what follows it. */
@@ -554,6 +562,12 @@ HANDLER(call_dup3);
 HANDLER(call_makes_fd);
 HANDLER(call_first_fd);
 HANDLER(call_two_fds);
+HANDLER(call_path);
+HANDLER(call_path_at);
+HANDLER(call_second_path);
+HANDLER(call_makes_fd_at);
+HANDLER(call_sockaddr);
+HANDLER(call_sendto);
 HANDLER(call_mmap);
 HANDLER(call_epoll_ctl);
 HANDLER(call_socket);

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "vfs/internal.h"
 
@@ -77,6 +78,56 @@ HANDLER(call_select)
 	if (hidden)
 		fd_unpark(v->proc);
 	return VFS_PASS;
+}
+
+HANDLER(call_path)
+{
+	path_reveal(v, (const char *)c->a[0]);
+	return VFS_PASS;
+}
+
+HANDLER(call_second_path)
+{
+	path_reveal(v, (const char *)c->a[1]);
+	return VFS_PASS;
+}
+
+HANDLER(call_path_at)
+{
+	path_reveal(v, (const char *)c->a[1]);
+	return call_first_fd(v, c);
+}
+
+HANDLER(call_makes_fd_at)
+{
+	path_reveal(v, (const char *)c->a[1]);
+	return call_makes_fd(v, c);
+}
+
+/* A socket's name may be a path, which need not be ended. */
+static void reveal_socket(struct vfs_thread *v, const struct sockaddr_un *name, size_t size)
+{
+	const size_t head = offsetof(struct sockaddr_un, sun_path);
+	struct sockaddr_un un;
+
+	size = min_of(size, sizeof un);
+	if (!name || size <= head || user_copy(&un, name, size) || un.sun_family != AF_UNIX)
+		return;
+	mem_copy(v->path[1], un.sun_path, size - head);
+	v->path[1][size - head] = 0;
+	path_reveal(v, v->path[1]);
+}
+
+HANDLER(call_sockaddr)
+{
+	reveal_socket(v, (const struct sockaddr_un *)c->a[1], (unsigned)c->a[2]);
+	return call_socket(v, c);
+}
+
+HANDLER(call_sendto)
+{
+	reveal_socket(v, (const struct sockaddr_un *)c->a[4], (unsigned)c->a[5]);
+	return call_socket(v, c);
 }
 
 HANDLER(call_hand_over)
@@ -295,10 +346,16 @@ static int materialise_rights(struct vfs_thread *v, const struct msghdr *m)
 	return 0;
 }
 
+static int reveal_message(struct vfs_thread *v, const struct msghdr *m)
+{
+	reveal_socket(v, m->msg_name, m->msg_namelen);
+	return m->msg_control ? materialise_rights(v, m) : 0;
+}
+
 HANDLER(call_sendmsg)
 {
 	struct msghdr m;
-	int err = user_copy(&m, (const void *)c->a[1], sizeof m) || !m.msg_control ? 0 : materialise_rights(v, &m);
+	int err = user_copy(&m, (const void *)c->a[1], sizeof m) ? 0 : reveal_message(v, &m);
 
 	return err ? err : call_socket(v, c);
 }
@@ -311,7 +368,7 @@ HANDLER(call_sendmmsg)
 	for (unsigned long k = 0; !err && k < (unsigned)c->a[2] && k < 1024; k++) {
 		if (user_copy(&m, (const struct mmsghdr *)c->a[1] + k, sizeof m))
 			break;
-		err = m.msg_hdr.msg_control ? materialise_rights(v, &m.msg_hdr) : 0;
+		err = reveal_message(v, &m.msg_hdr);
 	}
 	return err ? err : call_socket(v, c);
 }
@@ -358,12 +415,14 @@ static void hides(struct vfs_thread *v, int dir, const char *path)
 
 HANDLER(call_mount)
 {
+	path_reveal(v, (const char *)c->a[0]);
 	hides(v, AT_FDCWD, (const char *)c->a[1]);
 	return VFS_PASS;
 }
 
 HANDLER(call_move_mount)
 {
+	path_reveal(v, (const char *)c->a[1]);
 	hides(v, (int)c->a[2], (const char *)c->a[3]);
 	return call_two_fds(v, c);
 }

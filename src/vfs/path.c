@@ -147,6 +147,20 @@ static void reveal_named(struct vfs_thread *v, const char *path, bool entry)
 	}
 }
 
+/* Entries of descriptors are named from /proc and /dev, or relative to what may be a directory of theirs. */
+static bool may_name_fd(const char *path)
+{
+	return *path != '/' || path[1] == 'p' || path[1] == 'd' || path[1] == '/';
+}
+
+void path_reveal(struct vfs_thread *v, const char *path)
+{
+	long len = v->proc->passive ? 0 : user_copy_string(v->path[0], path, VFS_PATH);
+
+	if (len > 0 && len < (long)VFS_PATH && may_name_fd(v->path[0]))
+		reveal_named(v, v->path[0], false);
+}
+
 static int from_fd(struct vfs_thread *v, int dir, const char *path, uint32_t len, struct where *w);
 
 static uint32_t slashes(const char *s)
@@ -418,7 +432,7 @@ long call_pass_from(struct vfs_thread *v, int dir)
 /* `path`: what the kernel will walk, or where that leaves the store. */
 static long pass_from(struct vfs_thread *v, int dir, const char *path, unsigned flags, bool relative)
 {
-	if (*path != '/' || path[1] == 'p' || path[1] == 'd' || path[1] == '/')
+	if (may_name_fd(path))
 		reveal_named(v, path, flags & LOCATE_ENTRY);
 	return relative ? call_pass_from(v, dir) : VFS_PASS;
 }

@@ -1,5 +1,6 @@
 /* The process: stores attached, seats of its threads, who it is, where it is. */
 #include <linux/capability.h>
+#include <linux/limits.h>
 #include <linux/stat.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -142,12 +143,15 @@ uint64_t dev_of_statx(const struct statx *st)
 }
 
 /* In another root or name space the path means something else. */
-static bool is_there(const struct vmount *m)
+static bool is_there(struct vmount *m)
 {
 	struct statx st;
 
-	return sys_call6(SYS_statx, AT_FDCWD, (long)m->path, AT_STATX_DONT_SYNC, STATX_TYPE, (long)&st, 0) == 0 &&
-	       dev_of_statx(&st) == m->dev;
+	if (sys_call6(SYS_statx, AT_FDCWD, (long)m->path, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MNT_ID, (long)&st, 0))
+		return false;
+	m->mnt_id = st.stx_mask & STATX_MNT_ID ? st.stx_mnt_id : 0;
+	m->attributes = st.stx_attributes_mask;
+	return dev_of_statx(&st) == m->dev;
 }
 
 void vfs_hide(struct vfs_proc *p, int fd)
@@ -224,6 +228,7 @@ static void leave_seats(struct vfs_thread *v)
 			task_detach(&v->task[i]);
 	v->seated = 0;
 	seat_none(v);
+	cred_drop(v);
 }
 
 static void begin_thread(struct vfs_thread *v, struct vfs_proc *p)
@@ -395,11 +400,40 @@ static uint32_t caps_of(uint32_t effective)
 	return caps;
 }
 
+#define ALL_GROUPS (NGROUPS_MAX * sizeof(gid_t))
+
+void cred_drop(struct vfs_thread *v)
+{
+	if (v->all_groups)
+		sys_munmap(v->all_groups, ALL_GROUPS);
+	v->all_groups = NULL;
+}
+
+/* How many groups the thread is in, and which. */
+static long read_groups(struct vfs_thread *v, const gid_t **groups)
+{
+	long n = sys_call3(SYS_getgroups, GROUPS, (long)v->groups, 0);
+
+	*groups = v->groups;
+	if (n != -EINVAL)
+		return n;
+	if (!v->all_groups) {
+		gid_t *p = map_zeros(ALL_GROUPS);
+
+		if (sys_is_err(p))
+			return 0;
+		v->all_groups = p;
+	}
+	*groups = v->all_groups;
+	return sys_call3(SYS_getgroups, NGROUPS_MAX, (long)v->all_groups, 0);
+}
+
 static void read_cred(struct vfs_thread *v)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2] = {{0}};
-	long n = sys_call3(SYS_getgroups, GROUPS, (long)v->groups, 0);
+	const gid_t *groups;
+	long n = read_groups(v, &groups);
 
 	sys_call3(SYS_capget, (long)&head, (long)data, 0);
 	v->real_uid = (uid_t)sys_call3(SYS_getuid, 0, 0, 0);
@@ -407,7 +441,7 @@ static void read_cred(struct vfs_thread *v)
 	v->cred = (struct fs_cred){
 	    .uid = (uid_t)sys_call3(SYS_setfsuid, -1, 0, 0), /* changes nothing, and says what it is */
 	    .gid = (gid_t)sys_call3(SYS_setfsgid, -1, 0, 0),
-	    .groups = v->groups,
+	    .groups = groups,
 	    .ngroups = n > 0 ? (uint32_t)n : 0,
 	    .caps = caps_of(data[0].effective),
 	};
