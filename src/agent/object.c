@@ -23,6 +23,7 @@
 
 #define PAGE 4096u
 #define OBJECTS 64u
+#define ROUNDS 4u /* of looking for what is not known, UNKNOWN_MAX objects each */
 
 static char table_path[256];
 
@@ -330,24 +331,55 @@ static void proc_path(char *to, const char *of)
 	memcpy(to, of, mem_length(of) + 1);
 }
 
-/* The objects that the table does not know are looked through. True: the table is to be looked at again. */
-static bool learn(const struct table *t, const struct image *program, uint64_t vdso)
+static void look_at_all(const struct table *t, const struct image *program, uint64_t vdso, const char *exe,
+			struct unknown *u)
 {
 	const struct link_map *m = link_map_of(program);
-	struct unknown u = {0};
-	char exe[32];
 
-	proc_path(exe, "exe");
-	look_at(t, program, exe, &u);
+	look_at(t, program, exe, u);
 	for (m = m != NULL ? m->l_next : NULL; m != NULL; m = m->l_next) {
 		struct image im;
 
 		if (!has_image(m, vdso))
 			continue;
 		im = image_at(m->l_addr);
-		look_at(t, &im, m->l_name, &u);
+		look_at(t, &im, m->l_name, u);
 	}
-	return unknown_scan(&u);
+}
+
+/* As another process has left it. On an error nothing is mapped. */
+static int table_again(struct table *t, size_t *len)
+{
+	sys_munmap((void *)(uintptr_t)t->header, *len);
+	t->header = NULL;
+	return table_map(t, len);
+}
+
+/*
+ * The objects that the table does not know are looked through, and the table is looked at again. -errno: some may have
+ * calls that it does not know.
+ */
+static int learn(struct table *t, size_t *len, const struct image *program, uint64_t vdso)
+{
+	bool more = true;
+	char exe[32];
+
+	proc_path(exe, "exe");
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct unknown u = {.again = round > 0};
+		int rc;
+
+		look_at_all(t, program, vdso, exe, &u);
+		if (u.n == 0)
+			return 0;
+		rc = more ? unknown_scan(&u) : -ENOEXEC;
+		if (rc > 0)
+			rc = table_again(t, len);
+		if (rc < 0)
+			return rc;
+		more = u.more;
+	}
+	return -ENOEXEC;
 }
 
 int object_patch_all(const unsigned long *auxv)
@@ -356,19 +388,17 @@ int object_patch_all(const unsigned long *auxv)
 	uint64_t vdso = aux(auxv, AT_SYSINFO_EHDR);
 	struct table t;
 	size_t len;
-	int done;
+	int done, err;
 
 	if (program.ph == NULL || table_map(&t, &len) != 0)
 		return 0;
 	program.bias = bias_of(program.ph, program.phnum);
-	if (learn(&t, &program, vdso)) {
-		sys_munmap((void *)(uintptr_t)t.header, len);
-		if (table_map(&t, &len) != 0)
-			return 0;
-	}
+	err = learn(&t, &len, &program, vdso);
+	if (t.header == NULL)
+		return 0;
 	done = patch_objects(&t, &program, vdso, aux(auxv, AT_BASE));
 	sys_munmap((void *)(uintptr_t)t.header, len);
-	return done;
+	return done > 0 && err < 0 ? err : done;
 }
 
 /* An open file whose code, or some of it, is mapped. */
@@ -405,18 +435,25 @@ static int file_id(int fd, const struct segment *seg, uint8_t id[TABLE_ID_MAX])
 	return ident_is_go(&o) ? -EOPNOTSUPP : (int)ident_of(&o, id);
 }
 
-static bool learn_mapped(const struct table *t, const uint8_t *id, uint32_t id_len, const struct segment *seg, int fd)
+static int learn_mapped(struct table *t, size_t *len, const uint8_t *id, uint32_t id_len, const struct segment *seg,
+			int fd)
 {
 	const struct site *sites;
 	struct unknown u = {0};
 	char path[40], number[16] = "fd/";
+	int rc;
 
 	if (table_find(t, id, id_len, &sites) >= 0)
-		return false;
+		return 0;
 	mem_decimal(number + 3, (unsigned)fd);
 	proc_path(path, number);
 	unknown_add(&u, seg, path);
-	return unknown_scan(&u);
+	rc = unknown_scan(&u);
+	if (rc > 0)
+		rc = table_again(t, len);
+	else if (rc == 0)
+		return 0;
+	return rc == 0 && table_find(t, id, id_len, &sites) < 0 ? -ENOEXEC : rc;
 }
 
 /* How much of a mapping can be read: behind the end of the file there are no pages. */
@@ -433,7 +470,7 @@ int object_mapped(void *at, size_t len, int fd, uint64_t off)
 {
 	struct segment seg = {at, off, backed(len, fd, off)};
 	uint8_t id[TABLE_ID_MAX];
-	int rc = file_id(fd, &seg, id);
+	int rc = file_id(fd, &seg, id), err;
 	uint32_t id_len = (uint32_t)rc;
 	struct table t;
 	size_t table_len;
@@ -443,17 +480,14 @@ int object_mapped(void *at, size_t len, int fd, uint64_t off)
 	rc = table_map(&t, &table_len);
 	if (rc != 0)
 		return rc;
-	if (learn_mapped(&t, id, id_len, &seg, fd)) {
-		sys_munmap((void *)(uintptr_t)t.header, table_len);
-		rc = table_map(&t, &table_len);
-		if (rc != 0)
-			return rc;
-	}
+	err = learn_mapped(&t, &table_len, id, id_len, &seg, fd);
+	if (t.header == NULL)
+		return err;
 	lock_known();
 	rc = patch_segment(&t, &seg, id, id_len, wanted, NULL);
 	unlock_known();
 	sys_munmap((void *)(uintptr_t)t.header, table_len);
-	return min_of(rc, 0);
+	return err ? err : min_of(rc, 0);
 }
 
 void object_unmapped(const void *at, size_t len)

@@ -16,6 +16,7 @@
 #include "agent/signals.h"
 #include "agent/stats.h"
 #include "agent/thread.h"
+#include "agent/unknown.h"
 #include "agent/user.h"
 #include "agent/vdso.h"
 #include "base/sys.h"
@@ -49,6 +50,15 @@ static size_t field(const char *s)
 	return n;
 }
 
+static unsigned decimal(const char *s)
+{
+	unsigned n = 0;
+
+	while (*s >= '0' && *s <= '9')
+		n = n * 10 + (unsigned)(*s++ - '0');
+	return n;
+}
+
 /* One field of the configuration, copied; what follows it. */
 static const char *take_field(const char *s, char *out, size_t size)
 {
@@ -64,7 +74,7 @@ static const char *take_field(const char *s, char *out, size_t size)
 }
 
 /*
- * "[!]<table>[:<statistics>[:<copy mode>[:<for the handlers>]]]"; the last is
+ * "[!]<table>[:<statistics>[:<copy mode>[.<filters>][:<for the handlers>]]]"; the last is
  * returned. "!": this process is to make images.
  */
 static const char *configure(const char *config)
@@ -80,6 +90,8 @@ static const char *configure(const char *config)
 		stats_start(path);
 	config = take_field(config, path, sizeof(path));
 	agent_copy_mode = path[0] >= '0' && path[0] <= '2' ? (uint32_t)(path[0] - '0') : COPY_SSE;
+	if (path[0] != '\0' && path[1] == '.')
+		unknown_filters((uint32_t)decimal(path + 2));
 	return config;
 }
 

@@ -8,7 +8,8 @@
  * it is noted in "<table>.seen", and the launcher has it remembered. For others the
  * scanner, "<table>.scan", runs here, and the start waits for it: about 5 ms, once
  * for a build. Programs that are made and run once, as by configure, cost some
- * microseconds so.
+ * microseconds so. Where the scanner cannot run, or does not find what the table lacks, all of the
+ * program's files are left to the kernel.
  */
 #pragma once
 
@@ -21,6 +22,8 @@
 
 struct unknown {
 	uint32_t n;
+	bool more;		       /* than these */
+	bool again;		       /* they were added once already */
 	const char *path[UNKNOWN_MAX]; /* for the scanner, from its own place in /proc */
 };
 
@@ -33,5 +36,8 @@ void unknown_start(const char *table);
  */
 void unknown_add(struct unknown *u, const struct segment *text, const char *path);
 
-/* Has them scanned. True: look again, the table may know more now. */
-bool unknown_scan(const struct unknown *u);
+/* How many filters on system calls the launcher runs under. */
+void unknown_filters(uint32_t n);
+
+/* Has them scanned. 1: look again, the table may know more now; 0: there was nothing to scan; -errno: it can't be. */
+int unknown_scan(const struct unknown *u);

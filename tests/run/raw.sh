@@ -52,8 +52,40 @@ cp /bin/false "$T/false"
 "$BTFUSE" run --mount "$M" -- sh -c '"$0" || rm "$0"' "$T/false"
 "$BTFUSE" run --mount "$M" -- true
 
-say "where the scanner cannot run, it goes without"
-# shellcheck disable=SC2016
-"$BTFUSE" run --mount "$M" -- sh -c 'ln -sf /nonexistent "$0"/cache/bt-fuse/sites.*.scan; cp "$1" "$2/git"; "$2/git" --version >"$3"' \
-	"$T" "$(command -v git)" "$T" "$M/f"
-grep -q version "$M/f" || die "git has said: $(cat "$M/f")"
+cat >"$T/filtered.py" <<'END'
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None)
+allow = ctypes.create_string_buffer(struct.pack('HBBI', 6, 0, 0, 0x7fff0000))
+prog = ctypes.create_string_buffer(struct.pack('HxxxxxxQ', 1, ctypes.addressof(allow)))
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, prog, 0, 0) == 0
+os.execvp(sys.argv[1], sys.argv[1:])
+END
+filtered=(/usr/bin/python3 -I -S "$T/filtered.py")
+# kernels COMMAND...: it works, and its file is the kernel's.
+kernels() {
+	"$BTFUSE" run --mount "$M" --stats -v -- "$@" 2>"$T/stats" || die "$*: $(cat "$T/stats")"
+	[ "$(cat "$M/f")" = Jello ] || die "$*: wrote $(cat "$M/f")"
+	rm "$M/f"
+}
+
+say "under a filter on system calls that the launcher runs under as well; under one of the program's own"
+rm -r "$T/cache"
+"$BTFUSE" run --mount "$M" -- "${filtered[@]}" true # Python is known from here on
+"${filtered[@]}" "$BTFUSE" run --mount "$M" --stats -v -- "$raw" "$M/f" 2>"$T/stats" || die "$(cat "$T/stats")"
+grep -qE '^pread64 +[1-9]' "$T/stats" || die "its own calls were not seen: $(cat "$T/stats")"
+rm -r "$T/cache"
+kernels "${filtered[@]}" "$raw" "$M/f"
+kernels "${filtered[@]}" sh -c "'$raw' '$M/f' '$library' && '$T/raw' '$M/f' '$T/libraw.so'"
+
+say "where the scanner cannot run, all is the kernel's"
+rm -r "$T/cache"
+for command in "'$raw' '$M/f'" "'$T/raw' '$M/f' '$library'"; do
+	# shellcheck disable=SC2016
+	kernels sh -c 'ln -sf /nonexistent "$0"/cache/bt-fuse/sites.*.scan; eval "$1"' "$T" "$command"
+	# What it has inherited as well.
+	# shellcheck disable=SC2016
+	"$BTFUSE" run --mount "$M" -- sh -c 'ln -sf /nonexistent "$0"/cache/bt-fuse/sites.*.scan; cp "$1" "$2/git"; exec "$2/git" --version >"$3"' \
+		"$T" "$(command -v git)" "$T" "$M/g"
+	grep -q version "$M/g" || die "git has said: $(cat "$M/g")"
+done
+rm "$M/g"
