@@ -184,10 +184,15 @@ static void forget_inode(struct session *s, struct task *t, const struct stale_i
 
 /* ---- By number ------------------------------------------------------------------------- */
 
-static void drop_number(struct session *s, fs_ino ino)
+static void drop_number(struct session *s, uint32_t number)
 {
-	char name[NUMBER_NAME];
-	size_t len = number_name(name, ino);
+	char name[NUMBER_NAME + sizeof(FS_BY_CREATION)];
+	size_t len = number_name(name, number & ~NUMBERS_CREATED);
+
+	if (number & NUMBERS_CREATED) {
+		memcpy(name + len, FS_BY_CREATION, sizeof(FS_BY_CREATION));
+		len += sizeof(FS_BY_CREATION) - 1;
+	}
 
 	fuse_lowlevel_notify_inval_entry(s->fuse, FS_ROOT, name, len);
 }

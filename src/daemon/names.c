@@ -11,18 +11,22 @@
 
 #include "daemon/ops.h"
 
-/* ".bt-fuse-inode-<number>" in the root, for the daemon's own user; 0 for any other name. */
-static fs_ino by_number(fuse_req_t req, fuse_ino_t dir, const char *name)
+/* ".bt-fuse-inode-<number><end>" in the root; 0 for any other name. */
+static fs_ino number_in(fuse_ino_t dir, const char *name, const char *end)
 {
 	const size_t n = sizeof(FS_BY_NUMBER) - 1;
-	char *end;
+	char *rest;
 	unsigned long ino;
 
-	if (likely(name[0] != '.') || dir != FS_ROOT || strncmp(name, FS_BY_NUMBER, n) != 0 ||
-	    fuse_req_ctx(req)->uid != geteuid())
+	if (likely(name[0] != '.') || dir != FS_ROOT || strncmp(name, FS_BY_NUMBER, n) != 0)
 		return 0;
-	ino = strtoul(name + n, &end, 10);
-	return *end || ino > UINT32_MAX ? 0 : (fs_ino)ino;
+	ino = strtoul(name + n, &rest, 10);
+	return strcmp(rest, end) != 0 || ino > UINT32_MAX ? 0 : (fs_ino)ino;
+}
+
+static bool is_own_user(fuse_req_t req)
+{
+	return fuse_req_ctx(req)->uid == geteuid();
 }
 
 /* A name that is none: the kernel asks again each time. */
@@ -50,12 +54,16 @@ static void op_lookup(fuse_req_t req, fuse_ino_t dir, const char *name)
 	struct fs_attr a;
 	int ret;
 
-	fs_ino ino = by_number(req, dir, name);
+	fs_ino ino = number_in(dir, name, "");
 
 	if (!w)
 		return;
-	if (ino) {
+	if (ino && is_own_user(req)) {
 		reply_by_number(req, w, ino);
+		return;
+	}
+	if (number_in(dir, name, FS_BY_CREATION)) { /* created each time */
+		fuse_reply_err(req, ENOENT);
 		return;
 	}
 	w->keep = false;
@@ -180,6 +188,38 @@ static void reply_create(fuse_req_t req, struct worker *w, const struct fs_attr 
 }
 
 /*
+ * An inode that is there already (FS_BY_CREATION). The kernel takes its attributes for those of a new file, whatever it
+ * has heard of it meanwhile: so it is not to keep them.
+ */
+static void create_by_number(fuse_req_t req, struct worker *w, fs_ino ino, struct fuse_file_info *fi)
+{
+	struct fuse_entry_param e;
+	struct fs_attr a;
+	int ret = is_own_user(req) ? fs_getattr(&w->task, ino, &a) : -EACCES;
+
+	if (ret == 0 && !S_ISREG(a.mode))
+		ret = -EACCES;
+	if (ret == 0) {
+		data_opened(w->session, &w->task, ino, fi);
+		ret = fs_hold(&w->task, ino, &a);
+		if (ret < 0)
+			data_closed(w->session, &w->task, ino, fi);
+	}
+	if (ret < 0) {
+		fuse_reply_err(req, -ret);
+		return;
+	}
+	ops_entry(&a, &e);
+	e.entry_timeout = e.attr_timeout = 0;
+	fi->keep_cache = 1;
+	numbers_add(w->session->numbers, ino | NUMBERS_CREATED);
+	if (fuse_reply_create(req, &e, fi) < 0) {
+		data_closed(w->session, &w->task, ino, fi);
+		fs_forget(&w->task, ino, 1);
+	}
+}
+
+/*
  * A name that has come into being since the kernel looked: ESTALE has it look
  * again and open what is there, with the permission checks that an opening
  * takes and a creation does not.
@@ -188,11 +228,16 @@ static void op_create(fuse_req_t req, fuse_ino_t dir, const char *name, mode_t m
 {
 	struct fs_new new = new_inode(req, S_IFREG | (mode & 07777));
 	struct worker *w = ops_worker(req);
+	fs_ino ino = number_in(dir, name, FS_BY_CREATION);
 	struct fs_attr a;
 	int ret;
 
 	if (!w)
 		return;
+	if (ino) {
+		create_by_number(req, w, ino, fi);
+		return;
+	}
 	ret = fs_make(&w->task, NULL, (fs_ino)dir, ops_name(name), &new, &a);
 	if (ret == -EEXIST && !(fi->flags & O_EXCL))
 		ret = -ESTALE;

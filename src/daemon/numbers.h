@@ -16,6 +16,8 @@ struct numbers;
 int numbers_open(struct numbers **out) must_check; /* -ENOMEM */
 void numbers_close(struct numbers *n);
 
+#define NUMBERS_CREATED 0x80000000u /* and a number: by the name with FS_BY_CREATION. Inodes are fewer */
+
 /* The kernel is being given the name of `ino`. Without memory it is not remembered: the kernel keeps it for longer. */
 void numbers_add(struct numbers *n, uint32_t ino);
 /* Takes up to `max` that were added before the last call of numbers_age. Returns how many. */

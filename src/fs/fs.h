@@ -201,6 +201,11 @@ const char *fs_control_path(const struct fs *fs);
  * answers it to its own user. It is in no listing.
  */
 #define FS_BY_NUMBER ".bt-fuse-inode-"
+/*
+ * Behind that name: absent until it is created (O_CREAT), which opens a regular file N without asking its permissions,
+ * as a file that has just been made is opened. The daemon creates it for its own user, and never keeps it.
+ */
+#define FS_BY_CREATION "+"
 
 /* task_attach() and task_detach() of shm/task.h give a thread its seat. */
 
@@ -542,6 +547,8 @@ void fs_marks_drop(struct task *t, fs_ino ino, uint32_t seen, unsigned marks);
  */
 bool fs_names_begin(struct task *t, fs_ino dir, void (*begun)(void *arg), void *arg, uint64_t *seen);
 void fs_names_end(struct task *t, fs_ino dir, uint64_t seen);
+/* Returns when all that it was told of the inode before has been done, and it has asked for its attributes anew. */
+void fs_settle(struct task *t, fs_ino ino);
 /* Does the kernel refer to it? */
 bool fs_is_held(struct task *t, fs_ino ino);
 

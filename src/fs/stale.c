@@ -156,6 +156,14 @@ void stale_tell(struct task *t)
 	step(t);
 }
 
+void fs_settle(struct task *t, fs_ino ino)
+{
+	if (!t->invalidate)
+		return;
+	note(t, ino, FS_MARK_OWNER);
+	stale_tell(t);
+}
+
 /* ---- The daemon's part -------------------------------------------------------------- */
 
 uint32_t fs_marks(struct task *t, fs_ino ino)

@@ -31,6 +31,39 @@ static long open_as_before(const char *path, long flags)
 	return fd;
 }
 
+/* A signal interrupts it, but is put off: the host sees to that no handler runs in a call of ours. */
+static long open_through_mount(const char *path, long flags)
+{
+	long fd;
+
+	do
+		fd = sys_call4(SYS_openat, AT_FDCWD, (long)path, flags, 0);
+	while (fd == -EINTR);
+	return fd;
+}
+
+/*
+ * What was made with a mode that forbids it, or has got such a mode since, is open all the same. The kernel takes
+ * it for a new file and lets it have any size meanwhile; and so that what is told of it does not cross its first
+ * write, as at any opening to write (docs/coherence.md), that is waited for.
+ */
+static long open_forbidden(struct vfs_thread *v, struct task *t, fs_ino ino, long flags)
+{
+	struct fs_attr a;
+	size_t n = 0;
+	long fd;
+
+	while (v->real[n])
+		n++;
+	if (fs_getattr(t, ino, &a) || !S_ISREG(a.mode) || n + sizeof FS_BY_CREATION > VFS_PATH)
+		return -EACCES;
+	mem_copy(v->real + n, FS_BY_CREATION, sizeof FS_BY_CREATION);
+	fd = open_through_mount(v->real, flags | O_CREAT);
+	if (fd >= 0)
+		fs_settle(t, ino);
+	return fd;
+}
+
 static long open_real(struct vfs_thread *v, long fd)
 {
 	struct vfs_proc *p = v->proc;
@@ -49,11 +82,10 @@ static long open_real(struct vfs_thread *v, long fd)
 		flags &= ~(uint32_t)O_TMPFILE;
 	/* O_APPEND is for who writes through it, and makes all others slow: see fd_materialise(). */
 	flags = (flags & ~(uint32_t)(O_CREAT | O_NOFOLLOW | O_APPEND)) | O_CLOEXEC;
-	/* A signal interrupts it, but is put off: the host sees to that no handler runs in a call of ours. */
-	do
-		real = sys_call4(SYS_openat, AT_FDCWD, (long)v->real, (long)flags, 0);
-	while (real == -EINTR);
-	return real == -EACCES ? open_as_before(v->real, (long)flags) : real;
+	real = open_through_mount(v->real, (long)flags);
+	if (real == -EACCES)
+		real = open_as_before(v->real, (long)flags);
+	return real == -EACCES ? open_forbidden(v, t, (fs_ino)ino, (long)flags) : real;
 }
 
 /*

@@ -1,6 +1,7 @@
 /* Rows about descriptors: open, close, dup, lseek, fcntl, locks, /proc/self/fd, passing them on, limits. */
 #include "posix.h"
 
+#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <linux/loop.h>
 #include <linux/openat2.h>
@@ -745,6 +746,79 @@ static void largest_file(void)
 	same(stat_of("f").st_size, 1000);
 }
 
+/* As an ordinary user is, whom permissions hold for. */
+static void without_override(void)
+{
+	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct d[2];
+
+	must(syscall(SYS_capget, &h, d));
+	d[0].effective &= ~(1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH);
+	must(syscall(SYS_capset, &h, d));
+}
+
+static struct stat of_open(int fd)
+{
+	struct stat st;
+
+	must(fstat(fd, &st));
+	return st;
+}
+
+static void known_to_kernel(const char *name, int fd)
+{
+	char *m;
+
+	fails(open(name, O_RDWR), EACCES);
+	must(flock(fd, LOCK_EX | LOCK_NB));
+	same(pwrite(fd, "a", 1, 4095), 1);
+	m = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	is(m != MAP_FAILED);
+	same(m[4095], 'a');
+	m[0] = 'b';
+	same(pread(fd, (char[1]){0}, 1, 0), 1);
+	must(munmap(m, 4096));
+	same(of_open(fd).st_size, 4096);
+}
+
+/* What is open stays so, whatever becomes of permissions: also where the kernel has to open it once more. */
+static void open_whatever_the_mode(void)
+{
+	char path[32], line[64];
+	int fd, in = (int)must(open("/proc/self/exe", O_RDONLY)), pid;
+
+	without_override();
+	fd = (int)must(open("f", O_RDWR | O_CREAT, 0400));
+	known_to_kernel("f", fd);
+	fd = (int)must(open("g", O_RDWR | O_CREAT, 0600));
+	must(chmod("g", 0));
+	known_to_kernel("g", fd);
+	same(of_open(fd).st_mode & 07777, 0);
+	same(stat_of("g").st_mode & 07777, 0);
+	fails(open("g", O_RDONLY), EACCES);
+	fd = (int)must(open("h", O_WRONLY | O_CREAT | O_EXCL, 0444));
+	same(sendfile(fd, in, NULL, 100), 100); /* from another file system */
+	same(sendfile(fd, in, NULL, 50), 50);
+	same(stat_of("h").st_size, 150);
+	fd = (int)must(open("i", O_WRONLY | O_CREAT | O_APPEND, 0444));
+	snprintf(line, sizeof(line), "echo text >&%d", fd);
+	for (int i = 0; i < 2; i++) {
+		pid = (int)must(fork());
+		if (pid == 0)
+			execl("/bin/sh", "sh", "-c", line, NULL);
+		same(waitpid(pid, NULL, 0), pid);
+		same(write(fd, "more\n", 5), 5);
+	}
+	holds("i", "text\nmore\ntext\nmore\n");
+	fd = (int)must(open("j", O_RDWR | O_CREAT, 0));
+	must(unlink("j"));
+	must(flock(fd, LOCK_EX));
+	must(ftruncate(fd, 10));
+	same(of_open(fd).st_size, 10);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fails(open(path, O_RDWR), EACCES);
+}
+
 const struct check fd_traps[] = {{"open_ways", open_ways},
 				 {"close_ranges", close_ranges},
 				 {"thread_of_its_own", thread_of_its_own},
@@ -766,4 +840,5 @@ const struct check fd_traps[] = {{"open_ways", open_ways},
 				 {"taken_descriptor", taken_descriptor},
 				 {"few_descriptors", few_descriptors},
 				 {"largest_file", largest_file},
+				 {"open_whatever_the_mode", open_whatever_the_mode},
 				 {NULL, NULL}};
