@@ -30,6 +30,7 @@ static struct {
 	char preload[512]; /* "LD_PRELOAD=<agent>" */
 	char config[640];  /* "BTFUSE_AGENT=..." */
 	size_t agent_len;  /* of <agent> */
+	uid_t uid;	   /* who the program was started as */
 	bool ready;
 } carry;
 
@@ -140,6 +141,7 @@ const char *env_take(char **envp, const unsigned long **auxv)
 	*auxv = (const unsigned long *)(void *)(in + 1);
 	close_gap(out, in);
 	carry.ready = carry.ready && carry.agent_len != 0;
+	carry.uid = (uid_t)sys_call3(SYS_geteuid, 0, 0, 0);
 	return carry.ready ? carry.config + sizeof(CONFIG) - 1 : NULL;
 }
 
@@ -279,6 +281,13 @@ static void fd_path(char *out, int fd)
 	mem_decimal(out + 14, (unsigned)fd);
 }
 
+/* The pools are their user's alone: a program that runs as somebody else gets none, and neither do those it starts. */
+static bool is_somebody_else(void)
+{
+	return (uid_t)sys_call3(SYS_getuid, 0, 0, 0) != carry.uid ||
+	       (uid_t)sys_call3(SYS_geteuid, 0, 0, 0) != carry.uid;
+}
+
 /* What is wrong with the path, the kernel reports when the exec is made. */
 static enum target classify_call(const struct exec_call *x)
 {
@@ -324,6 +333,8 @@ static long exec(struct agent_thread *t, const struct exec_call *x)
 	enum target k = n < 0 ? TARGET_UNREADABLE : classify_call(x);
 	long ret;
 
+	if (k == TARGET_TAKES_AGENT && is_somebody_else())
+		k = TARGET_PRIVILEGED;
 	if (k == TARGET_UNREADABLE && fails_at_once(x))
 		return -ENOENT;
 	count(k);

@@ -304,6 +304,20 @@ const char *fs_control_path(const struct fs *fs)
 	return h->control;
 }
 
+static uint64_t user_ns(void)
+{
+	struct stat st;
+
+	return sys_call3(SYS_stat, (long)"/proc/self/ns/user", (long)&st, 0) == 0 ? st.st_ino : 0;
+}
+
+bool fs_ids_hold(const struct fs *fs)
+{
+	uint64_t there = pool_header(&fs->pool)->user_ns, here = there ? user_ns() : 0;
+
+	return !here || here == there;
+}
+
 void fs_set_mounted(struct fs *fs, const char *path, uint64_t st_dev, const char *control)
 {
 	struct pool_header *h = pool_header(&fs->pool);
@@ -312,6 +326,7 @@ void fs_set_mounted(struct fs *fs, const char *path, uint64_t st_dev, const char
 	if (!put_text(h->mountpoint, sizeof h->mountpoint, path) || !put_text(h->control, sizeof h->control, control))
 		return;
 	h->st_dev = st_dev;
+	h->user_ns = user_ns();
 	store_release(&h->mounted, 1);
 }
 

@@ -190,6 +190,8 @@ void fs_detach(struct fs *fs);
 
 /* For the daemon: where the file system is mounted, and its control socket. Paths that do not fit leave it unknown. */
 void fs_set_mounted(struct fs *fs, const char *path, uint64_t st_dev, const char *control);
+/* Do ids of this process mean the same there? Not in another user name space. */
+bool fs_ids_hold(const struct fs *fs);
 /* Where it is: the path into `path` (FS_MOUNT_PATH bytes), its length returned; -ENOENT. */
 int fs_mounted_at(const struct fs *fs, char *path, uint64_t *st_dev);
 /* Path of the control socket, in the pool: at most 107 bytes and an end. "" where there is none. */

@@ -47,6 +47,7 @@ struct pool_header {
 	uint64_t st_dev;  /* of the mount */
 	char mountpoint[1024];
 	char control[108]; /* path of the daemon's socket */
+	uint64_t user_ns;  /* the user name space that ids are of: its inode, 0: not known */
 
 	/* Written under `freeze`'s own rules: see lock.h. */
 	uint64_t freeze cache_aligned;	      /* lock word: its owner holds up every transaction */

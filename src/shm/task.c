@@ -373,20 +373,24 @@ int client_attach(struct pool *pool)
 }
 
 /*
- * A dead process that had our pid may have left a seat: then what it had open
- * becomes ours, and the caller, who sees that we have no such descriptors,
- * closes it.
+ * Do we hold its life lock? A dead process may have had our pid, and one of another pid name space may have it.
+ * F_GETLK does not tell of a process's own locks; what asks for an open file description is told of all.
  */
+static bool is_mine(struct pool *pool, uint32_t i)
+{
+	struct flock fl;
+
+	return life_lock(pool, i, F_OFD_GETLK, F_WRLCK, &fl) == 0 && fl.l_type != F_UNLCK && fl.l_pid == sys_getpid();
+}
+
 int client_resume(struct pool *pool)
 {
 	uint32_t pid = (uint32_t)sys_getpid();
 
 	for (uint32_t i = 0; i < POOL_CLIENTS; i++) {
 		struct client_slot *c = client_slot(pool, i);
-		struct flock fl;
 
-		if (load_acquire(&c->state) != SLOT_LIVE || load_relaxed(&c->pid) != pid ||
-		    life_lock(pool, i, F_SETLK, F_WRLCK, &fl) != 0)
+		if (load_acquire(&c->state) != SLOT_LIVE || load_relaxed(&c->pid) != pid || !is_mine(pool, i))
 			continue;
 		pool->client = i;
 		bury_left(pool);

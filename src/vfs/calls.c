@@ -209,6 +209,8 @@ static const vfs_handler handlers[] = {
     [SYS_select] = call_select,
     [SYS_pselect6] = call_select,
 
+    [SYS_mlockall] = call_lock_all,
+
     /* From here on files are reached in ways that no hook sees, or paths mean something else. */
     [SYS_io_uring_setup] = call_passive,
     [SYS_io_setup] = call_passive,

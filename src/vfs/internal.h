@@ -563,6 +563,7 @@ HANDLER(call_makes_fd);
 HANDLER(call_first_fd);
 HANDLER(call_two_fds);
 HANDLER(call_path);
+HANDLER(call_lock_all);
 HANDLER(call_path_at);
 HANDLER(call_second_path);
 HANDLER(call_makes_fd_at);

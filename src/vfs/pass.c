@@ -404,6 +404,66 @@ HANDLER(call_prctl)
 	return VFS_PASS;
 }
 
+/* ---- mlockall ---------------------------------------------------------------------- */
+
+/* A line of /proc/self/maps as it is read: "from-to rwxp ...". */
+struct map_line {
+	uint64_t bound[2];
+	char perms[4];
+	uint32_t field, at; /* where in it: bounds are 0 and 1, perms 2, the rest 3 */
+};
+
+/* As mlock(2) brings it in. Our own pools are address space, of which most has no memory. */
+static void populate(const struct map_line *l)
+{
+	uint64_t from = l->bound[0], size = l->bound[1] - from;
+	bool copied = l->perms[1] == 'w' && l->perms[3] == 'p';
+
+	if (from < POOL_PLACE || from >= POOL_PLACE_END)
+		sys_call3(SYS_madvise, (long)from, (long)size, copied ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+}
+
+static void take_char(struct map_line *l, char c)
+{
+	if (c == '\n') {
+		populate(l);
+		*l = (struct map_line){.field = 0};
+	} else if (l->field < 3 && (c == '-' || c == ' ') && (l->field < 2 || l->at == sizeof l->perms)) {
+		l->field++;
+	} else if (l->field < 2) {
+		l->bound[l->field] = l->bound[l->field] << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	} else if (l->field == 2 && l->at < sizeof l->perms) {
+		l->perms[l->at++] = c;
+	}
+}
+
+static void populate_all(struct vfs_thread *v)
+{
+	long fd = sys_call4(SYS_openat, AT_FDCWD, (long)"/proc/self/maps", O_RDONLY | O_CLOEXEC, 0), n;
+	struct map_line l = {.field = 0};
+
+	while (fd >= 0 && (n = sys_call3(SYS_read, fd, (long)v->path[0], VFS_PATH)) > 0)
+		for (long i = 0; i < n; i++)
+			take_char(&l, v->path[0][i]);
+	if (fd >= 0)
+		sys_close((int)fd);
+}
+
+/* All that the program has is locked, and brought in; of ours only what is in use. */
+HANDLER(call_lock_all)
+{
+	long flags = (int)c->a[0], err;
+
+	if ((flags & ~(long)(MCL_CURRENT | MCL_FUTURE)) || !(flags & MCL_CURRENT))
+		return VFS_PASS;
+	err = sys_call3(SYS_mlockall, MCL_CURRENT | MCL_ONFAULT, 0, 0);
+	if (!err && (flags & MCL_FUTURE))
+		err = sys_call3(SYS_mlockall, MCL_FUTURE, 0, 0);
+	if (!err)
+		populate_all(v);
+	return err;
+}
+
 /* What is mounted on a directory of a store hides what the store has there. */
 static void hides(struct vfs_thread *v, int dir, const char *path)
 {

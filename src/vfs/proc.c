@@ -190,6 +190,15 @@ int vfs_attach(struct vfs_proc *p, int fd)
 	return covered;
 }
 
+bool vfs_ids_hold(const struct vfs_proc *p)
+{
+	bool hold = true;
+
+	for (unsigned i = 0; hold && i < p->nmounts; i++)
+		hold = fs_ids_hold(&p->mount[i].fs);
+	return hold;
+}
+
 const struct fs *vfs_store(const struct vfs_proc *p, unsigned i)
 {
 	return &p->mount[i].fs;

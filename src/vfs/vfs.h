@@ -68,6 +68,9 @@ const struct fs *vfs_store(const struct vfs_proc *p, unsigned i);
  */
 int vfs_attach(struct vfs_proc *p, int fd) must_check;
 
+/* Are ids of the process those of its stores? If not, the kernel knows what they are there: vfs_pass_all(). */
+bool vfs_ids_hold(const struct vfs_proc *p);
+
 /* One more descriptor that is not the program's: of the layer above. */
 void vfs_hide(struct vfs_proc *p, int fd);
 

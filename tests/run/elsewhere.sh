@@ -101,6 +101,56 @@ wait "$handed" || die "what was open before something was mounted: $(cat "$T/err
 [ "$(cat "$T/out")" = $'tmpfs\nb\'one\\ntwo\\n\'\none\ntwo' ] || die "what was open before something was mounted: $(cat "$T/out")"
 [ "$(cat "$M/dir/f")" = store ]
 rm -r "${M:?}"/*
+# Ids of another user name space are not those of the file system, where an agent comes in as well.
+# shellcheck disable=SC2016 # for the shells below
+ids='exec 2>&1 && cd "$1" && touch f && mkdir d && chown 5 f; mknod n c 1 3; cat private; stat -c "%u:%g %a" f d private'
+echo private >"$M/private"
+chown 65534:65534 "$M/private"
+chmod 600 "$M/private"
+other_ids() { # WHAT COMMAND...
+	local what=$1
+	shift
+	"$@" bash -c "$ids" ids "$M" >"$T/$what" || die "$*: fails: $(cat "$T/$what")"
+	stat -c '%n %u:%g' "$M"/* >>"$T/$what"
+	rm -r "$M/f" "$M/d"
+}
+for way in '-r' '--map-user=5'; do
+	other_ids plain unshare -U "$way"
+	other_ids hooked "$BTFUSE" run --mount "$M" -- unshare -U "$way"
+	cmp -s "$T/plain" "$T/hooked" || die "unshare -U $way: $(diff "$T/plain" "$T/hooked")"
+done
+other_ids plain unshare -U -r
+other_ids hooked unshare -U -r "$BTFUSE" run --mount "$M" --
+cmp -s "$T/plain" "$T/hooked" || die "run in a user name space: $(diff "$T/plain" "$T/hooked")"
+rm "$M/private"
+# Two processes of one pid, each in a name space of its own: one is killed, the other has after its exec what it had
+# open.
+mkfifo "$T/came" "$T/go.first" "$T/go.second" # nobody writes to the first
+# shellcheck disable=SC2016 # for the shell below
+one='exec 9>"$1/$3"; echo "$$" >"$2/came"; read -r _ <"$2/go.$3"
+	exec bash -c "echo as before >&9"'
+pids=()
+for n in first second; do
+	"$BTFUSE" run --mount "$M" -- unshare -p -f bash -c "$one" - "$M" "$T" "$n" &
+	pids+=("$!")
+	read -r pid <"$T/came"
+	[ "$pid" = 1 ] || die "its pid is $pid"
+done
+kill -9 "$(pgrep -P "${pids[0]}")" # not by itself: it is the first of its name space
+wait "${pids[0]}" && die "it was not killed"
+echo >"$T/go.second"
+wait "${pids[1]}" || die "what was open before an exec is not after it"
+[ "$(cat "$M/second")" = "as before" ] || die "$M/second holds $(cat "$M/second")"
+rm "$M/first" "$M/second"
+# What runs as somebody else has nothing of the pools, and what it has inherited.
+nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+"$BTFUSE" run --mount "$M" -- "${nobody[@]}" bash -c 'echo started; ls -l /proc/self/fd/; cat /proc/self/maps' >"$T/other" || die "as another user: $(cat "$T/other")"
+grep -q started "$T/other" || die "nothing has run"
+! grep '/dev/shm/' "$T/other" || die "another user has the pool"
+"$BTFUSE" run --mount "$M" -- bash -c 'exec 9>"$1" && echo one >&9 && "${@:2}" bash -c "echo two >&9" && echo three >&9' - "$M/lines" \
+	"${nobody[@]}" || die "an inherited descriptor"
+[ "$(cat "$M/lines")" = $'one\ntwo\nthree' ] || die "an inherited descriptor holds $(cat "$M/lines")"
+rm "$M/lines"
 # Another user from one call to the next, by all ways.
 chmod 755 "$M"
 echo mine >"$M/mine"

@@ -342,6 +342,48 @@ static void fetched_meanwhile(void)
 	same(memcmp(text, "aaaaaaaaffffff", 14), 0);
 }
 
+/* ---- Memory that is locked --------------------------------------------------------------- */
+
+static long status_kb(const char *what)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	char line[256];
+	long kb = -1;
+
+	is(f);
+	while (kb < 0 && fgets(line, sizeof(line), f))
+		if (!strncmp(line, what, strlen(what)))
+			sscanf(line + strlen(what), ": %ld", &kb);
+	fclose(f);
+	return kb;
+}
+
+static void all_locked(void)
+{
+	const size_t size = 64 * PAGE;
+	unsigned char there[64];
+	char *before = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *after;
+	int fd = new_file();
+
+	is(before != MAP_FAILED);
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
+		skip("so much may not be locked");
+	is(status_kb("VmLck") > (long)size / 1024);
+	is(status_kb("RssShmem") < 65536); /* files in memory, of which the program has none */
+	after = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	is(after != MAP_FAILED);
+	for (int i = 0; i < 2; i++) {
+		must(mincore(i ? after : before, size, there));
+		for (unsigned k = 0; k < 64; k++)
+			is(there[k] & 1);
+	}
+	same(write(fd, "x", 1), 1);
+	must(munlockall());
+	same(status_kb("VmLck"), 0);
+	fails(mlockall(0), EINVAL);
+	fails(mlockall(64), EINVAL);
+}
+
 /* ---- What statx tells of a mount ------------------------------------------------------------- */
 
 static void told_of_mount(void)
@@ -382,5 +424,6 @@ const struct check sharing_traps[] = {{"many_groups", many_groups},
 				      {"programs_by_entry", programs_by_entry},
 				      {"largest_environment", largest_environment},
 				      {"fetched_meanwhile", fetched_meanwhile},
+				      {"all_locked", all_locked},
 				      {"told_of_mount", told_of_mount},
 				      {NULL, NULL}};
