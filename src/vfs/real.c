@@ -42,12 +42,28 @@ static long open_through_mount(const char *path, long flags)
 	return fd;
 }
 
+/* A directory below the working directory, which may lie where no path from the root leads to any more. */
+static long open_from_cwd(struct vfs_thread *v, struct task *t, unsigned store, fs_ino ino, size_t n, long flags)
+{
+	const struct vfs_place *p = v->place;
+
+	if (p->store != (int)store)
+		return -EACCES;
+	for (; ino != p->ino; n--) {
+		if (!n || ino == FS_ROOT || fs_dirname(t, ino, &ino, &v->batch[0]))
+			return -EACCES;
+		while (n && v->real[n - 1] != '/')
+			n--;
+	}
+	return open_through_mount(v->real[n] ? v->real + n + 1 : ".", flags);
+}
+
 /*
  * What was made with a mode that forbids it, or has got such a mode since, is open all the same. The kernel takes
  * it for a new file and lets it have any size meanwhile; and so that what is told of it does not cross its first
  * write, as at any opening to write (docs/coherence.md), that is waited for.
  */
-static long open_forbidden(struct vfs_thread *v, struct task *t, fs_ino ino, long flags)
+static long open_forbidden(struct vfs_thread *v, struct task *t, unsigned store, fs_ino ino, long flags)
 {
 	struct fs_attr a;
 	size_t n = 0;
@@ -55,7 +71,11 @@ static long open_forbidden(struct vfs_thread *v, struct task *t, fs_ino ino, lon
 
 	while (v->real[n])
 		n++;
-	if (fs_getattr(t, ino, &a) || !S_ISREG(a.mode) || n + sizeof FS_BY_CREATION > VFS_PATH)
+	if (fs_getattr(t, ino, &a))
+		return -EACCES;
+	if (S_ISDIR(a.mode))
+		return open_from_cwd(v, t, store, ino, n, flags);
+	if (!S_ISREG(a.mode) || n + sizeof FS_BY_CREATION > VFS_PATH)
 		return -EACCES;
 	mem_copy(v->real + n, FS_BY_CREATION, sizeof FS_BY_CREATION);
 	fd = open_through_mount(v->real, flags | O_CREAT);
@@ -85,7 +105,7 @@ static long open_real(struct vfs_thread *v, long fd)
 	real = open_through_mount(v->real, (long)flags);
 	if (real == -EACCES)
 		real = open_as_before(v->real, (long)flags);
-	return real == -EACCES ? open_forbidden(v, t, (fs_ino)ino, (long)flags) : real;
+	return real == -EACCES ? open_forbidden(v, t, store, (fs_ino)ino, (long)flags) : real;
 }
 
 /*

@@ -819,6 +819,31 @@ static void open_whatever_the_mode(void)
 	fails(open(path, O_RDWR), EACCES);
 }
 
+/* Where nobody gets to any more from above, one goes on below. */
+static void closed_above(void)
+{
+	int d, e, f;
+
+	without_override();
+	must(mkdir("n", 0700));
+	must(mkdir("n/d", 0700));
+	must(chdir("n/d"));
+	must(chmod("..", 0));
+	d = (int)must(open(".", O_RDONLY | O_DIRECTORY));
+	must(mkdir("a", 0700));
+	must(mkdir("a/b", 0700));
+	e = (int)must(open("a", O_RDONLY | O_DIRECTORY));
+	f = (int)must(openat(e, "b", O_RDONLY | O_DIRECTORY));
+	must(flock(d, LOCK_SH));
+	must(fchdir(e));
+	must(mkdir("c", 0700));
+	must(fchdir(f));
+	same(stat_of("../c").st_mode & 07777, 0700);
+	must(chdir("../.."));
+	must(flock(f, LOCK_EX));
+	must(chmod("..", 0700));
+}
+
 const struct check fd_traps[] = {{"open_ways", open_ways},
 				 {"close_ranges", close_ranges},
 				 {"thread_of_its_own", thread_of_its_own},
@@ -841,4 +866,5 @@ const struct check fd_traps[] = {{"open_ways", open_ways},
 				 {"few_descriptors", few_descriptors},
 				 {"largest_file", largest_file},
 				 {"open_whatever_the_mode", open_whatever_the_mode},
+				 {"closed_above", closed_above},
 				 {NULL, NULL}};
