@@ -48,6 +48,7 @@ static void op_init(void *arg, struct fuse_conn_info *conn)
 	struct session *s = arg;
 
 	s->zero_open = (s->flags & SESSION_NOATIME) && (conn->capable & FUSE_CAP_NO_OPEN_SUPPORT);
+	fs_set_unseen(ops_task(s), s->zero_open);
 	conn->want = want & conn->capable;
 	/* An open that nobody hears of can truncate nothing: the kernel sends a setattr then. */
 	if (s->zero_open)

@@ -343,6 +343,16 @@ int fs_mounted_at(const struct fs *fs, char *path, uint64_t *st_dev)
 	return n > 1 && n < (int)sizeof h->mountpoint && path[0] == '/' ? n : -ENOENT;
 }
 
+void fs_set_unseen(struct task *t, bool unseen)
+{
+	store_relaxed(&pool_header(t->pool)->unseen, unseen);
+}
+
+bool fs_opens_unseen(const struct task *t)
+{
+	return load_relaxed(&pool_header(t->pool)->unseen);
+}
+
 void fs_detach(struct fs *fs)
 {
 	struct task t;

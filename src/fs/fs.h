@@ -194,6 +194,9 @@ void fs_set_mounted(struct fs *fs, const char *path, uint64_t st_dev, const char
 bool fs_ids_hold(const struct fs *fs);
 /* Where it is: the path into `path` (FS_MOUNT_PATH bytes), its length returned; -ENOENT. */
 int fs_mounted_at(const struct fs *fs, char *path, uint64_t *st_dev);
+/* Does the kernel open files without telling the daemon? Which sets it at the start of a session. */
+void fs_set_unseen(struct task *t, bool unseen);
+bool fs_opens_unseen(const struct task *t);
 /* Path of the control socket, in the pool: at most 107 bytes and an end. "" where there is none. */
 const char *fs_control_path(const struct fs *fs);
 

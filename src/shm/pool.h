@@ -47,6 +47,7 @@ struct pool_header {
 	uint64_t st_dev;  /* of the mount */
 	char mountpoint[1024];
 	char control[108]; /* path of the daemon's socket */
+	uint32_t unseen;   /* 1: the kernel opens files without telling the daemon. Atomic */
 	uint64_t user_ns;  /* the user name space that ids are of: its inode, 0: not known */
 
 	/* Written under `freeze`'s own rules: see lock.h. */
@@ -57,6 +58,10 @@ struct pool_header {
 	uint32_t tasks_high;		      /* slots from here on were never used; only grows. Atomic. */
 	uint32_t longest_wait;		      /* for a lock of a dead owner, us: see sleep_while. Atomic. */
 };
+
+_Static_assert(offsetof(struct pool_header, ready) == 360 && offsetof(struct pool_header, control) == 1400 &&
+		   offsetof(struct pool_header, freeze) == 1536 && offsetof(struct pool_header, longest_wait) == 1628,
+	       "docs/pool.md");
 
 /* A process's mapping of the pool. Opaque but for these, constant while attached. */
 struct pool {

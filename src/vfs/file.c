@@ -11,10 +11,19 @@
 
 /* ---- open --------------------------------------------------------------------- */
 
-/* It may be running, which the kernel knows. */
+/*
+ * It may be running, which the kernel knows; where nobody hears of that, also a program that is only about to run: the
+ * kernel is to know of the writer.
+ */
+static bool is_program(struct task *t, fs_ino ino)
+{
+	return unlikely(fs_kernel_marks(t, ino) & FS_MARK_RUN) ||
+	       (unlikely(fs_opens_unseen(t)) && (fs_mode(t, ino) & 0111));
+}
+
 static bool may_run(const struct where *w, fs_ino ino, int flags)
 {
-	return (flags & O_ACCMODE) != O_RDONLY && unlikely(fs_kernel_marks(w->t, ino) & FS_MARK_RUN);
+	return ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC)) && is_program(w->t, ino);
 }
 
 static long open_ino(struct vfs_thread *v, struct where *w, fs_ino ino, int flags)
@@ -484,7 +493,7 @@ HANDLER(call_truncate)
 		return VFS_PASS;
 	do {
 		err = locate(v, AT_FDCWD, (const char *)c->a[0], 0, 0, &w);
-		if (!err && fs_kernel_marks(w.t, w.w.ino))
+		if (!err && (fs_kernel_marks(w.t, w.w.ino) || is_program(w.t, w.w.ino)))
 			return VFS_PASS;
 		if (err)
 			return err;

@@ -27,11 +27,16 @@
 
 static void *volatile nowhere = (void *)8; /* what the compiler is not to know */
 
+/* With "..", -EAGAIN says that something was renamed or mounted meanwhile, wherever that was (openat2(2)). */
 static long openat2_at(int dir, const char *path, uint64_t flags, uint64_t resolve)
 {
 	struct open_how how = {.flags = flags, .resolve = resolve};
+	long ret;
 
-	return syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	do
+		ret = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	while (ret < 0 && errno == EAGAIN);
+	return ret;
 }
 
 static void open_ways(void)

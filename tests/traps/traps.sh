@@ -1,8 +1,13 @@
 #!/bin/bash
-# traps.sh hooked|mount|tmpfs [NAME...]: the checks of the list of traps (README.md), under `bt-fuse run`, through the
-# kernel's mount, or on a tmpfs.
+# traps.sh [-o OPTIONS] hooked|mount|tmpfs [NAME...]: the checks of the list of traps (README.md), under `bt-fuse run`, through the
+# kernel's mount (with these options), or on a tmpfs.
 . "$(dirname "$0")/../mount/lib.sh"
 
+options=()
+if [ "$1" = -o ]; then
+	options=(-o "$2")
+	shift 2
+fi
 where=$1
 shift
 TRAPS=${TRAPS:-$ROOT/build/tests/traps/traps}
@@ -21,9 +26,9 @@ mount) run=() ;;
 hooked) run=(env TRAPS_HOOKED=1 "$BTFUSE" run --mount "$M" --) ;;
 esac
 if is_root; then
-	mount_fs -o allow_other
+	mount_fs -o allow_other "${options[@]}"
 else
-	mount_fs
+	mount_fs "${options[@]}"
 fi
 chmod 0755 "$M"
 "${run[@]}" "$TRAPS" "$M" "$@"
