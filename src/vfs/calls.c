@@ -225,7 +225,7 @@ static const vfs_handler handlers[] = {
 };
 
 /* What a path led to was removed before it could be used: it leads elsewhere by now, as it may in the kernel. */
-#define STALE_TRIES 100
+#define STALE_TRIES 1000
 
 /*
  * Calls that are passed at once where their first argument is no descriptor of
@@ -243,11 +243,38 @@ static const bool by_descriptor[array_len(handlers)] = {
 
 _Static_assert(VFS_FDS == FS_HANDLES && FD_CAUGHT == 1 && offsetof(struct vfs_thread, foreign) == 0, "vfs.h");
 
+static bool by_descriptor_too(long nr)
+{
+	return by_descriptor[nr] || nr == SYS_fcntl || nr == SYS_getdents64;
+}
+
+/* Is what it says only so because another thread is replacing what is open there? *moves: none was since. */
+static bool is_moving(struct vfs_thread *v, const struct vfs_call *c, uint32_t *moves, int tries)
+{
+	uint32_t seen = *moves;
+
+	if (!by_descriptor_too(c->nr))
+		return false;
+	*moves = load_acquire(&v->proc->moves);
+	if (fd_is_moving(v, (int)c->a[0])) {
+		--*moves;
+		fd_let_move(tries);
+	} else if (tries > 1 && *moves == seen) {
+		return false;
+	}
+	return true;
+}
+
+/* Another result is to be had where the call met what cannot be met in the kernel. */
 static cold long again(struct vfs_thread *v, const struct vfs_call *c, long ret)
 {
-	for (int i = 1; (ret == -ESTALE || ret == -EREMOTE) && i < STALE_TRIES; i++) {
+	uint32_t moves = 0;
+
+	for (int i = 1; i < STALE_TRIES; i++) {
 		if (ret == -EREMOTE)
 			fd_follow(v);
+		else if (ret != -ESTALE && (ret != -EBADF || !is_moving(v, c, &moves, i)))
+			break;
 		ret = handlers[c->nr](v, c);
 	}
 	return ret;
@@ -261,7 +288,7 @@ long vfs_call_known(struct vfs_thread *v, const struct vfs_call *c)
 
 	v->why = HANDED_ELSEWHERE;
 	ret = handlers[c->nr](v, c);
-	if (unlikely(ret == -ESTALE || ret == -EREMOTE))
+	if (ret < 0 && unlikely(ret == -ESTALE || ret == -EREMOTE || ret == -EBADF))
 		ret = again(v, c, ret);
 	if (unlikely(timed))
 		count_time(v, c->nr, ret, start);

@@ -1,255 +1,37 @@
-/*
- * Descriptors (I6): a descriptor of ours is the lowest free number, as POSIX
- * has it, and the kernel holds the number with a placeholder, on which every call
- * fails; or with a real descriptor of the same file, see real.c.
- *
- * Getting and giving back a number costs no system call in the steady state: a
- * few placeholders whose numbers are free for the program stay open (parked),
- * and the lowest is used next. Before the kernel hands out a number by itself,
- * they are closed; after it has closed one, a lower number than the first
- * parked may be free, and it is asked (`hole`).
- */
+/* Calls on descriptors as such: close, dup, fcntl, ioctl, close_range. What numbers they have: numbers.c. */
 #include <asm/ioctls.h>
 #include <linux/close_range.h>
 #include <sys/socket.h>
 
 #include "vfs/internal.h"
 
-/*
- * Where descriptors of our own lie, if the limit allows it: above those that programs
- * count on, and no higher, since each fork and exec copies the kernel's table up to the last.
- */
-#define HIDDEN_FROM 500
+#define BUSY_TRIES 1000
 
-/* Kept over exec: the next image of the process uses it again. */
-static int hide(int fd)
-{
-	for (int from = HIDDEN_FROM; from >= 64; from /= 2) {
-		int high = sys_fcntl(fd, F_DUPFD, from);
+/* ---- close, dup --------------------------------------------------------------------- */
 
-		if (high >= 0) {
-			sys_close(fd);
-			return high;
-		}
-	}
-	return fd;
-}
-
-static int removed_dir(const char *in)
-{
-	char path[64];
-	long pid = sys_getpid(), fd;
-	uint32_t n = 0;
-
-	for (; in[n]; n++)
-		path[n] = in[n];
-	mem_copy(path + n, "/.bt-fuse.", 10);
-	n += 10;
-	do {
-		path[n++] = (char)('0' + pid % 10);
-	} while ((pid /= 10));
-	path[n] = 0;
-	sys_call3(SYS_rmdir, (long)path, 0, 0); /* of one that had our pid and was killed in between */
-	if (sys_call3(SYS_mkdir, (long)path, 0500, 0) < 0)
-		return -ENOENT;
-	fd = sys_call4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	sys_call3(SYS_rmdir, (long)path, 0, 0);
-	sys_call3(SYS_fchmod, fd, 0, 0);
-	return (int)fd;
-}
-
-/*
- * A directory that is removed: it can be neither read, written nor mapped, holds
- * nothing, is always ready, and its name in /proc opens to no more than that, and for root only.
- */
-int vfs_placeholder(void)
-{
-	static const char *const places[] = {"/dev/shm", "/tmp", "/run", "/var/tmp"};
-	int fd = -ENOENT;
-
-	for (unsigned i = 0; i < array_len(places) && fd < 0; i++)
-		fd = removed_dir(places[i]);
-	if (fd < 0) /* else a socket that is not connected: not ready to be read, but as unusable */
-		fd = (int)sys_call3(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	return fd < 0 ? fd : hide(fd);
-}
-
-bool fd_is_placeholder(const struct vfs_proc *p, int fd)
-{
-	struct stat mine, there;
-
-	return sys_call3(SYS_fstat, p->placeholder, (long)&mine, 0) == 0 &&
-	       sys_call3(SYS_fstat, fd, (long)&there, 0) == 0 && mine.st_ino == there.st_ino &&
-	       mine.st_dev == there.st_dev;
-}
-
-#define NAP_NS 1000000u
-
-void numbers_hold(struct vfs_proc *p)
-{
-	numbers_lock(p);
-	store_relaxed(&p->fd_lock, NUMBERS_HELD);
-}
-
-void numbers_let_go(struct vfs_proc *p)
-{
-	numbers_unlock(p);
-	futex_wake(&p->fd_lock, 1 << 30);
-}
-
-cold void numbers_wait(struct vfs_proc *p, uint32_t seen)
-{
-	if (seen == NUMBERS_HELD)
-		futex_wait(&p->fd_lock, NUMBERS_HELD, NAP_NS);
-	else
-		cpu_relax();
-}
-
-/* ---- Parked numbers. Under fd_lock. ---------------------------------------------- */
-
-static bool park(struct vfs_proc *p, long fd)
-{
-	uint32_t at = p->nparked;
-
-	if (at == PARKED)
-		return false;
-	store_release(&p->fd[fd], FD_CAUGHT);
-	while (at > 0 && p->parked[at - 1] > fd) {
-		p->parked[at] = p->parked[at - 1];
-		at--;
-	}
-	p->parked[at] = (uint16_t)fd;
-	p->nparked++;
-	return true;
-}
-
-static bool unpark_one(struct vfs_proc *p, long fd)
-{
-	for (uint32_t i = 0; i < p->nparked; i++) {
-		if (p->parked[i] != fd)
-			continue;
-		store_release(&p->fd[fd], 0);
-		for (p->nparked--; i < p->nparked; i++)
-			p->parked[i] = p->parked[i + 1];
-		return true;
-	}
-	return false;
-}
-
-static long take_parked(struct vfs_proc *p)
-{
-	long fd = p->parked[0];
-
-	unpark_one(p, fd);
-	return fd;
-}
-
-/* Asks the kernel for its lowest free number. */
-static long take_fresh(struct vfs_proc *p)
-{
-	long fd = sys_fcntl(p->placeholder, F_DUPFD, 0);
-
-	if (fd < 0)
-		return p->nparked ? take_parked(p) : fd;
-	if (p->nparked && fd > p->parked[0]) {
-		long low = take_parked(p);
-
-		p->hole = false;
-		if (fd >= (long)FS_HANDLES || !park(p, fd))
-			sys_close((int)fd);
-		return low;
-	}
-	return fd;
-}
-
-long fd_take(struct vfs_thread *v)
+/* Closes what is ours, as close(2) does. VFS_PASS: but for what the kernel has there. */
+static long shut(struct vfs_thread *v, int store, long fd)
 {
 	struct vfs_proc *p = v->proc;
-	long fd;
+	struct task *t = seat(v, (unsigned)store);
+	int err = 0;
 
-	numbers_lock(p);
-	fd = p->nparked && !p->hole ? take_parked(p) : take_fresh(p);
-	if (fd >= (long)FS_HANDLES) {
-		sys_close((int)fd);
-		fd = -EMFILE;
+	/* Its locks on the file go with any descriptor of it. */
+	if (unlikely(fd_locked(p, fd)) && !fd_is_real(p, fd))
+		drop_locks(v, fd);
+	if (fd_is_real(p, fd)) {
+		if (fd_to_kernel(p, fd))
+			fd_close(v, store, fd);
+		return VFS_PASS;
 	}
-	numbers_unlock(p);
-	if (fd >= 0 && unlikely(fd_store(p, fd) >= 0)) { /* the program closed it where no hook saw it */
-		fd_close(v, fd_store(p, fd), fd);
-		store_release(&p->fd[fd], 0);
+	if (unlikely(!t)) {
+		fd_give_back(p, fd);
+	} else {
+		err = fs_close(t, (uint32_t)fd);
+		fd_closed(p, t, fd);
 	}
-	return fd;
+	return err == -EBADF ? err : 0; /* another thread was faster */
 }
-
-void fd_own(struct vfs_proc *p, long fd, fs_ino ino, unsigned store, bool exec)
-{
-	store_relaxed(&p->ino[fd], ino);
-	store_release(&p->fd[fd], (uint8_t)(FD_OWNED | FD_CAUGHT | (exec ? FD_EXEC : 0) | store << FD_STORE));
-}
-
-void fd_give_back(struct vfs_proc *p, long fd)
-{
-	bool real; /* since the caller looked: another thread forks */
-
-	numbers_lock(p);
-	real = load_relaxed(&p->fd[fd]) & FD_REAL;
-	store_release(&p->fd[fd], 0);
-	if (unlikely(real))
-		p->hole = true;
-	if (real || !park(p, fd))
-		sys_close((int)fd);
-	numbers_unlock(p);
-}
-
-void fd_lose(struct vfs_proc *p, long fd)
-{
-	uint8_t was = load_relaxed(&p->fd[fd]);
-
-	store_release(&p->fd[fd], 0);
-	if (!(was & FD_REAL))
-		sys_close((int)fd);
-}
-
-static void unpark_all(struct vfs_proc *p)
-{
-	while (p->nparked)
-		sys_close((int)take_parked(p));
-}
-
-void fd_unpark(struct vfs_proc *p)
-{
-	if (!load_relaxed(&p->nparked))
-		return;
-	numbers_lock(p);
-	unpark_all(p);
-	numbers_unlock(p);
-}
-
-void fd_keep(struct vfs_proc *p, long fd)
-{
-	if ((unsigned long)fd < FS_HANDLES)
-		store_release(&p->fd[fd], FD_CAUGHT);
-}
-
-void fd_keep_all(struct vfs_proc *p)
-{
-	fd_keep(p, p->placeholder);
-	fd_keep(p, p->hidden);
-	for (unsigned i = 0; i < p->nmounts; i++)
-		fd_keep(p, p->mount[i].fs.pool.fd);
-}
-
-/* Descriptors that are ours for good. */
-static bool is_kept(const struct vfs_proc *p, long fd)
-{
-	bool kept = fd == p->placeholder || fd == p->hidden;
-
-	for (unsigned i = 0; i < p->nmounts; i++)
-		kept |= fd == p->mount[i].fs.pool.fd;
-	return kept;
-}
-
-/* ---- close, dup, fcntl --------------------------------------------------------------- */
 
 HANDLER(call_close)
 {
@@ -257,33 +39,26 @@ HANDLER(call_close)
 	long fd = (int)c->a[0];
 	int store = fd_store(p, fd);
 
-	if (store < 0) {
-		if (fd_is_hidden(p, fd))
-			return -EBADF;
-		store_relaxed(&p->hole, true);
-		return VFS_PASS;
-	}
-	/* Its locks on the file go with any descriptor of it. */
-	if (unlikely(fd_locked(p, fd)) && !(load_relaxed(&p->fd[fd]) & FD_REAL))
-		drop_locks(v, fd);
-	if (load_relaxed(&p->fd[fd]) & FD_REAL) {
-		store_release(&p->fd[fd], 0);
-		fd_close(v, store, fd);
-		store_relaxed(&p->hole, true);
-		return VFS_PASS;
-	}
-	fd_close(v, store, fd);
-	fd_give_back(p, fd);
-	return 0;
+	if (store >= 0)
+		return shut(v, store, fd);
+	if (fd_is_hidden(p, fd))
+		return -EBADF;
+	store_relaxed(&p->hole, true);
+	return VFS_PASS;
 }
 
-static bool is_real(const struct vfs_proc *p, long fd)
+/* There is no number for a second descriptor here: the kernel makes it, of what is the kernel's alone from now on. */
+static long dup_passed(struct vfs_thread *v, long fd)
 {
-	return load_relaxed(&p->fd[fd]) & FD_REAL;
+	int err = fd_materialise(v, fd);
+
+	if (!err)
+		fd_unpark(v->proc);
+	return err ? err : VFS_PASS;
 }
 
-/* A second descriptor of an open file of ours, at number `to`, which the kernel holds already as it holds `from`. */
-static long share(struct vfs_thread *v, long from, long to, bool exec)
+/* A second descriptor of an open file of ours, at number `to`. real: of its real one as well. */
+static int share(struct vfs_thread *v, long from, long to, bool exec, bool real)
 {
 	struct vfs_proc *p = v->proc;
 	unsigned store = (unsigned)fd_store(p, from);
@@ -291,37 +66,34 @@ static long share(struct vfs_thread *v, long from, long to, bool exec)
 	int err = t ? fs_dup(t, (uint32_t)from, (uint32_t)to) : -EMFILE;
 	int64_t ino;
 
-	if (err) {
-		if (is_real(p, from))
-			sys_close((int)to);
-		else
-			fd_give_back(p, to);
+	if (err)
 		return err;
-	}
 	ino = fs_handle(t, (uint32_t)to, NULL); /* not that of `from`, which another thread may have closed */
-	fd_own(p, to, ino > 0 ? (fs_ino)ino : 0, store, exec);
-	if (is_real(p, from))
-		store_release(&p->fd[to], load_relaxed(&p->fd[to]) | FD_REAL);
+	fd_own(p, to, ino > 0 ? (fs_ino)ino : 0, store, exec, real);
+	return 0;
+}
+
+/* The other may have become real since. */
+static long shared(struct vfs_thread *v, long from, long to)
+{
+	if (unlikely(fd_is_real(v->proc, from) && !fd_is_real(v->proc, to)))
+		fd_share_real(v, from, to);
 	return to;
 }
 
-/* The lowest number from `min` on. The kernel finds it. */
+/* The lowest number from `min` on. */
 static long dup_from(struct vfs_thread *v, long fd, long min, bool exec)
 {
-	struct vfs_proc *p = v->proc;
-	long to;
+	bool real;
+	long to = fd_take_like(v, fd, min, exec, &real);
+	int err;
 
-	if (min == 0 && !is_real(p, fd)) {
-		to = fd_take(v);
-		return to < 0 ? to : share(v, fd, to, exec);
-	}
-	fd_unpark(p);
-	to = sys_fcntl(is_real(p, fd) ? (int)fd : p->placeholder, exec ? F_DUPFD_CLOEXEC : F_DUPFD, min);
-	if (to >= (long)FS_HANDLES) {
-		sys_close((int)to);
-		return -EMFILE;
-	}
-	return to < 0 ? to : share(v, fd, to, exec);
+	if (to < 0)
+		return to == VFS_PASS ? dup_passed(v, fd) : to;
+	err = share(v, fd, to, exec, real);
+	if (err)
+		fd_lose(v->proc, to);
+	return err ? err : shared(v, fd, to);
 }
 
 HANDLER(call_dup)
@@ -331,58 +103,66 @@ HANDLER(call_dup)
 	return dup_from(v, (int)c->a[0], 0, false);
 }
 
-/* Our own, to a certain number: whatever is there gives way. */
-static long dup_to(struct vfs_thread *v, long from, long to, bool exec)
+static long dup_once(struct vfs_thread *v, long from, long to, bool exec)
 {
 	struct vfs_proc *p = v->proc;
-	int there = fd_store(p, to);
-	bool parked, held;
-	long err;
+	struct fd_over o;
+	long ret;
 
-	if ((unsigned long)to >= FS_HANDLES || (there < 0 && is_kept(p, to)))
+	if (to < 0 || fd_is_kept(p, to))
 		return -EBADF;
-	if (there >= 0 && !is_real(p, to) && unlikely(fd_locked(p, to)))
+	if (fd_store(p, to) >= 0 && !fd_is_real(p, to) && unlikely(fd_locked(p, to)))
+		drop_locks(v, to);
+	ret = fd_take_over(p, from, to, exec, &o);
+	if (ret < 0)
+		return ret == VFS_PASS ? dup_passed(v, from) : ret;
+	fd_close(v, o.there, to);
+	ret = share(v, from, to, exec, o.real);
+	if (ret)
+		fd_lose(p, to);
+	return ret ? ret : shared(v, from, to);
+}
+
+/* Our own, to a certain number: whatever is there gives way. Another thread may be about to have it. */
+static long dup_to(struct vfs_thread *v, long from, long to, bool exec)
+{
+	long ret = dup_once(v, from, to, exec);
+
+	for (int i = 0; ret == -EBUSY && i < BUSY_TRIES && fd_store(v->proc, from) >= 0; i++) {
+		fd_let_move(i);
+		ret = dup_once(v, from, to, exec);
+	}
+	return ret;
+}
+
+/* What is not ours, to a certain number: the kernel replaces what is there, a placeholder too. */
+static long dup_foreign(struct vfs_thread *v, const struct vfs_call *c)
+{
+	struct vfs_proc *p = v->proc;
+	long from = (int)c->a[0], to = (int)c->a[1], ret;
+	int there = fd_store(p, to);
+
+	if (fd_is_hidden(p, from) || fd_is_kept(p, to))
+		return -EBADF;
+	if (there < 0)
+		return fd_give_up(p, to);
+	if (!fd_is_real(p, to) && unlikely(fd_locked(p, to)))
 		drop_locks(v, to);
 	numbers_lock(p);
-	parked = unpark_one(p, to);
-	numbers_unlock(p);
-	held = parked || (there >= 0 && !is_real(p, to)); /* by a placeholder */
-	if (!held || is_real(p, from)) {
-		err = sys_call3(SYS_dup3, is_real(p, from) ? from : p->placeholder, to, exec ? O_CLOEXEC : 0);
-		if (err < 0)
-			return err;
-	}
-	if (there >= 0) {
-		fd_close(v, there, to);
+	ret = sys_call3(c->nr, from, to, c->a[2]);
+	if (ret >= 0)
 		store_release(&p->fd[to], 0);
-	}
-	return share(v, from, to, exec);
+	numbers_unlock(p);
+	if (ret >= 0)
+		fd_close(v, there, to);
+	return ret;
 }
 
 static long dup_any(struct vfs_thread *v, const struct vfs_call *c, bool exec)
 {
-	struct vfs_proc *p = v->proc;
-	long from = (int)c->a[0], to = (int)c->a[1];
-	int there = fd_store(p, to);
+	long from = (int)c->a[0];
 
-	if (fd_store(p, from) >= 0)
-		return dup_to(v, from, to, exec);
-	if (fd_is_hidden(p, from) || is_kept(p, to))
-		return -EBADF;
-	/* The kernel replaces what is there, a placeholder too. */
-	numbers_lock(p);
-	unpark_one(p, to);
-	numbers_unlock(p);
-	if (there >= 0) {
-		long ret = sys_call3(c->nr, from, to, c->a[2]);
-
-		if (ret >= 0) {
-			store_release(&p->fd[to], 0);
-			fd_close(v, there, to);
-		}
-		return ret;
-	}
-	return VFS_PASS;
+	return fd_store(v->proc, from) >= 0 ? dup_to(v, from, (int)c->a[1], exec) : dup_foreign(v, c);
 }
 
 HANDLER(call_dup2)
@@ -592,44 +372,48 @@ HANDLER(call_ioctl)
 
 /* ---- close_range ------------------------------------------------------------------- */
 
-/* Ours are closed here, the rest by the kernel around what is hidden from the program. */
 static long close_span(long from, long to, long flags)
 {
 	return from > to ? 0 : sys_call3(SYS_close_range, from, to, flags);
 }
 
+/* All but what is ours by the kernel, which may wait for what it closes. Nothing becomes ours meanwhile. */
+static long close_foreign(struct vfs_proc *p, long first, long last, unsigned flags)
+{
+	long end = min_of(last, (long)FS_HANDLES - 1), err = 0;
+
+	for (long fd = first; fd <= end; fd++) {
+		uint8_t f = load_relaxed(&p->fd[fd]);
+
+		if ((f & FD_OWNED) && (flags & CLOSE_RANGE_CLOEXEC)) {
+			set_exec(p, fd, true);
+		} else if (f) {
+			err = close_span(first, fd - 1, flags);
+			first = fd + 1;
+		}
+	}
+	return err < 0 ? err : close_span(first, last, flags);
+}
+
 HANDLER(call_close_range)
 {
 	struct vfs_proc *p = v->proc;
-	unsigned long first = (unsigned)c->a[0], last = (unsigned)c->a[1];
+	long first = (unsigned)c->a[0], last = (unsigned)c->a[1], err;
 	unsigned flags = (unsigned)c->a[2];
-	long from = (long)first, err = 0;
 
 	if (first > last || (flags & ~(unsigned)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)))
 		return -EINVAL;
 	if (flags & CLOSE_RANGE_UNSHARE)
 		go_passive(v); /* descriptors of the thread's own, which we do not follow */
-	/* What another thread parks meanwhile the kernel would close. */
-	seats_take(v);
-	numbers_hold(p);
-	unpark_all(p);
-	for (unsigned long fd = first; fd <= last && fd < FS_HANDLES; fd++) {
-		int store = fd_store(p, (long)fd);
+	for (long fd = first; fd <= last && fd < fd_end(p) && !(flags & CLOSE_RANGE_CLOEXEC); fd++) {
+		int store = fd_store(p, fd);
 
-		if (store >= 0 && (flags & CLOSE_RANGE_CLOEXEC)) {
-			set_exec(p, (long)fd, true);
-		} else if (store >= 0) {
-			store_release(&p->fd[fd], 0);
-			fd_close(v, store, fd);
-		}
-		if (is_kept(p, (long)fd)) {
-			err = close_span(from, (long)fd - 1, flags);
-			from = (long)fd + 1;
-		}
+		if (store >= 0)
+			(void)shut(v, store, fd);
 	}
-	p->hole = true;
-	if (err >= 0)
-		err = close_span(from, (long)last, flags);
-	numbers_let_go(p);
+	seats_return(v); /* nobody is to wait for them as long as the kernel may take */
+	numbers_close_begin(p);
+	err = close_foreign(p, first, last, flags);
+	numbers_close_end(p);
 	return err;
 }

@@ -43,7 +43,7 @@ static long open_ino(struct vfs_thread *v, struct where *w, fs_ino ino, int flag
 		return err;
 	}
 	fs_opened_by(w->t, (uint32_t)fd, w->w.dir, w->w.entry);
-	fd_own(v->proc, fd, ino, w->store, flags & O_CLOEXEC);
+	fd_own(v->proc, fd, ino, w->store, flags & O_CLOEXEC, false);
 	return fd;
 }
 
@@ -61,7 +61,7 @@ static long create(struct vfs_thread *v, struct where *w, int flags, uint32_t mo
 		return err;
 	}
 	fs_opened_by(w->t, (uint32_t)fd, w->w.dir, w->w.last.key);
-	fd_own(v->proc, fd, ino, w->store, flags & O_CLOEXEC);
+	fd_own(v->proc, fd, ino, w->store, flags & O_CLOEXEC, false);
 	return fd;
 }
 
@@ -91,7 +91,7 @@ static long open_tmpfile(struct vfs_thread *v, struct where *w, int flags, uint3
 		return err;
 	}
 	fs_set_flags(w->t, (uint32_t)fd, UINT32_MAX, (uint32_t)flags & ~(uint32_t)(O_EXCL | O_CLOEXEC));
-	fd_own(v->proc, fd, ino, w->store, flags & O_CLOEXEC);
+	fd_own(v->proc, fd, ino, w->store, flags & O_CLOEXEC, false);
 	return fd;
 }
 
@@ -152,6 +152,12 @@ static long open_passed(struct vfs_thread *v, long ret)
 	return ret;
 }
 
+/* What was found is none of the store's to open, or there is no number that could be ours. */
+static long open_passed_from(struct vfs_thread *v, int dir, long ret)
+{
+	return open_passed(v, ret == VFS_PASS ? call_pass_from(v, dir) : ret);
+}
+
 /* A file that must be new: whether the name is free is seen when it is made. */
 static long open_new(struct vfs_thread *v, int dir, const char *path, int flags, uint32_t mode)
 {
@@ -162,7 +168,7 @@ static long open_new(struct vfs_thread *v, int dir, const char *path, int flags,
 		return open_passed(v, err);
 	if (!w.w.last.len)
 		return -EEXIST; /* the mount point */
-	return w.w.slash ? -EISDIR : create(v, &w, flags, mode);
+	return w.w.slash ? -EISDIR : open_passed_from(v, dir, create(v, &w, flags, mode));
 }
 
 static long do_open(struct vfs_thread *v, int dir, const char *path, int flags, uint32_t mode)
@@ -181,7 +187,7 @@ static long do_open(struct vfs_thread *v, int dir, const char *path, int flags, 
 		long found = locate(v, dir, path, how, 0, &w);
 
 		if (!found && is_tmpfile(flags))
-			return open_tmpfile(v, &w, flags, mode);
+			return open_passed_from(v, dir, open_tmpfile(v, &w, flags, mode));
 		if (found == VFS_PASS || (!found && (flags & ~OPEN_KNOWN))) {
 			/* O_PATH, O_DIRECT, O_TMPFILE and the like: the kernel does them, on the mount. */
 			int err = found ? 0 : fd_make_real(v, dir);
@@ -191,9 +197,7 @@ static long do_open(struct vfs_thread *v, int dir, const char *path, int flags, 
 		ret = open_found(v, &w, flags, mode, found);
 		/* Made by somebody else between the look and the making: then it is to be opened. */
 	} while ((ret == -EEXIST && !excl) || walk_again(ret, &n));
-	if (ret == VFS_PASS) /* what was found is none of the store's to open */
-		ret = call_pass_from(v, dir);
-	return open_passed(v, ret);
+	return open_passed_from(v, dir, ret);
 }
 
 HANDLER(call_open)

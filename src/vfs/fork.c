@@ -79,7 +79,7 @@ static void copy_proc(struct vfs_proc *to, const struct vfs_proc *from, const st
 	clear_numbers(to->fd, n);
 	fd_keep_all(to);
 	mem_copy(to->ino, from->ino, n * sizeof to->ino[0]);
-	to->fd_lock = NUMBERS_FREE;
+	numbers_forked(to);
 	to->place = *place;
 	to->spare = NULL;
 	to->common_there = false;
@@ -218,13 +218,15 @@ struct vfs_thread *vfs_fork_child(struct vfs_thread *v, struct vfs_thread *waiti
 		spare_forked();
 	if (waiting) /* its other threads do not */
 		brood_let_go(waiting);
-	v->proc->fd_lock = v->proc->place.lock = v->place->lock = 0;
+	numbers_forked(v->proc);
+	v->proc->place.lock = v->place->lock = 0;
 	seat_none(v);
 	for (uint32_t i = 0; i < v->proc->nmounts; i++)
 		if (fs_fork_child(&v->proc->mount[i].fs, b.seat[i]) != 0)
 			return NULL;
 	for (uint32_t i = 0; i < v->proc->nmounts; i++)
 		reconcile(v, i, end);
+	fd_drop_taken(v->proc);
 	seats_return(v);
 	return v;
 }

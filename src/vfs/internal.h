@@ -35,7 +35,8 @@ struct vmount {
 
 /*
  * What a descriptor is to us. FD_CAUGHT alone: something of ours is open there, which the
- * program does not know of: a parked placeholder, or what we keep for good.
+ * program does not know of: a parked placeholder, one that is taken and not yet given to the program, or what we keep
+ * for good.
  */
 enum fd_flags {
 	FD_CAUGHT = 1 << 0, /* calls with it are looked at: struct vfs_foreign */
@@ -76,6 +77,11 @@ struct vfs_proc {
 	int placeholder;  /* a hidden descriptor to make others of */
 	uint32_t nparked; /* placeholders that are free to be used, in order of their numbers */
 	uint16_t parked[PARKED];
+	uint32_t end;		  /* numbers from here on were never ours, but for those that are kept for good */
+	uint32_t moves;		  /* counts what was put in the place of something else: dup2 */
+	uint32_t closing;	  /* close_ranges that the kernel is at: no number becomes ours meanwhile */
+	uint32_t still;		  /* those, and forks: for them it is waited for. A futex */
+	uint32_t passing;	  /* threads that have descriptors for a moment: see fd_pass_begin(). A futex */
 	bool hole;		  /* the kernel may have a lower free number than the first parked */
 	struct vfs_states *spare; /* a child's that is gone, for the next: see fork.c. Atomic */
 	/* Seats for all threads that get none of their own, one after the other: taken before the second thread is
@@ -83,7 +89,7 @@ struct vfs_proc {
 	uint32_t common_lock;
 	bool common_there;
 	struct task common[VFS_MOUNTS];
-	/* To the end of the struct, by number: see fd_end. */
+	/* To the end of the struct, by number: see `end`. */
 	uint8_t fd[FS_HANDLES] __attribute__((aligned(8)));
 	fs_ino ino[FS_HANDLES]; /* of those that are ours */
 };
@@ -218,7 +224,7 @@ enum numbers {
 };
 
 void numbers_wait(struct vfs_proc *p, uint32_t seen);
-/* Between these two other threads neither get nor give back numbers: while the kernel is at them for longer. */
+/* Between these two other threads neither get nor give back numbers: while a fork copies them. */
 void numbers_hold(struct vfs_proc *p);
 void numbers_let_go(struct vfs_proc *p);
 
@@ -362,11 +368,18 @@ static inline long fd_passed(const struct vfs_proc *p, long fd)
 /* Numbers from here on were never ours. */
 static inline long fd_end(const struct vfs_proc *p)
 {
-	uint32_t n = 0;
+	return load_relaxed(&p->end);
+}
 
-	for (unsigned i = 0; i < p->nmounts; i++)
-		n = max_of(n, fs_handles(&p->mount[i].fs));
-	return min_of(n, FS_HANDLES);
+static inline void fd_reach(struct vfs_proc *p, long fd)
+{
+	if (unlikely(fd >= p->end))
+		store_relaxed(&p->end, (uint32_t)fd + 1);
+}
+
+static inline bool fd_is_real(const struct vfs_proc *p, long fd)
+{
+	return load_relaxed(&p->fd[fd]) & FD_REAL;
 }
 
 /* May the process hold record locks of the file behind a descriptor of ours? */
@@ -380,22 +393,61 @@ static inline bool fd_locked(const struct vfs_proc *p, long fd)
 	return unlikely(n > LOCKED);
 }
 
-/* The lowest free descriptor number, held by a placeholder; not yet ours. */
+/* ---- numbers.c ----------------------------------------------------------------------- */
+
+/* The lowest free descriptor number, held by a placeholder; not yet ours. VFS_PASS: it can't be ours. */
 long fd_take(struct vfs_thread *v);
-/* It becomes ours. */
-void fd_own(struct vfs_proc *p, long fd, fs_ino ino, unsigned store, bool exec);
+/* For a second descriptor of `from`, from `min` on. *real: held by one of its real descriptor. */
+long fd_take_like(struct vfs_thread *v, long from, long min, bool exec, bool *real);
+/*
+ * Number `to` for one: taken, as by fd_take(). -EBUSY, as dup2(2) has it: another thread is about to have it; VFS_PASS:
+ * it can't be ours.
+ */
+struct fd_over {
+	int there; /* the store of what was open there, or -1 */
+	bool real; /* held by a second real descriptor, not a placeholder */
+};
+long fd_take_over(struct vfs_proc *p, long from, long to, bool exec, struct fd_over *o);
+/* After -EBADF: is it only that another thread is replacing what is open there? */
+bool fd_is_moving(struct vfs_thread *v, long fd);
+/* Waits a moment for it; `tries`: it did so often before. */
+void fd_let_move(int tries);
+/* The kernel is to have a number that is not the program's: VFS_PASS, or -errno. */
+long fd_give_up(struct vfs_proc *p, long fd);
+/* It becomes ours. real: the kernel has the same file there. */
+void fd_own(struct vfs_proc *p, long fd, fs_ino ino, unsigned store, bool exec, bool real);
 /* A number that was taken and not used. */
 void fd_give_back(struct vfs_proc *p, long fd);
+/* One whose open file was closed: it is free, unless another thread is replacing what was there, or has. */
+void fd_closed(struct vfs_proc *p, struct task *t, long fd);
+/* A real one is the kernel's alone, which is to close it. False: another thread was faster. */
+bool fd_to_kernel(struct vfs_proc *p, long fd);
 /* It has no open file behind it: the number is free again, whoever held it. */
 void fd_lose(struct vfs_proc *p, long fd);
 /* The kernel is about to hand out numbers by itself. */
 void fd_unpark(struct vfs_proc *p);
 /* The program is not to see `fd`, which is ours for good. */
 void fd_keep(struct vfs_proc *p, long fd);
+bool fd_is_kept(const struct vfs_proc *p, long fd);
 /* As a copy of another process's state needs it. */
 void fd_keep_all(struct vfs_proc *p);
 /* Has the kernel one of our placeholders there? */
 bool fd_is_placeholder(const struct vfs_proc *p, int fd);
+
+/* Before and after the kernel closes what is not ours, which it may take long for: no number becomes ours meanwhile. */
+void numbers_close_begin(struct vfs_proc *p);
+void numbers_close_end(struct vfs_proc *p);
+/*
+ * Between these two the thread has descriptors, of whatever number, that no close_range of another thread's is to
+ * close and no fork to copy. It has its seats by then.
+ */
+void fd_pass_begin(struct vfs_proc *p);
+void fd_pass_end(struct vfs_proc *p);
+
+/* In a fork's child: what other threads of the parent were at, they are not here. */
+void numbers_forked(struct vfs_proc *p);
+/* And what they had taken is nobody's. */
+void fd_drop_taken(struct vfs_proc *p);
 
 /* ---- procfd.c ------------------------------------------------------------------------- */
 
@@ -424,6 +476,8 @@ int fd_make_real(struct vfs_thread *v, long fd);
 int fd_materialise(struct vfs_thread *v, long fd);
 /* Others have handed over what they share with us (-EREMOTE): we follow. */
 void fd_follow(struct vfs_thread *v);
+/* `to` is of the same open file as `fd`, which has become real since: so it does. */
+void fd_share_real(struct vfs_thread *v, long fd, long to);
 /* As closing any descriptor of the file does. */
 void drop_locks(struct vfs_thread *v, long fd);
 /* Is `fd`, in the kernel, a file of this mount? */

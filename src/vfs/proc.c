@@ -124,13 +124,14 @@ static void take_over(struct vfs_proc *p, unsigned store)
 		if (ino < 0)
 			continue;
 		if (fd_is_placeholder(p, (int)h)) {
-			fd_own(p, h, (fs_ino)ino, store, false);
+			fd_own(p, h, (fs_ino)ino, store, false, false);
 		} else if (fd_is_inode(&p->mount[store], h, &there) && there == ino) {
-			fd_own(p, h, (fs_ino)ino, store, false);
-			p->fd[h] |= FD_REAL;
+			fd_own(p, h, (fs_ino)ino, store, false, true);
 		} else {
 			fs_close(&t, h);
+			continue;
 		}
+		fd_reach(p, h);
 	}
 	task_detach(&t);
 }

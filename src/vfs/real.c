@@ -137,10 +137,14 @@ static void fill_below(const struct vfs_proc *p, long fd, struct filler *f)
 
 void drop_locks(struct vfs_thread *v, long fd)
 {
-	long real = open_real(v, fd);
+	long real;
 
+	(void)!fd_seat(v, fd);
+	fd_pass_begin(v->proc);
+	real = open_real(v, fd);
 	if (real >= 0)
 		sys_close((int)real);
+	fd_pass_end(v->proc);
 }
 
 /* The kernel holds number `fd` with a real descriptor now. Under the lock of numbers. */
@@ -171,6 +175,19 @@ static void share_real(struct vfs_thread *v, long fd, long other)
 		is_real(p, other);
 }
 
+void fd_share_real(struct vfs_thread *v, long fd, long to)
+{
+	struct vfs_proc *p = v->proc;
+	struct task *t = fd_seat(v, to);
+	uint32_t file = t ? fs_handle_file(t, (uint32_t)to) : 0;
+
+	numbers_lock(p);
+	if (file && fd_store(p, to) >= 0 && fd_store(p, fd) == fd_store(p, to) && fd_is_real(p, fd) &&
+	    fs_handle_file(t, (uint32_t)fd) == file)
+		share_real(v, fd, to);
+	numbers_unlock(p);
+}
+
 /* What a number of ours leads to. */
 struct lead {
 	uint32_t file, flags;
@@ -188,32 +205,42 @@ static struct lead lead_of(struct vfs_thread *v, long fd)
 	return l;
 }
 
+/* Under the lock of numbers: in another store than it was in it has no seat, and must not wait for one there. */
+static bool leads_still(struct vfs_thread *v, long fd, const struct lead *was)
+{
+	struct lead now;
+
+	if (fd_store(v->proc, fd) != was->store)
+		return false;
+	now = lead_of(v, fd);
+	return now.file == was->file && now.ino == was->ino && now.flags == was->flags;
+}
+
 /*
  * The kernel gets `real` at number `fd`, unless another thread has closed that since,
  * and perhaps got it again for another file: in a fork all threads' files are made real.
  */
-static void put_in_place(struct vfs_thread *v, long real, long fd, const struct lead *was)
+static long put_in_place(struct vfs_thread *v, long real, long fd, const struct lead *was)
 {
 	struct vfs_proc *p = v->proc;
-	struct lead now;
 	bool exec, same;
+	long err = 0;
 
 	numbers_lock(p);
-	now = lead_of(v, fd);
 	exec = load_relaxed(&p->fd[fd]) & FD_EXEC;
-	same = now.store == was->store && now.file == was->file && now.ino == was->ino && now.flags == was->flags &&
-	       !(load_relaxed(&p->fd[fd]) & FD_REAL);
+	same = leads_still(v, fd, was) && !fd_is_real(p, fd);
 	if (same && real == fd)
 		sys_fcntl((int)fd, F_SETFD, exec ? FD_CLOEXEC : 0);
 	else if (same)
-		sys_call3(SYS_dup3, real, fd, exec ? O_CLOEXEC : 0);
-	if (same) {
+		err = sys_call3(SYS_dup3, real, fd, exec ? O_CLOEXEC : 0);
+	if (same && err >= 0) {
 		is_real(p, fd);
 		each_of_file(v, fd, share_real);
 	}
 	numbers_unlock(p);
 	if (!same || real != fd)
 		sys_close((int)real);
+	return min_of(err, 0l);
 }
 
 static bool is_virtual(const struct vfs_proc *p, long fd)
@@ -229,6 +256,7 @@ static int try_to_make_real(struct vfs_thread *v, long fd)
 	long real;
 	bool filled = unlikely(fd_locked(p, fd));
 
+	fd_pass_begin(p);
 	fd_unpark(p);
 	if (filled)
 		fill_below(p, fd, &f);
@@ -239,12 +267,13 @@ static int try_to_make_real(struct vfs_thread *v, long fd)
 		real = open_real(v, fd);
 	}
 	if (real >= 0)
-		put_in_place(v, real, fd, &was);
+		real = put_in_place(v, real, fd, &was);
 	else if (filled)
 		sys_call3(SYS_dup3, p->placeholder, fd, 0);
 	while (f.n)
 		sys_close(f.fd[--f.n]);
-	return (int)min_of(real, 0);
+	fd_pass_end(p);
+	return (int)real;
 }
 
 /* What the number leads to, or its flags (F_SETFL, by whoever shares the file), may change meanwhile: then once more.

@@ -310,6 +310,21 @@ static void dup_over_hidden(void)
 	fd_holds(fd, "child+", 6);
 }
 
+/* A number that is free stays so where nothing comes there. */
+static void dup_of_nothing(void)
+{
+	int fd = new_file(), other = (int)must(dup(fd));
+
+	must(close(other));
+	fails(dup2(999, other), EBADF);
+	fails(fcntl(other, F_GETFD), EBADF);
+	same(dup(fd), other);
+	fails(dup2(999, fd), EBADF);
+	same(write(other, "x", 1), 1);
+	same(write(fd, "y", 1), 1);
+	fd_holds(fd, "xy", 2);
+}
+
 static void seek_shared(void)
 {
 	int fd = new_file(), child;
@@ -471,7 +486,25 @@ static void locks_hold(void)
 	fails(flock(999, LOCK_EX), EBADF);
 }
 
-/* A lock taken by a child in a descriptor that it has inherited is its parent's as well. */
+/* However a descriptor of the file is closed, the process's locks go with it. */
+static void locks_go(void)
+{
+	int fd = new_file(), null = (int)must(open("/dev/null", O_RDONLY)), other = new_file_named("g"), second;
+	struct flock l = {.l_type = F_WRLCK};
+
+	for (int how = 0; how < 3; how++) {
+		must(fcntl(fd, F_SETLK, &l));
+		second = (int)must(open("f", O_RDONLY | O_CLOEXEC));
+		same(other_gets("f", F_SETLK), 1);
+		if (how == 0)
+			must(close_range((unsigned)second, (unsigned)second, 0));
+		else
+			must(dup2(how == 1 ? null : other, second));
+		same(other_gets("f", F_SETLK), 0);
+		close(second);
+	}
+}
+
 /* Where a lock begins is the kernel's to say, by an offset and an end that are ours. */
 static void locks_from_there(void)
 {
@@ -558,6 +591,7 @@ static void one_table(void)
 	must(close(kept));
 }
 
+/* A lock taken by a child in a descriptor that it has inherited is its parent's as well. */
 static void lock_of_child(void)
 {
 	int fd = new_file(), pid = fork();
@@ -855,10 +889,12 @@ const struct check fd_traps[] = {{"open_ways", open_ways},
 				 {"dup_shuffles", dup_shuffles},
 				 {"closed_descriptors", closed_descriptors},
 				 {"dup_over_hidden", dup_over_hidden},
+				 {"dup_of_nothing", dup_of_nothing},
 				 {"seek_shared", seek_shared},
 				 {"flags_and_ioctls", flags_and_ioctls},
 				 {"named_in_passing", named_in_passing},
 				 {"locks_hold", locks_hold},
+				 {"locks_go", locks_go},
 				 {"locks_from_there", locks_from_there},
 				 {"leases", leases},
 				 {"notices", notices},
