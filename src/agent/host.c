@@ -219,13 +219,19 @@ static void blind(struct agent_thread *t)
 
 static void before_exit(struct agent_thread *t, int whole)
 {
+	const uint64_t how = t->clone_flags & (CLONE_VM | CLONE_VFORK | CLONE_THREAD);
+	bool unwaited; /* a child with a state of its own, which nobody else drops */
+
 	agent_world_exit(t, whole);
 	if (!t->user)
 		return;
+	unwaited = how == CLONE_VM && vfs_proc_of(t->user) != first;
 	if (whole)
 		vfs_proc_leave(t->user);
 	else
 		vfs_thread_end(t->user);
+	if (unwaited)
+		vfs_child_end(t->user);
 	t->user = NULL;
 }
 

@@ -21,6 +21,7 @@
 #include <ucontext.h>
 
 #include "agent/mem.h"
+#include "agent/thread.h"
 #include "agent/user.h"
 #include "base/atomic.h"
 #include "base/sys.h"
@@ -131,12 +132,30 @@ struct sigtable *signal_table_for(struct agent_thread *parent, struct agent_thre
 	return p;
 }
 
+/* Of a child's table: its first thread may end before others. */
+struct table_use {
+	const struct agent_thread *owner;
+	uint32_t others;
+};
+
+static void count_users(struct agent_thread *t, void *arg)
+{
+	struct table_use *u = arg;
+
+	u->others += t != u->owner && t->signals == u->owner->own_signals;
+}
+
 void signal_table_drop(struct agent_thread *t)
 {
 	struct sigtable *left = t->own_signals;
+	struct table_use u = {.owner = t};
 
 	if (left != NULL)
+		thread_each(count_users, &u);
+	if (left != NULL && !u.others)
 		left = swap(&spare_table, left);
+	else
+		left = NULL;
 	if (left != NULL)
 		sys_munmap(left, sizeof(struct sigtable));
 	t->own_signals = NULL;

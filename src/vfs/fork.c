@@ -50,13 +50,25 @@ static void unmap_states(struct vfs_states *s)
 		sys_munmap(s, sizeof *s);
 }
 
+/* Not where the child's first thread alone has ended. Those of others that an exec ended are left as well. */
 static void drop_states(struct vfs_proc *p, struct vfs_states *s)
 {
-	if (!s)
+	if (!s || load_acquire(&s->proc.others))
 		return;
 	unmap_states(s->proc.spare); /* of its own children */
 	cred_drop(&s->thread);
 	unmap_states(swap(&p->spare, s));
+}
+
+void vfs_child_end(struct vfs_thread *v)
+{
+	struct vfs_states *s = (struct vfs_states *)(void *)v->proc;
+
+	if (v != &s->thread || load_acquire(&s->proc.others))
+		return;
+	unmap_states(s->proc.spare);
+	cred_drop(v);
+	unmap_states(s);
 }
 
 /* What is 0 is only read: most of it has no memory. */
@@ -82,6 +94,7 @@ static void copy_proc(struct vfs_proc *to, const struct vfs_proc *from, const st
 	numbers_forked(to);
 	to->place = *place;
 	to->spare = NULL;
+	to->others = 0;
 	to->common_there = false;
 	to->common_lock = 0;
 }
@@ -205,6 +218,15 @@ static void reconcile(struct vfs_thread *v, unsigned store, long parents)
 	}
 }
 
+/* It has no seats, and must not use the parent's, whose memory it shares: all is the kernel's. */
+static struct vfs_thread *without_seats(struct vfs_thread *v)
+{
+	v->proc->nmounts = 0;
+	v->proc->passive = true;
+	clear_numbers(v->proc->fd, 0);
+	return v;
+}
+
 struct vfs_thread *vfs_fork_child(struct vfs_thread *v, struct vfs_thread *waiting)
 {
 	struct vfs_brood b = v->brood;
@@ -223,7 +245,7 @@ struct vfs_thread *vfs_fork_child(struct vfs_thread *v, struct vfs_thread *waiti
 	seat_none(v);
 	for (uint32_t i = 0; i < v->proc->nmounts; i++)
 		if (fs_fork_child(&v->proc->mount[i].fs, b.seat[i]) != 0)
-			return NULL;
+			return b.states ? without_seats(v) : NULL;
 	for (uint32_t i = 0; i < v->proc->nmounts; i++)
 		reconcile(v, i, end);
 	fd_drop_taken(v->proc);

@@ -83,6 +83,7 @@ struct vfs_proc {
 	uint32_t still;		  /* those, and forks: for them it is waited for. A futex */
 	uint32_t passing;	  /* threads that have descriptors for a moment: see fd_pass_begin(). A futex */
 	bool hole;		  /* the kernel may have a lower free number than the first parked */
+	uint32_t others;	  /* threads, but for the first of a child that shares memory. Atomic */
 	struct vfs_states *spare; /* a child's that is gone, for the next: see fork.c. Atomic */
 	/* Seats for all threads that get none of their own, one after the other: taken before the second thread is
 	 * made. */

@@ -257,6 +257,7 @@ int vfs_thread_start(struct vfs_proc *p, struct vfs_thread **out)
 	if (sys_is_err(v))
 		return (int)(long)v;
 	begin_thread(v, p);
+	fetch_add(&p->others, 1);
 	*out = v;
 	return 0;
 }
@@ -300,8 +301,10 @@ static bool in_states(const struct vfs_thread *v)
 void vfs_thread_end(struct vfs_thread *v)
 {
 	leave_seats(v);
-	if (!in_states(v)) /* those of a child are the parent's to drop */
-		sys_munmap(v, sizeof *v);
+	if (in_states(v)) /* those of a child are the parent's to drop */
+		return;
+	fetch_add(&v->proc->others, (uint32_t)-1);
+	sys_munmap(v, sizeof *v);
 }
 
 static int sit(struct vfs_proc *p, unsigned i, struct task *t)

@@ -90,6 +90,12 @@ void vfs_proc_leave(struct vfs_thread *v);
 void vfs_proc_end(struct vfs_proc *p);
 
 /*
+ * After one of these two, of the first thread of a child that shares memory and that the parent did not stand still
+ * for: what it had of its own.
+ */
+void vfs_child_end(struct vfs_thread *v);
+
+/*
  * fork. Before it, in the parent; vm: the child will share memory with it (and
  * not its descriptors), and gets a process state of its own. *child: what
  * vfs_fork_child gets, first of all in the child, which returns the thread that

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -384,6 +385,80 @@ static void all_locked(void)
 	fails(mlockall(64), EINVAL);
 }
 
+/* ---- A child that shares the memory ---------------------------------------------------------- */
+
+static char first_stack[65536] __attribute__((aligned(16))), second_stack[65536] __attribute__((aligned(16)));
+static volatile int enough, failed, rounds;
+
+static int works_on(void *arg)
+{
+	for (; !enough && !failed; rounds++) {
+		int fd = open("beside", O_CREAT | O_RDWR | O_CLOEXEC, 0600), other = fcntl(fd, F_DUPFD_CLOEXEC, 40);
+
+		if (fd < 0 || other < 40 || pwrite(other, "x", 1, 0) != 1 || close(fd) != 0 || close(other) != 0)
+			failed = errno;
+	}
+	return 0;
+}
+
+static int makes_thread(void *arg)
+{
+	return clone(works_on, second_stack + sizeof(second_stack),
+		     CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD, NULL) < 0;
+}
+
+/* A vfork's child goes on with a second thread: the parent starts others meanwhile. */
+static void outlived_by_a_thread(void)
+{
+	char *const args[] = {(char *)"true", NULL};
+	int fd, other, child, seen;
+	pid_t pid =
+	    (int)must(clone(makes_thread, first_stack + sizeof(first_stack), CLONE_VM | CLONE_VFORK | SIGCHLD, NULL));
+
+	for (int i = 0; i < 100; i++) {
+		seen = rounds;
+		fd = (int)must(open("mine", O_CREAT | O_RDWR | O_TRUNC | O_CLOEXEC, 0600));
+		other = fcntl(fd, F_DUPFD_CLOEXEC, 30 + i);
+		same(write(other, "mine", 4), 4);
+		same(posix_spawn(&child, "/bin/true", NULL, NULL, args, environ), 0);
+		join(child);
+		same(pwrite(other, "mine", 4, 4), 4);
+		must(close(fd));
+		must(close(other));
+		while (rounds == seen && !failed)
+			sched_yield();
+	}
+	enough = 1;
+	join(pid);
+	same(failed, 0);
+}
+
+static int opens_and_ends(void *arg)
+{
+	int fd = open("mine", O_RDONLY);
+
+	if (arg)
+		syscall(SYS_exit_group, fd < 0);
+	return fd < 0;
+}
+
+/* The parent of one that nobody waits for by the way keeps nothing of it. */
+static void children_unwaited(void)
+{
+	long before = 0;
+
+	put("mine", 0600, "x");
+	for (int i = 0; i < 60; i++) {
+		int pid = (int)must(clone(opens_and_ends, first_stack + sizeof(first_stack), CLONE_VM | SIGCHLD,
+					  i % 2 ? &before : NULL));
+
+		join(pid);
+		if (i == 9)
+			before = status_kb("VmSize");
+	}
+	is(status_kb("VmSize") - before < 1024);
+}
+
 /* ---- What statx tells of a mount ------------------------------------------------------------- */
 
 static void told_of_mount(void)
@@ -425,5 +500,7 @@ const struct check sharing_traps[] = {{"many_groups", many_groups},
 				      {"largest_environment", largest_environment},
 				      {"fetched_meanwhile", fetched_meanwhile},
 				      {"all_locked", all_locked},
+				      {"outlived_by_a_thread", outlived_by_a_thread},
+				      {"children_unwaited", children_unwaited},
 				      {"told_of_mount", told_of_mount},
 				      {NULL, NULL}};
