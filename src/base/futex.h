@@ -1,6 +1,6 @@
 /*
  * Waiting on a word that several processes share (futex(2), without
- * FUTEX_PRIVATE_FLAG). Freestanding.
+ * FUTEX_PRIVATE_FLAG), or the threads of one. Freestanding.
  */
 #pragma once
 
@@ -26,4 +26,15 @@ static inline int futex_wait(uint32_t *word, uint32_t value, uint64_t ns)
 static inline int futex_wake(uint32_t *word, int n)
 {
 	return (int)sys_call4(SYS_futex, (long)word, FUTEX_WAKE, n, 0);
+}
+
+/* Both for a word that only those look at who share the memory: until woken, or interrupted. */
+static inline int futex_wait_private(uint32_t *word, uint32_t value)
+{
+	return (int)sys_call4(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, value, 0);
+}
+
+static inline int futex_wake_private(uint32_t *word, int n)
+{
+	return (int)sys_call4(SYS_futex, (long)word, FUTEX_WAKE_PRIVATE, n, 0);
 }

@@ -93,6 +93,7 @@ static void copy_proc(struct vfs_proc *to, const struct vfs_proc *from, const st
 	mem_copy(to->ino, from->ino, n * sizeof to->ino[0]);
 	numbers_forked(to);
 	to->place = *place;
+	place_forked(&to->place);
 	to->spare = NULL;
 	to->others = 0;
 	to->common_there = false;
@@ -136,8 +137,8 @@ static bool has_in_common(struct vfs_thread *v, long fd)
  */
 static void brood_hold(struct vfs_thread *v)
 {
+	place_hold(v->place); /* which may take as long as another thread's chdir: the numbers are not held meanwhile */
 	numbers_hold(v->proc);
-	local_lock(&v->place->lock);
 	v->brood.holds = 1;
 }
 
@@ -146,8 +147,8 @@ static void brood_let_go(struct vfs_thread *v)
 {
 	if (!swap(&v->brood.holds, 0))
 		return;
-	local_unlock(&v->place->lock);
 	numbers_let_go(v->proc);
+	place_let_go(v->place);
 }
 
 int vfs_fork_prepare(struct vfs_thread *v, bool vm, struct vfs_thread **child)
@@ -241,7 +242,8 @@ struct vfs_thread *vfs_fork_child(struct vfs_thread *v, struct vfs_thread *waiti
 	if (waiting) /* its other threads do not */
 		brood_let_go(waiting);
 	numbers_forked(v->proc);
-	v->proc->place.lock = v->place->lock = 0;
+	place_forked(&v->proc->place);
+	place_forked(v->place);
 	seat_none(v);
 	for (uint32_t i = 0; i < v->proc->nmounts; i++)
 		if (fs_fork_child(&v->proc->mount[i].fs, b.seat[i]) != 0)

@@ -50,7 +50,8 @@ _Static_assert(VFS_MOUNTS << FD_STORE <= FD_REAL && (VFS_MOUNTS & (VFS_MOUNTS - 
 
 /* What CLONE_FS shares: the working directory, in a store or outside of all of them, and the umask. */
 struct vfs_place {
-	uint32_t lock;
+	uint32_t lock;	     /* of the directory: while the kernel goes there, which may take long */
+	uint32_t umask_lock; /* likewise, and that does not. Whoever takes both takes this one last */
 	uint32_t umask;
 	int store; /* index, -1: outside */
 	fs_ino ino;
@@ -205,14 +206,43 @@ static inline bool same_ids(struct vfs_thread *v)
 struct statx;
 /* As the kernel unfolds it into st_dev. */
 uint64_t dev_of_statx(const struct statx *st);
+
+/* ---- Locks of the process's threads ------------------------------------------------ */
+
+/* May be held while the kernel is at something: who waits for one sleeps. In a fork's child all are set free. */
+enum local_lock {
+	LOCAL_FREE,
+	LOCAL_LOCKED,
+	LOCAL_AWAITED, /* and somebody may be asleep: a futex */
+};
+
+void local_wait(uint32_t *word);
 static inline void local_lock(uint32_t *word)
 {
-	while (swap(word, 1))
-		cpu_relax();
+	uint32_t seen = LOCAL_FREE;
+
+	if (unlikely(!cas(word, &seen, LOCAL_LOCKED)))
+		local_wait(word);
 }
 static inline void local_unlock(uint32_t *word)
 {
-	store_release(word, 0);
+	if (unlikely(swap(word, LOCAL_FREE) == LOCAL_AWAITED))
+		futex_wake_private(word, 1);
+}
+/* Directory and umask stand still. */
+static inline void place_hold(struct vfs_place *p)
+{
+	local_lock(&p->lock);
+	local_lock(&p->umask_lock);
+}
+static inline void place_let_go(struct vfs_place *p)
+{
+	local_unlock(&p->umask_lock);
+	local_unlock(&p->lock);
+}
+static inline void place_forked(struct vfs_place *p)
+{
+	p->lock = p->umask_lock = LOCAL_FREE;
 }
 
 /* ---- Numbers ------------------------------------------------------------------- */

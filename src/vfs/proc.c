@@ -267,6 +267,22 @@ struct vfs_proc *vfs_proc_of(const struct vfs_thread *v)
 	return v->proc;
 }
 
+#define SPINS 100 /* most are held for less */
+
+cold void local_wait(uint32_t *word)
+{
+	for (int i = 0; i < SPINS; i++) {
+		uint32_t seen = LOCAL_FREE;
+
+		cpu_relax();
+		if (load_relaxed(word) == LOCAL_FREE && cas(word, &seen, LOCAL_LOCKED))
+			return;
+	}
+	/* Others may be asleep too: whoever gets it wakes the next. */
+	while (swap(word, LOCAL_AWAITED) != LOCAL_FREE)
+		futex_wait_private(word, LOCAL_AWAITED);
+}
+
 static struct vfs_thread spare;
 static uint32_t spare_lock;
 
@@ -339,8 +355,8 @@ static struct task *common_lend(struct vfs_thread *v, unsigned i)
 {
 	struct vfs_proc *p = v->proc;
 
-	while (!v->lent && swap(&p->common_lock, 1))
-		sys_call3(SYS_sched_yield, 0, 0, 0);
+	if (!v->lent)
+		local_lock(&p->common_lock);
 	v->lent = true;
 	v->used = &p->common[i];
 	return v->used;
@@ -483,10 +499,10 @@ HANDLER(call_umask)
 	struct vfs_place *p = v->place;
 	long old;
 
-	local_lock(&p->lock);
+	local_lock(&p->umask_lock);
 	p->umask = (uint32_t)c->a[0] & 0777;
 	old = sys_call3(SYS_umask, c->a[0], 0, 0);
-	local_unlock(&p->lock);
+	local_unlock(&p->umask_lock);
 	return old;
 }
 
@@ -534,16 +550,21 @@ HANDLER(call_getcwd)
 /* A directory and umask of the thread's own can be followed; other name spaces cannot. */
 HANDLER(call_unshare)
 {
+	struct vfs_place *p = v->place;
 	long ret;
 
 	if (c->a[0] != CLONE_FS || v->proc->passive)
 		return call_passive(v, c);
+	if (p == &v->own_place)
+		return sys_call3(SYS_unshare, c->a[0], 0, 0);
+	place_hold(p);
 	ret = sys_call3(SYS_unshare, c->a[0], 0, 0);
-	if (!ret && v->place != &v->own_place) {
-		v->own_place = *v->place;
-		v->own_place.lock = 0;
+	if (!ret) {
+		v->own_place = *p;
+		place_forked(&v->own_place);
 		v->place = &v->own_place;
 	}
+	place_let_go(p);
 	return ret;
 }
 
