@@ -761,6 +761,92 @@ static void few_descriptors(void)
 	holds("f", "x");
 }
 
+/* What a program that has inherited `fd` as its input reads from it. */
+static void program_reads(int fd, const char *want)
+{
+	char *const args[] = {(char *)"cat", NULL};
+	char got[16] = "";
+	int end[2], pid;
+
+	must(pipe(end));
+	pid = fork();
+	if (pid == 0) {
+		must(dup2(fd, 0));
+		must(dup2(end[1], 1));
+		execvp(args[0], args);
+		_exit(127);
+	}
+	must(close(end[1]));
+	join(pid);
+	same(read(end[0], got, sizeof(got)), strlen(want));
+	is(strcmp(got, want) == 0);
+	must(close(end[0]));
+}
+
+/* As many as the limit allows, which is more than an open file's number can be here. */
+static void many_descriptors(void)
+{
+	enum { MOST = 20000, LIMIT = 65536 };
+	static int fd[MOST];
+	struct rlimit r;
+	int a = new_file(), b, far, n, limit, beyond, beyond_that;
+	char c;
+
+	same(write(a, "0123456789", 10), 10);
+	must(getrlimit(RLIMIT_NOFILE, &r));
+	limit = r.rlim_max < LIMIT ? (int)r.rlim_max : LIMIT;
+	if (limit < 18000)
+		skip("not so many descriptors");
+	r.rlim_cur = (rlim_t)limit;
+	must(setrlimit(RLIMIT_NOFILE, &r));
+	n = limit - 1000 < MOST ? limit - 1000 : MOST;
+	beyond = limit == LIMIT ? 30000 : limit - 500;
+	beyond_that = limit == LIMIT ? 40000 : limit - 200;
+	for (int i = 0; i < n; i++) {
+		fd[i] = (int)must(open("f", (i % 2 ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC, 0600));
+		is(fd[i] > (i ? fd[i - 1] : a));
+	}
+	for (int i = 0; i < n; i++) {
+		same(pread(fd[i], &c, 1, i % 10), 1);
+		same(c, '0' + i % 10);
+	}
+	b = (int)must(openat(AT_FDCWD, "g", O_CREAT | O_EXCL | O_RDWR, 0600));
+	same(write(b, "g", 1), 1);
+	holds("g", "g");
+	/* The offset is one, whatever the numbers. */
+	b = (int)must(dup(fd[0]));
+	is(b > fd[n - 1]);
+	far = (int)must(fcntl(fd[1], F_DUPFD, beyond));
+	is(far >= beyond);
+	same(dup2(fd[2], beyond_that), beyond_that);
+	for (int i = 0; i < 3; i++) {
+		const int other[] = {b, far, beyond_that};
+
+		same(read(fd[i], &c, 1), 1);
+		same(read(other[i], &c, 1), 1);
+		same(c, '1');
+		same(lseek(fd[i], 0, SEEK_CUR), 2);
+	}
+	same(fcntl(beyond_that, F_GETFD), 0);
+	same(fcntl(fcntl(fd[3], F_DUPFD_CLOEXEC, beyond), F_GETFD), FD_CLOEXEC);
+	same(dup3(far, fd[4], O_CLOEXEC), fd[4]); /* and down again */
+	same(read(fd[4], &c, 1), 1);
+	same(c, '2');
+	fails(dup2(fd[5], limit), EBADF);
+	fails(fcntl(fd[5], F_DUPFD, limit), EINVAL);
+	fails(dup2(fd[5], -1), EBADF);
+	program_reads(beyond_that, "23456789");
+	program_reads(fd[n - 1], "0123456789");
+	program_reads(fd[5], "0123456789");
+	must(close_range((unsigned)a + 1, ~0u, 0));
+	fails(fcntl(fd[0], F_GETFD), EBADF);
+	fails(fcntl(fd[n - 1], F_GETFD), EBADF);
+	fails(fcntl(beyond_that, F_GETFD), EBADF);
+	same(dup(a), a + 1);
+	same(pread(a + 1, &c, 1, 7), 1);
+	same(c, '7');
+}
+
 static int too_large;
 
 static void count_xfsz(int sig)
@@ -905,6 +991,7 @@ const struct check fd_traps[] = {{"open_ways", open_ways},
 				 {"descriptors_travel", descriptors_travel},
 				 {"taken_descriptor", taken_descriptor},
 				 {"few_descriptors", few_descriptors},
+				 {"many_descriptors", many_descriptors},
 				 {"largest_file", largest_file},
 				 {"open_whatever_the_mode", open_whatever_the_mode},
 				 {"closed_above", closed_above},
