@@ -403,7 +403,7 @@ void fs_forget(struct task *t, fs_ino ino, uint64_t n);
 
 /*
  * Opens for a direct client: checks permissions for `flags` (O_ACCMODE,
- * O_TRUNC, O_NOATIME, O_DIRECTORY of open(2)), truncates, and holds the inode
+ * O_TRUNC, O_NOATIME, O_DIRECTORY, O_DIRECT of open(2)), truncates, and holds the inode
  * until fs_close or the death of the client. `handle` is a free number below
  * FS_HANDLES of the caller's choice, unique in the client; -EBADF if not.
  * The daemon does not use these: a kernel reference holds its open files.

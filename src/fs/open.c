@@ -103,6 +103,8 @@ static int may_open(const struct fs *fs, const struct fs_cred *cred, const struc
 	err = perm_check(fs, cred, i, mask);
 	if (!err && (flags & O_NOATIME) && !is_owner(cred, i))
 		err = -EPERM;
+	if (!err && (flags & O_DIRECT) && is_dir(i->mode))
+		err = -EINVAL;
 	return err;
 }
 

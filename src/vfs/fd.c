@@ -197,7 +197,7 @@ static void note_lock(struct vfs_proc *p, long fd)
 	numbers_unlock(p);
 }
 
-#define STATUS_FLAGS (O_APPEND | O_NONBLOCK | O_NOATIME)
+#define STATUS_FLAGS (O_APPEND | O_NONBLOCK | O_NOATIME | O_DIRECT)
 
 static long get_flags(struct vfs_thread *v, long fd)
 {
@@ -296,7 +296,7 @@ HANDLER(call_fcntl)
 	case 1024 + 4: /* F_CREATED_QUERY */
 		return was_created(v, fd);
 	case F_SETFL:
-		if (c->a[2] & (O_DIRECT | O_ASYNC)) {
+		if (c->a[2] & O_ASYNC) {
 			err = fd_materialise(v, fd);
 			return err ? err : VFS_PASS;
 		}

@@ -5,9 +5,11 @@
 
 #include "vfs/internal.h"
 
+/* Nothing lies between memory and memory: what is written is there for all (O_DIRECT), and as safe as it gets (O_SYNC).
+ */
 #define OPEN_KNOWN                                                                                                     \
 	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DIRECTORY | O_NOFOLLOW |        \
-	 O_NOATIME | O_CLOEXEC | 0100000 /* O_LARGEFILE */)
+	 O_NOATIME | O_DIRECT | O_SYNC | O_DSYNC | O_CLOEXEC | 0100000 /* O_LARGEFILE */)
 
 /* ---- open --------------------------------------------------------------------- */
 

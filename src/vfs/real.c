@@ -322,7 +322,7 @@ int fd_materialise(struct vfs_thread *v, long fd)
 	if (ino >= 0 && (flags & O_APPEND) && (flags & O_ACCMODE) != O_RDONLY)
 		(void)!fs_mark_appended(t, (fs_ino)ino, FS_MARK_APPENDER);
 	if (ino >= 0)
-		sys_fcntl((int)fd, F_SETFL, (long)(flags & (O_APPEND | O_NONBLOCK | O_NOATIME)));
+		sys_fcntl((int)fd, F_SETFL, (long)(flags & (O_APPEND | O_NONBLOCK | O_NOATIME | O_DIRECT)));
 	pos = fs_give_offset(t, (uint32_t)fd, (int)fd);
 	if (fresh && late && pos >= 0) /* not the descriptor that the others share: it starts where they began */
 		sys_call3(SYS_lseek, fd, pos, SEEK_SET);

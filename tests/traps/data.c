@@ -5,6 +5,7 @@
 #include <linux/io_uring.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
@@ -409,6 +410,47 @@ static void io_uring(void)
 	is(memcmp(buf, "L1ri", 4) == 0);
 }
 
+/* What is written is read, however it was opened, whatever others do to the file at the time. */
+static void direct_together(void)
+{
+	enum { SIZE = 65536, CHILDREN = 40, ROUNDS = 10 };
+	int fd = open("f", O_CREAT | O_RDWR | O_DIRECT | O_DSYNC, 0600), status;
+
+	if (fd < 0 && errno == EINVAL)
+		skip("no O_DIRECT here");
+	must(fd);
+	same(fcntl(fd, F_GETFL) & ~0100000, O_RDWR | O_DIRECT | O_DSYNC);
+	must(fcntl(fd, F_SETFL, O_APPEND));
+	same(fcntl(fd, F_GETFL) & ~0100000, O_RDWR | O_APPEND | O_DSYNC);
+	must(fcntl(fd, F_SETFL, O_DIRECT));
+	same(fcntl(fd, F_GETFL) & ~0100000, O_RDWR | O_DIRECT | O_DSYNC);
+	fails(open(".", O_RDONLY | O_DIRECT), EINVAL);
+	must(flock(fd, LOCK_EX));
+	for (int k = 0; k < CHILDREN; k++) {
+		int out, in;
+		char *a, *b;
+
+		if (must(fork()) != 0)
+			continue;
+		out = (int)must(open("f", O_WRONLY));
+		in = (int)must(open("f", O_RDONLY | O_DIRECT));
+		a = aligned_alloc(4096, SIZE);
+		b = aligned_alloc(4096, SIZE);
+		for (int round = 0; round < ROUNDS; round++) {
+			memset(a, k + round, SIZE);
+			same(pwrite(out, a, SIZE, (off_t)SIZE * k), SIZE);
+			same(pread(in, b, SIZE, (off_t)SIZE * k), SIZE);
+			is(memcmp(a, b, SIZE) == 0);
+		}
+		_exit(0);
+	}
+	for (int k = 0; k < CHILDREN; k++) {
+		must(wait(&status));
+		same(status, 0);
+	}
+	same(stat_of("f").st_size, SIZE * CHILDREN);
+}
+
 const struct check data_traps[] = {{"vectors_whole", vectors_whole},
 				   {"bad_pointers", bad_pointers},
 				   {"copies", copies},
@@ -419,4 +461,5 @@ const struct check data_traps[] = {{"vectors_whole", vectors_whole},
 				   {"sizes_and_ranges", sizes_and_ranges},
 				   {"aio", aio},
 				   {"io_uring", io_uring},
+				   {"direct_together", direct_together},
 				   {NULL, NULL}};
