@@ -6,6 +6,7 @@ if [ "$(id -u)" = 0 ] && [ -z "${COMMAND_ALONE-}" ]; then
 	COMMAND_ALONE=1 exec unshare -m bash "$0" "$@"
 fi
 . "$(dirname "$0")/../mount/lib.sh"
+. "$(dirname "$0")/listed.sh"
 
 mkdir -m 0700 "$T/rt"
 put_right() {
@@ -67,6 +68,7 @@ all
 how=(--stats)
 all
 how=()
+listed "$BTFUSE" run --
 
 mount_fs
 say "with one"

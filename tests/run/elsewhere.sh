@@ -70,7 +70,7 @@ covered() {
 }
 covered "$BTFUSE" run --mount "$M" -- unshare -m sh -c "$hide" - "$M" /bin/cat "$M/dir/f"
 covered "$BTFUSE" run --mount "$M" -- unshare -rm sh -c "$hide" - "$M" bash -c "/bin/cat $M/dir/f"
-covered unshare -m sh -c "$hide" - "$M" "$BTFUSE" run -- /bin/cat "$M/dir/f"
+covered unshare -m sh -c "$hide" - "$M" "$BTFUSE" run --mount "$M" -- /bin/cat "$M/dir/f"
 grep -q "something is mounted" "$T/err" || die "run does not say that the kernel is asked: $(cat "$T/err")"
 # A filter that allows all: the table of mounts is read.
 cat >"$T/filtered.py" <<'END'
@@ -83,10 +83,10 @@ os.execvp(sys.argv[1], sys.argv[1:])
 END
 mkdir "$M/with space"
 for dir in dir 'with space'; do
-	covered unshare -m sh -c "${hide//\/dir//$dir}" - "$M" python3 "$T/filtered.py" "$BTFUSE" run -- /bin/cat "$M/$dir/f"
+	covered unshare -m sh -c "${hide//\/dir//$dir}" - "$M" python3 "$T/filtered.py" "$BTFUSE" run --mount "$M" -- /bin/cat "$M/$dir/f"
 	grep -q "something is mounted" "$T/err" || die "run does not find it in the table: $(cat "$T/err")"
 done
-python3 "$T/filtered.py" "$BTFUSE" run --stats -- /bin/cat "$M/dir/f" 2>&1 | grep -q "[1-9][0-9]* answered" || die "nothing is answered under a filter"
+python3 "$T/filtered.py" "$BTFUSE" run --mount "$M" --stats -- /bin/cat "$M/dir/f" 2>&1 | grep -q "[1-9][0-9]* answered" || die "nothing is answered under a filter"
 # By somebody else, after the program has opened files that it hands down.
 mkfifo "$T/go" "$T/ready"
 # shellcheck disable=SC2016
@@ -147,6 +147,7 @@ nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 "$BTFUSE" run --mount "$M" -- "${nobody[@]}" bash -c 'echo started; ls -l /proc/self/fd/; cat /proc/self/maps' >"$T/other" || die "as another user: $(cat "$T/other")"
 grep -q started "$T/other" || die "nothing has run"
 ! grep '/dev/shm/' "$T/other" || die "another user has the pool"
+# shellcheck disable=SC2016 # for the shells
 "$BTFUSE" run --mount "$M" -- bash -c 'exec 9>"$1" && echo one >&9 && "${@:2}" bash -c "echo two >&9" && echo three >&9' - "$M/lines" \
 	"${nobody[@]}" || die "an inherited descriptor"
 [ "$(cat "$M/lines")" = $'one\ntwo\nthree' ] || die "an inherited descriptor holds $(cat "$M/lines")"
