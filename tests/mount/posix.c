@@ -200,6 +200,15 @@ void need_root(void)
 		skip("needs root");
 }
 
+int status_of(pid_t pid)
+{
+	int status;
+
+	same(waitpid(pid, &status, 0), pid);
+	is(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
 void join(pid_t pid)
 {
 	int status;

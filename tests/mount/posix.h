@@ -91,6 +91,8 @@ void need_root(void);
 
 /* Waits for a child, which must end with 0. */
 void join(pid_t pid);
+/* Likewise with whatever status: which. */
+int status_of(pid_t pid);
 
 /* as_user(uid, gid) { ... }: the block runs in a child with these ids, no groups and no capabilities. */
 #define as_user(uid, gid) for (int user_once = user_begin(uid, gid); user_once; user_once = user_end())

@@ -4,9 +4,10 @@
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "base/atomic.h"
 
@@ -223,7 +224,148 @@ static void replaced_while_used(void)
 	replaces(null, new_file_named("h"));
 }
 
+/* ---- More threads than a pool has seats ---- */
+
+#define CROWD 2100
+
+static int crowd_file;
+static pthread_barrier_t all_there;
+static sem_t few; /* for a lock they would stand in line */
+
+static void *of_crowd(void *arg)
+{
+	long i = (long)arg, bad = 0;
+	char name[32];
+	struct stat st;
+	int fd;
+
+	bad |= access("f", F_OK) != 0;
+	pthread_barrier_wait(&all_there);
+	sem_wait(&few);
+	snprintf(name, sizeof(name), "n%ld", i);
+	bad |= pwrite(crowd_file, "x", 1, i) != 1 || fstat(crowd_file, &st) != 0;
+	fd = open(name, O_CREAT | O_RDWR, 0600);
+	bad |= fd < 0 || write(fd, "y", 1) != 1 || lseek(fd, 0, SEEK_END) != 1;
+	bad |= flock(fd, LOCK_EX) != 0 || close(fd) != 0 || unlink(name) != 0;
+	sem_post(&few);
+	pthread_barrier_wait(&all_there);
+	return bad ? arg : NULL;
+}
+
+/* For threads by the thousand. */
+static void small_stacks(pthread_attr_t *a)
+{
+	pthread_attr_init(a);
+	pthread_attr_setstacksize(a, 65536);
+}
+
+/* A thread for which there is no seat in the pool works on what others have opened all the same. */
+static void crowd(void)
+{
+	static pthread_t t[CROWD];
+	pthread_attr_t small;
+	long n, bad = 0;
+	void *ret;
+
+	crowd_file = new_file();
+	small_stacks(&small);
+	sem_init(&few, 0, 4);
+	pthread_barrier_init(&all_there, NULL, CROWD);
+	for (n = 0; n < CROWD; n++)
+		if (pthread_create(&t[n], &small, of_crowd, (void *)n) != 0)
+			skip("not so many threads");
+	for (long i = 0; i < n; i++) {
+		same(pthread_join(t[i], &ret), 0);
+		bad += ret != NULL;
+	}
+	same(bad, 0);
+	same(stat_of("f").st_size, CROWD);
+	same(count_names("."), 1);
+}
+
+/* ---- Those for whom there is no seat, at the numbers of descriptors ---- */
+
+#define SEATED 2000 /* more than a pool has for programs */
+
+static pthread_barrier_t all_seated;
+
+static void *sits(void *arg)
+{
+	long bad = access("f", F_OK) != 0;
+
+	pthread_barrier_wait(&all_seated);
+	pthread_barrier_wait(&all_seated);
+	return bad ? arg : NULL;
+}
+
+static void *opens(void *arg)
+{
+	long bad = 0;
+
+	for (int i = 0; i < 3000; i++) {
+		int fd = open("f", O_RDONLY);
+
+		bad |= fd < 0 || close(fd) != 0;
+	}
+	return bad ? arg : NULL;
+}
+
+static void *closes_ranges(void *arg)
+{
+	long bad = 0;
+
+	for (int i = 0; i < 3000; i++)
+		bad |= dup2(crowd_file, 900) != 900 || close_range(900, 901, 0) != 0;
+	return bad ? arg : NULL;
+}
+
+static void *forks(void *arg)
+{
+	long bad = 0;
+
+	for (int i = 0; i < 100; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(0);
+		bad |= pid < 0 || waitpid(pid, NULL, 0) != pid;
+	}
+	return bad ? arg : NULL;
+}
+
+/* Some wait for the seat that they share, some for the numbers: not for each other. */
+static void crowd_at_numbers(void)
+{
+	static void *(*const work[])(void *) = {opens, opens, closes_ranges, forks};
+	static pthread_t t[SEATED], w[4];
+	pthread_attr_t small;
+	long n, bad = 0;
+	void *ret;
+
+	crowd_file = new_file();
+	small_stacks(&small);
+	pthread_barrier_init(&all_seated, NULL, SEATED + 1);
+	for (n = 0; n < SEATED; n++)
+		if (pthread_create(&t[n], &small, sits, (void *)(n + 1)) != 0)
+			skip("not so many threads");
+	pthread_barrier_wait(&all_seated);
+	for (long i = 0; i < 4; i++)
+		same(pthread_create(&w[i], NULL, work[i], (void *)(i + 1)), 0);
+	for (long i = 0; i < 4; i++) {
+		same(pthread_join(w[i], &ret), 0);
+		bad += ret != NULL;
+	}
+	pthread_barrier_wait(&all_seated);
+	for (long i = 0; i < n; i++) {
+		same(pthread_join(t[i], &ret), 0);
+		bad += ret != NULL;
+	}
+	same(bad, 0);
+}
+
 const struct check thread_traps[] = {{"slow_closes", slow_closes},
 				     {"ranges_of_others", ranges_of_others},
 				     {"replaced_while_used", replaced_while_used},
+				     {"crowd", crowd},
+				     {"crowd_at_numbers", crowd_at_numbers},
 				     {NULL, NULL}};
