@@ -177,15 +177,10 @@ static void add(struct text *t, const char *s)
 
 static void add_number(struct text *t, uint32_t v)
 {
-	char digits[12];
-	int n = sizeof(digits) - 1;
+	char digits[11];
 
-	digits[n] = '\0';
-	do {
-		digits[--n] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	add(t, digits + n);
+	mem_decimal(digits, v);
+	add(t, digits);
 }
 
 static void add_field(struct text *t, const char *what, uint32_t off, uint32_t size, bool is_signed)

@@ -122,17 +122,3 @@ bool mem_prefix(const char *s, const char *prefix)
 	}
 	return true;
 }
-
-char *mem_decimal(char *to, unsigned n)
-{
-	char digit[10];
-	int k = 0;
-
-	do
-		digit[k++] = (char)('0' + n % 10);
-	while ((n /= 10) != 0);
-	while (k > 0)
-		*to++ = digit[--k];
-	*to = '\0';
-	return to;
-}

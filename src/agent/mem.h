@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/compiler.h"
+#include "base/decimal.h"
 
 void *memcpy(void *restrict dst, const void *restrict src, size_t n);
 void *memmove(void *dst, const void *src, size_t n);
@@ -11,5 +12,3 @@ int memcmp(const void *a, const void *b, size_t n);
 size_t mem_length(const char *s);
 /* Does `s` begin with `prefix`? */
 bool mem_prefix(const char *s, const char *prefix);
-/* Writes `n` in decimal and a NUL, at most 11 bytes; returns where the NUL is. */
-char *mem_decimal(char *to, unsigned n);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
+#include "base/decimal.h"
 #include "base/futex.h"
 #include "base/mem.h"
 #include "base/sys.h"
@@ -482,8 +483,6 @@ void fd_drop_taken(struct vfs_proc *p);
 
 /* ---- procfd.c ------------------------------------------------------------------------- */
 
-/* In decimal, with the NUL; how many digits. */
-uint32_t number_out(char *out, uint32_t n);
 /* getdents and getdents64 of a directory of the kernel's: without what is hidden, where it is /proc/self/fd. */
 long list_foreign(struct vfs_thread *v, const struct vfs_call *c);
 /*

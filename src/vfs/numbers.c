@@ -47,10 +47,7 @@ static int removed_dir(const char *in)
 		path[n] = in[n];
 	mem_copy(path + n, "/.bt-fuse.", 10);
 	n += 10;
-	do {
-		path[n++] = (char)('0' + pid % 10);
-	} while ((pid /= 10));
-	path[n] = 0;
+	mem_decimal(path + n, (uint32_t)pid);
 	sys_call3(SYS_rmdir, (long)path, 0, 0); /* of one that had our pid and was killed in between */
 	if (sys_call3(SYS_mkdir, (long)path, 0500, 0) < 0)
 		return -ENOENT;

@@ -68,7 +68,7 @@ static bool is_own_thread(long tid)
 	char path[32] = "/proc/self/task/";
 	struct stat st;
 
-	number_out(path + 16, (uint32_t)tid);
+	mem_decimal(path + 16, (uint32_t)tid);
 	return tid >= 0 && sys_call4(SYS_newfstatat, AT_FDCWD, (long)path, (long)&st, 0) == 0;
 }
 

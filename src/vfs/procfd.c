@@ -19,19 +19,6 @@ static uint32_t add(char *out, uint32_t at, const char *s, uint32_t n)
 	return at + n;
 }
 
-uint32_t number_out(char *out, uint32_t n)
-{
-	char digits[12];
-	uint32_t k = sizeof digits;
-
-	digits[--k] = 0;
-	do {
-		digits[--k] = (char)('0' + n % 10);
-	} while ((n /= 10));
-	mem_copy(out, digits + k, sizeof digits - k);
-	return (uint32_t)sizeof digits - k - 1;
-}
-
 /* A directory has one path: put together from its end. */
 long path_of_dir(struct vfs_thread *v, const struct vmount *m, struct task *t, fs_ino ino, char *out)
 {
@@ -72,7 +59,7 @@ long path_of_ino(struct vfs_thread *v, const struct vmount *m, struct task *t, f
 		return err;
 	at = add(out, 0, m->path, m->len);
 	at = add(out, at, "/" FS_BY_NUMBER, sizeof FS_BY_NUMBER);
-	at = add(out, at, digits, number_out(digits, ino) + 1);
+	at = add(out, at, digits, (uint32_t)(mem_decimal(digits, ino) - digits) + 1);
 	return at < VFS_PATH ? 0 : -ENAMETOOLONG;
 }
 
@@ -152,7 +139,7 @@ static bool is_own_directory(long fd)
 
 	if (fd != AT_FDCWD) {
 		mem_copy(entry + 11, "fd/", 3);
-		number_out(entry + 14, (uint32_t)fd);
+		mem_decimal(entry + 14, (uint32_t)fd);
 	}
 	n = sys_call3(SYS_readlink, (long)entry, (long)path, sizeof path - 1);
 	if (n <= 0 || n >= (long)sizeof path - 1)
