@@ -58,7 +58,8 @@ struct agent_thread {
 	void *world;	   /* this thread's seat in the world of eBPF: see world.h */
 	uint32_t clone_nr; /* between a clone and its two returns: which call it is */
 	uint32_t spare32;
-	uint64_t spare[2];
+	uint64_t entry; /* agent_entry, where stubs go: their code knows no address of the process */
+	uint64_t spare;
 
 	uint32_t calls[AGENT_NR]; /* caught */
 	uint32_t answered[AGENT_NR];
@@ -72,6 +73,7 @@ _Static_assert(offsetof(struct agent_thread, child) == T_CHILD, "entry.S");
 _Static_assert(offsetof(struct agent_thread, parent) == T_PARENT, "entry.S");
 _Static_assert(offsetof(struct agent_thread, clone_resume) == T_RESUME, "entry.S");
 _Static_assert(offsetof(struct agent_thread, user) == T_USER, "entry.S");
+_Static_assert(offsetof(struct agent_thread, entry) == T_ENTRY, "patch.c");
 _Static_assert(offsetof(struct agent_thread, calls) == T_CALLS, "entry.S");
 _Static_assert(offsetof(struct agent_thread, answered) == T_ANSWERED, "entry.S");
 _Static_assert(offsetof(struct agent_regs, rax) == R_RAX, "entry.S");

@@ -290,7 +290,7 @@ void chain_start(const uint32_t *version)
 
 void chain_forked(void)
 {
-	chain.lock = 0;
+	store_changed(&chain.lock, 0);
 }
 
 /* ---- Running ------------------------------------------------------------------------ */

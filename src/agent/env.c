@@ -86,7 +86,10 @@ static void env_comm(struct maps_run *mr, char comm[16])
 
 void agent_env_forget(void)
 {
-	known.pid = known.who = known.ns = known.nsproxy = 0;
+	store_changed(&known.pid, 0);
+	store_changed(&known.who, 0);
+	store_changed(&known.ns, 0);
+	store_changed(&known.nsproxy, 0);
 }
 
 static struct maps_nsproxy *nsproxy_of_this(void)
@@ -285,10 +288,14 @@ static uint64_t missing(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t
 	return (uint64_t)(int64_t)-EINVAL;
 }
 
-void agent_env_start(void)
+void agent_env_helpers(void)
 {
 	for (unsigned i = 0; i < MAPS_HELPERS; i++)
 		agent_helpers[i] = maps_helpers[i] ? maps_helpers[i] : missing;
 	agent_own_start();
+}
+
+void agent_env_start(void)
+{
 	below_prctl = agent_register(SYS_prctl, handle_prctl);
 }

@@ -46,14 +46,18 @@ void image_start(const char *table, bool make)
 
 /* ---- Which ------------------------------------------------------------------------------ */
 
-/* The sites that are chosen: two processes with other handlers have other images. */
+/*
+ * The sites that are chosen: two processes with other handlers have other images. By number, since
+ * the sites themselves would have to be fetched from the table's file.
+ */
 static uint64_t set_of(const struct image_of *of)
 {
-	uint64_t h = 0xcbf29ce484222325ull;
+	uint64_t h = 0xcbf29ce484222325ull ^ of->n;
 
-	for (uint32_t i = 0; i < of->n; i++) {
-		if (of->want(&of->sites[i], NULL))
-			h = (h ^ of->sites[i].off) * 0x100000001b3ull;
+	for (int nr = SITE_NR_ANY; nr < AGENT_NR; nr++) {
+		const struct site s = {.nr = (int16_t)nr};
+
+		h = (h ^ of->want(&s, NULL)) * 0x100000001b3ull;
 	}
 	return h;
 }
@@ -125,41 +129,24 @@ static bool is_of(const struct image_header *h, const struct image_of *of, uint6
 	       h->off == seg->off && h->low < h->high && h->high <= round_up(seg->len, PAGE) && h->stubs_len != 0 &&
 	       h->stubs_len < IMAGE_BELOW / 2 && whole_pages(h->low, h->high, h->off) &&
 	       whole_pages(h->stubs, h->stubs_len, (uint64_t)seg->base) && h->stubs < size && h->stubs_len < size &&
-	       h->stubs + h->stubs_len + PAGE == size && h->off + h->high <= h->stubs;
+	       h->stubs + h->stubs_len + PAGE == size && h->off + round_up(seg->len, PAGE) <= h->stubs;
 }
 
 /* ---- Mapping ---------------------------------------------------------------------------- */
 
-/* The slot, and room for the stubs behind it. */
-static uint8_t *place(const struct segment *seg, uint64_t len)
-{
-	uint8_t *want = seg->base - IMAGE_BELOW, *got;
-	uint64_t entry = patch_entry();
-
-	got = sys_mmap(want, PAGE + len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
-		       0);
-	if (sys_is_err(got))
-		return NULL;
-	if (got != want) {
-		sys_munmap(got, PAGE + len);
-		return NULL;
-	}
-	memcpy(got, &entry, sizeof(entry));
-	return got;
-}
-
 static int map(const struct image_header *h, const struct segment *seg, int fd)
 {
-	const int prot = PROT_READ | PROT_EXEC, flags = MAP_PRIVATE | MAP_FIXED;
-	uint8_t *slot = place(seg, h->stubs_len), *at = seg->base + h->low;
+	const int prot = PROT_READ | PROT_EXEC;
+	uint8_t *want = seg->base - IMAGE_BELOW;
+	uint64_t len = round_up(seg->len, (uint64_t)PAGE);
+	void *stubs = sys_mmap(want, h->stubs_len, prot, MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd, h->stubs);
 
-	if (!slot)
+	if (sys_is_err(stubs))
 		return 0;
-	if (!sys_is_err(sys_mmap(slot + PAGE, h->stubs_len, prot, flags, fd, h->stubs)) &&
-	    sys_mprotect(slot, PAGE, PROT_READ) == 0 &&
-	    !sys_is_err(sys_mmap(at, h->high - h->low, prot, flags, fd, h->off + h->low)))
+	/* All of the segment, of which the image has the rest too: a part would split the mapping. */
+	if (stubs == want && !sys_is_err(sys_mmap(seg->base, len, prot, MAP_PRIVATE | MAP_FIXED, fd, h->off)))
 		return (int)h->sites;
-	sys_munmap(slot, PAGE + h->stubs_len);
+	sys_munmap(stubs, h->stubs_len);
 	return 0;
 }
 
@@ -235,14 +222,14 @@ static bool write_image(const struct image_of *of, const struct patch_batch *b, 
 				 .low = b->low,
 				 .high = b->high,
 				 .stubs = round_up(size, (uint64_t)PAGE),
-				 .stubs_len = b->stubs_len - PAGE};
+				 .stubs_len = b->stubs_len};
 	uint8_t page[512] = {0};
 
 	memcpy(h.id, of->id, of->id_len);
 	memcpy(page, &h, sizeof(h));
 	return size != 0 && agent_id(((struct image_header *)(void *)page)->agent) && size >= seg->off + b->high &&
 	       write_all(fd, seg->base + b->low, b->high - b->low, seg->off + b->low) &&
-	       write_all(fd, b->stubs + PAGE, h.stubs_len, h.stubs) &&
+	       write_all(fd, b->stubs, h.stubs_len, h.stubs) &&
 	       write_all(fd, page, sizeof(page), h.stubs + h.stubs_len) &&
 	       sys_ftruncate(fd, (int64_t)(h.stubs + h.stubs_len + PAGE)) == 0;
 }

@@ -5,11 +5,10 @@
  * The file is the object's own, with the patched pages in their place, so that
  * who looks for symbols by address finds them. Behind it lie the stubs, and the
  * header in a page of its own. Stubs are IMAGE_BELOW in front of the segment:
- * with the distance the same everywhere, so are all jumps. What differs between
- * processes, where the agent is, stands in a page in front of the stubs.
+ * with the distance the same everywhere, so are all jumps.
  *
  *	file:	object ... patched pages ... │ stubs │ header
- *	memory:	slot │ stubs    <- IMAGE_BELOW ->    segment, its patched pages mapped
+ *	memory:	stubs    <- IMAGE_BELOW ->    segment, its patched pages mapped
  *
  * An image is told by the object's build, the agent's and the set of sites. Only a
  * process that was started for it makes images: see image_make.

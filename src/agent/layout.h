@@ -8,6 +8,7 @@
 #define T_PARENT 24
 #define T_RESUME 32
 #define T_USER 112
+#define T_ENTRY 136
 #define T_CALLS 152
 #define T_ANSWERED (T_CALLS + 4 * AGENT_NR)
 

@@ -48,7 +48,10 @@ void object_table(const char *path)
 	unknown_start(path);
 }
 
-/* The table, mapped. Unmap `len` bytes at t->header. */
+/*
+ * The table, mapped. Unmap `len` bytes at t->header. Little of it is looked at: the index, and the sites of what has
+ * no image.
+ */
 static int table_map(struct table *t, size_t *len)
 {
 	struct stat st;
@@ -61,7 +64,7 @@ static int table_map(struct table *t, size_t *len)
 	if (fd < 0)
 		return (int)fd;
 	rc = sys_call3(SYS_fstat, fd, (long)&st, 0);
-	p = rc < 0 ? NULL : sys_mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, (int)fd, 0);
+	p = rc < 0 ? NULL : sys_mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, (int)fd, 0);
 	sys_close((int)fd);
 	if (rc < 0 || sys_is_err(p))
 		return -EIO;
@@ -508,7 +511,7 @@ void object_unmapped(const void *at, size_t len)
 
 void object_forked(void)
 {
-	unlock_known();
+	store_changed(&known.lock, 0);
 }
 
 static bool has_number(const struct site *s, const void *arg)

@@ -3,25 +3,27 @@
  *
  *	copy of the window
  *	lea	site(%rip), %r11
- *	jmp	*entry(%rip)
+ *	jmp	*%gs:T_ENTRY
  *
  * and for one whose syscall had to be moved, `site` is the stub's own:
  *
  *	copy of the window's beginning
  *	lea	1f(%rip), %r11
- *	jmp	*entry(%rip)
+ *	jmp	*%gs:T_ENTRY
  * 1:	syscall
  *	copy of the window's end
  *	jmp	behind the window
  *
  * so that in both cases a call is handed on at r11, and an answered one goes
- * on two bytes behind it.
+ * on two bytes behind it. Where the agent is stands in each thread's page, so
+ * that all processes can have the same stubs.
  */
 #include "agent/patch.h"
 
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "agent/layout.h"
 #include "agent/mem.h"
 #include "agent/stats.h"
 #include "base/sys.h"
@@ -29,8 +31,6 @@
 #define PAGE 4096ull
 #define STUB_TYPICAL 32u /* a batch has more short ones than long ones */
 #define REACH ((int64_t)0x7fff0000)
-
-void agent_entry(void);
 
 /* A run of stub pages under construction. */
 struct stubs {
@@ -45,12 +45,15 @@ static bool reaches(uint64_t from, uint64_t to)
 	return d > -REACH && d < REACH;
 }
 
+static uint8_t *put_32(uint8_t *p, int32_t v)
+{
+	memcpy(p, &v, sizeof(v));
+	return p + sizeof(v);
+}
+
 static uint8_t *put_rel32(uint8_t *p, uint64_t next, uint64_t target)
 {
-	int32_t rel = (int32_t)(int64_t)(target - next);
-
-	memcpy(p, &rel, sizeof(rel));
-	return p + sizeof(rel);
+	return put_32(p, (int32_t)(int64_t)(target - next));
 }
 
 /* Copies `n` bytes of the window from `from`, mending what is relative to rip. */
@@ -66,20 +69,20 @@ static void copy_window(uint8_t *out, uint64_t at, const struct site *s, uint32_
 	put_rel32(out + (disp - from), at + (s->rip_end - from), window + s->rip_end + (uint64_t)(int64_t)rel);
 }
 
-uint32_t patch_stub(uint8_t *out, uint64_t at, const struct site *s, uint64_t code, uint64_t entry)
+uint32_t patch_stub(uint8_t *out, uint64_t at, const struct site *s, uint64_t code)
 {
 	bool moved = s->kind == SITE_MOVED;
-	uint64_t window = code - s->before, here = at + s->before + 7 + 6;
+	uint64_t window = code - s->before, here = at + s->before + 7 + 8;
 	uint8_t *p = out;
 
-	if (!reaches(at, code) || !reaches(at, entry))
+	if (!reaches(at, code))
 		return 0;
 	copy_window(p, at, s, 0, s->before, window);
 	p += s->before;
 	*p++ = 0x4c, *p++ = 0x8d, *p++ = 0x1d; /* lea rel32(%rip), %r11 */
 	p = put_rel32(p, at + s->before + 7, moved ? here : code);
-	*p++ = 0xff, *p++ = 0x25; /* jmp *rel32(%rip) */
-	p = put_rel32(p, here, entry);
+	*p++ = 0x65, *p++ = 0xff, *p++ = 0x24, *p++ = 0x25; /* jmp *%gs:disp32 */
+	p = put_32(p, T_ENTRY);
 	if (!moved)
 		return (uint32_t)(p - out);
 	*p++ = 0x0f, *p++ = 0x05;
@@ -158,7 +161,7 @@ static int stubs_map(struct stubs *st, const struct segment *seg, uint32_t size)
 	const uint64_t base = (uint64_t)seg->base;
 
 	st->size = (uint32_t)round_up(size, PAGE);
-	st->used = sizeof(uint64_t);
+	st->used = 0;
 	/* Where the kernel likes it, which is near; then below, where the object came first. */
 	for (uint64_t hint = 0; hint <= 64; hint++) {
 		uint64_t want = hint == 0 ? 0 : (base & ~(PAGE - 1)) - (hint << 20) - st->size;
@@ -167,10 +170,7 @@ static int stubs_map(struct stubs *st, const struct segment *seg, uint32_t size)
 		if (sys_is_err(p))
 			return -ENOMEM;
 		if (reaches((uint64_t)p, base) && reaches((uint64_t)p, base + seg->len)) {
-			uint64_t entry = (uint64_t)agent_entry;
-
 			st->base = p;
-			memcpy(p, &entry, sizeof(entry));
 			return 0;
 		}
 		sys_munmap(p, st->size);
@@ -186,7 +186,7 @@ static uint64_t stubs_add(struct stubs *st, const struct site *s, uint64_t code)
 
 	if (st->used + STUB_MAX > st->size)
 		return 0;
-	n = patch_stub(out, (uint64_t)out, s, code, (uint64_t)st->base);
+	n = patch_stub(out, (uint64_t)out, s, code);
 	st->used += (uint32_t)round_up(n, 8u);
 	return n == 0 ? 0 : (uint64_t)out;
 }
@@ -280,7 +280,7 @@ static int patch_all(const struct segment *seg, const struct site *sites, uint32
 
 static uint32_t stubs_size(const struct extent *e)
 {
-	return (uint32_t)sizeof(uint64_t) + e->count * STUB_TYPICAL + STUB_MAX;
+	return e->count * STUB_TYPICAL + STUB_MAX;
 }
 
 int patch_fresh(const struct segment *seg, const struct site *sites, uint32_t n, patch_choice want, const void *arg)
@@ -296,8 +296,7 @@ int patch_placed(const struct segment *seg, const struct site *sites, uint32_t n
 		 struct patch_batch *b)
 {
 	struct extent e = measure(seg, sites, n, want, NULL);
-	struct stubs st = {.used = PAGE, .size = (uint32_t)(PAGE + round_up(stubs_size(&e), PAGE))};
-	uint64_t entry = patch_entry();
+	struct stubs st = {.size = (uint32_t)round_up(stubs_size(&e), PAGE)};
 
 	if (e.count == 0)
 		return 0;
@@ -309,17 +308,11 @@ int patch_placed(const struct segment *seg, const struct site *sites, uint32_t n
 		sys_munmap(st.base, st.size);
 		return 0;
 	}
-	memcpy(st.base, &entry, sizeof(entry));
 	b->stubs_len = st.size;
 	b->low = e.low;
 	b->high = e.high;
 	b->sites = patch_all(seg, sites, n, want, NULL, &e, &st);
 	return b->sites;
-}
-
-uint64_t patch_entry(void)
-{
-	return (uint64_t)agent_entry;
 }
 
 /* --- while others run --- */

@@ -38,25 +38,21 @@ int patch_live(const struct segment *seg, const struct site *sites, uint32_t n, 
 
 /* The same as patch_fresh with the stubs where the caller wants them. */
 struct patch_batch {
-	uint8_t *stubs;	    /* in: where they are to be, behind a page for the address of agent_entry */
-	uint64_t stubs_len; /* out: bytes of both */
+	uint8_t *stubs;	    /* in: where they are to be */
+	uint64_t stubs_len; /* out: bytes of them */
 	uint64_t low, high; /* out: the pages with patched code, in the segment */
 	int sites;	    /* out: patched */
 };
 int patch_placed(const struct segment *seg, const struct site *sites, uint32_t n, patch_choice want,
 		 struct patch_batch *b);
 
-/* The address of agent_entry, which stubs jump to. */
-uint64_t patch_entry(void);
-
 /*
  * Writes the stub of `s` to `out`, which will be executed at `at` (its own
  * address in tests), for code at `code` (address of the syscall instruction).
- * `entry` is where the address of agent_entry is kept. Returns its length, at
- * most STUB_MAX; 0: does not reach.
+ * Returns its length, at most STUB_MAX; 0: does not reach.
  */
 #define STUB_MAX 64u
-uint32_t patch_stub(uint8_t *out, uint64_t at, const struct site *s, uint64_t code, uint64_t entry);
+uint32_t patch_stub(uint8_t *out, uint64_t at, const struct site *s, uint64_t code);
 /*
  * Overwrites the window (`w`: where it can be written now, `at`: its address
  * when it runs) with the jump to `stub`. For SITE_PAD, `pad` likewise.

@@ -164,7 +164,7 @@ void signal_table_drop(struct agent_thread *t)
 void signal_forked(struct agent_thread *t)
 {
 	/* Another thread of the parent may have held it. */
-	t->signals->lock = 0;
+	store_changed(&t->signals->lock, 0);
 }
 
 void signal_cleared(struct agent_thread *t)

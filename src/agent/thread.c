@@ -92,6 +92,7 @@ static void clear_page(struct agent_thread *t)
 	memset(t, 0, offsetof(struct agent_thread, refs));
 	memset((char *)t + from, 0, sizeof(*t) - from);
 	t->self = t;
+	t->entry = (uint64_t)agent_entry;
 }
 
 static struct agent_thread *page_alloc(void)
@@ -137,6 +138,7 @@ void thread_start(void)
 	struct agent_thread *t = &first_page;
 
 	t->self = t;
+	t->entry = (uint64_t)agent_entry;
 	t->refs = 1;
 	t->signals = signal_first_table();
 	__asm__ volatile("wrgsbase %0" : : "r"(t));

@@ -21,6 +21,8 @@ long handle_vfork(struct agent_thread *t, struct agent_regs *r);
 long handle_exit(struct agent_thread *t, struct agent_regs *r);
 long handle_exit_group(struct agent_thread *t, struct agent_regs *r);
 
+/* entry.S: the way in. */
+void agent_entry(void);
 /* entry.S: after the call, on both sides. */
 void agent_cloned(struct agent_thread *t, struct agent_regs *r);
 /* entry.S */

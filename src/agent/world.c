@@ -20,7 +20,9 @@
 
 #define CROWDED (POOL_CLIENTS / 2)
 
-static struct world world;
+static struct world world; /* `table` is atomic: NULL until it is mapped, then constant */
+static int world_fd;
+static const struct world_table *watched; /* NULL: there is no world */
 
 static struct {
 	uint32_t lock;
@@ -35,34 +37,30 @@ static struct code {
 	run_fn entry;
 } * codes;
 
-struct world *agent_world(void)
-{
-	return world.table ? &world : NULL;
-}
-
 bool agent_world_fd(long fd)
 {
-	return world.table && fd == world.arena.pool.fd;
+	return watched && fd == world_fd;
 }
 
 int agent_world_start(int fd)
 {
-	int err = world_map(fd, &world);
+	int err = world_watch(fd, &watched);
 
 	if (err)
 		return err;
+	world_fd = fd;
 	agent_env_start();
 	return 0;
 }
 
 void agent_world_hook(void)
 {
-	chain_start(&world.table->version);
+	chain_start(&watched->version);
 }
 
 void agent_world_take(uint32_t client)
 {
-	if (client_take(&world.arena.pool, client) != 0)
+	if (!agent_world() || client_take(&world.arena.pool, client) != 0)
 		return;
 	arena_join();
 	process.seated = 1;
@@ -77,6 +75,25 @@ static void lock(void)
 static void unlock(void)
 {
 	store_release(&process.lock, 0);
+}
+
+static cold bool map_world(void)
+{
+	struct world fresh;
+
+	lock();
+	if (!world.table && watched && world_map(world_fd, &fresh) == 0) {
+		agent_env_helpers();
+		world.arena = fresh.arena;
+		store_release(&world.table, fresh.table);
+	}
+	unlock();
+	return world.table != NULL;
+}
+
+struct world *agent_world(void)
+{
+	return load_acquire(&world.table) || map_world() ? &world : NULL;
 }
 
 static void *map_pages(size_t n)
@@ -110,7 +127,7 @@ cold struct world_thread *agent_world_seat(struct agent_thread *t)
 {
 	struct world_thread *w;
 
-	if (!world.table || !take_client())
+	if (!agent_world() || !take_client())
 		return NULL;
 	w = map_pages(sizeof *w);
 	if (!w)
@@ -271,28 +288,30 @@ void agent_world_cloned(struct agent_thread *child, uint64_t flags)
 	if (flags & CLONE_VM)
 		return;
 	/* What the memory holds of seats is the parent's. Its other threads are not here. */
-	process.lock = 0;
-	process.seated = 0;
-	process.lone = 0;
-	world.arena.pool.local_lock = 0;
-	world.arena.pool.client = POOL_CLIENTS;
+	store_changed(&process.lock, 0);
+	store_changed(&process.seated, 0);
+	store_changed(&process.lone, 0);
+	if (world.table) {
+		store_changed(&world.arena.pool.local_lock, 0);
+		store_changed(&world.arena.pool.client, POOL_CLIENTS);
+	}
 	agent_env_forget();
 	chain_forked();
 }
 
 void agent_world_exec(struct agent_thread *t, bool carries)
 {
-	if (!world.table)
+	if (!watched)
 		return;
 	drop_seat(t);
 	if (!carries)
-		sys_fcntl(world.arena.pool.fd, F_SETFD, FD_CLOEXEC);
+		sys_fcntl(world_fd, F_SETFD, FD_CLOEXEC);
 }
 
 void agent_world_exec_failed(struct agent_thread *t)
 {
-	if (world.table)
-		sys_fcntl(world.arena.pool.fd, F_SETFD, 0);
+	if (watched)
+		sys_fcntl(world_fd, F_SETFD, 0);
 }
 
 static void count(struct agent_thread *t, void *arg)
@@ -314,15 +333,20 @@ static bool is_alone(const struct agent_thread *t)
 static void let_go(void)
 {
 	static const uint32_t nothing;
-	char path[sizeof(world.table->wake)];
-	size_t n = mem_length(world.table->wake), tail = sizeof(".wake") - 1;
+	char path[sizeof(watched->wake)];
+	size_t n = mem_length(watched->wake), tail = sizeof(".wake") - 1;
 
 	if (n <= tail)
 		return;
-	memcpy(path, world.table->wake, n - tail);
+	memcpy(path, watched->wake, n - tail);
 	path[n - tail] = '\0';
 	agent_watch(&nothing, NULL);
-	world_unmap(&world);
+	if (world.table)
+		world_unmap(&world);
+	else
+		sys_close(world_fd);
+	world_unwatch(watched);
+	watched = NULL;
 	world_remove_unused(path);
 }
 
@@ -346,6 +370,6 @@ void agent_world_exit(struct agent_thread *t, int whole)
 	} else {
 		drop_seat(t);
 	}
-	if (whole && world.table && is_alone(t))
+	if (whole && watched && is_alone(t))
 		let_go();
 }

@@ -57,13 +57,16 @@ struct world_thread {
 	char set_path[2][1024]; /* arguments that a program has put in place of the call's */
 };
 
-/* Maps the world behind `fd`, which is the agent's from then on. 0 or -errno. */
+/*
+ * `fd`: the world's file, the agent's from then on. Only what says whether anything is attached is mapped; the rest is
+ * when it is first asked for, since most programs end before. 0 or -errno.
+ */
 int agent_world_start(int fd);
 /* Has programs run at this process's calls. */
 void agent_world_hook(void);
 /* A child after fork: goes on in the client seat that its parent made for it. */
 void agent_world_take(uint32_t client);
-/* NULL: there is none. */
+/* NULL: there is none, or no room for it. */
 struct world *agent_world(void);
 
 /* This thread's seat, taken if need be. NULL: none is to be had. */
@@ -93,8 +96,9 @@ void agent_world_exit(struct agent_thread *t, int whole);
 
 /* What helpers ask of this process (env.c). */
 extern const struct maps_host agent_env;
-/* Fills in the table of helpers: the kernel's, and our own. */
 void agent_env_start(void);
+/* Fills in the table of helpers: the kernel's, and our own. */
+void agent_env_helpers(void);
 extern run_fn agent_helpers[MAPS_HELPERS];
 /* Enters our own helpers into it (own.c). */
 void agent_own_start(void);

@@ -14,6 +14,8 @@
 #define load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+/* For what mostly is so already: a store copies the page in a forked child. */
+#define store_changed(p, v) (load_relaxed(p) != (v) ? store_relaxed(p, v) : (void)0)
 #define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 
 /* Read-modify-writes: full barriers on x86. `expected` is updated on failure. */

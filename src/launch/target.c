@@ -15,7 +15,8 @@
 #include "sites/note.h"
 
 #define LOADER "/lib64/ld-linux-x86-64.so.2"
-#define HEAD 256u /* bytes: an ELF header, or a #! line */
+#define HEAD 1024u	/* bytes: an ELF header and what it leads to, or a #! line */
+#define SCRIPT_LINE 256 /* bytes: as much as the kernel looks at */
 #define SCRIPT_DEPTH 5
 #define PHDRS 16u
 #define NOTES 512u /* bytes of them, on the caller's stack */
@@ -32,42 +33,63 @@ static bool changes_privileges(int fd)
 	return sys_call4(SYS_fgetxattr, fd, (long)"security.capability", 0, 0) > 0;
 }
 
-static bool read_at(int fd, void *to, size_t n, uint64_t off)
+/* The beginning of a file: in what a linker makes, all that is looked at lies in it. */
+struct head {
+	int fd;
+	long n;
+	uint8_t bytes[HEAD] __attribute__((aligned(8)));
+};
+
+static bool in_head(const struct head *h, uint64_t off, size_t n)
 {
-	return sys_call4(SYS_pread64, fd, (long)to, (long)n, (long)off) == (long)n;
+	return off <= (uint64_t)h->n && n <= (uint64_t)h->n - off;
 }
 
-static bool is_loader(int fd, const Elf64_Phdr *ph)
+static bool read_at(const struct head *h, void *to, size_t n, uint64_t off)
+{
+	if (!in_head(h, off, n))
+		return sys_call4(SYS_pread64, h->fd, (long)to, (long)n, (long)off) == (long)n;
+	__builtin_memcpy(to, h->bytes + off, n);
+	return true;
+}
+
+static bool is_loader(const struct head *h, const Elf64_Phdr *ph)
 {
 	char interp[sizeof(LOADER)];
 
-	return ph->p_filesz == sizeof(interp) && read_at(fd, interp, sizeof(interp), ph->p_offset) &&
+	return ph->p_filesz == sizeof(interp) && read_at(h, interp, sizeof(interp), ph->p_offset) &&
 	       memcmp(interp, LOADER, sizeof(interp)) == 0;
 }
 
-static bool is_go(int fd, const Elf64_Phdr *ph)
+static bool far_is_go(const struct head *h, const Elf64_Phdr *ph)
 {
 	uint8_t notes[NOTES] __attribute__((aligned(8)));
 	size_t n = min_of(ph->p_filesz, sizeof(notes));
 
-	return read_at(fd, notes, n, ph->p_offset) && note_is_go(notes, n);
+	return read_at(h, notes, n, ph->p_offset) && note_is_go(notes, n);
+}
+
+static bool is_go(const struct head *h, const Elf64_Phdr *ph)
+{
+	return in_head(h, ph->p_offset, ph->p_filesz) ? note_is_go(h->bytes + ph->p_offset, ph->p_filesz)
+						      : far_is_go(h, ph);
 }
 
 /* glibc's loader, and code that the agent can do its work in. */
-static bool has_loader(int fd, const uint8_t *head, long n)
+static bool has_loader(const struct head *h)
 {
-	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)(const void *)head;
+	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)(const void *)h->bytes;
 	bool found = false;
 
-	if (n < (long)sizeof(*eh) || eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_machine != EM_X86_64 ||
+	if (h->n < (long)sizeof(*eh) || eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_machine != EM_X86_64 ||
 	    eh->e_phentsize != sizeof(Elf64_Phdr))
 		return false;
 	for (unsigned i = 0; i < min_of(eh->e_phnum, PHDRS); i++) {
 		Elf64_Phdr ph;
 
-		if (!read_at(fd, &ph, sizeof(ph), eh->e_phoff + i * sizeof(ph)))
+		if (!read_at(h, &ph, sizeof(ph), eh->e_phoff + i * sizeof(ph)))
 			return false;
-		if ((ph.p_type == PT_INTERP && !is_loader(fd, &ph)) || (ph.p_type == PT_NOTE && is_go(fd, &ph)))
+		if ((ph.p_type == PT_INTERP && !is_loader(h, &ph)) || (ph.p_type == PT_NOTE && is_go(h, &ph)))
 			return false;
 		found = found || ph.p_type == PT_INTERP;
 	}
@@ -92,7 +114,8 @@ static const char *interpreter(char *head, long n)
 
 enum target target_classify(int dir, const char *path, int flags)
 {
-	char head[HEAD];
+	struct head h;
+	char *head = (char *)h.bytes;
 
 	for (int depth = 0; depth < SCRIPT_DEPTH; depth++) {
 		long fd =
@@ -102,15 +125,16 @@ enum target target_classify(int dir, const char *path, int flags)
 
 		if (fd < 0)
 			return TARGET_UNREADABLE;
-		n = sys_call4(SYS_pread64, fd, (long)head, sizeof(head), 0);
-		loader = n >= 4 && memcmp(head, ELFMAG, SELFMAG) == 0 && has_loader((int)fd, (uint8_t *)head, n);
+		h.fd = (int)fd;
+		h.n = n = sys_call4(SYS_pread64, fd, (long)head, HEAD, 0);
+		loader = n >= 4 && memcmp(head, ELFMAG, SELFMAG) == 0 && has_loader(&h);
 		privileged = loader && changes_privileges((int)fd);
 		sys_close((int)fd);
 		if (loader)
 			return privileged ? TARGET_PRIVILEGED : TARGET_TAKES_AGENT;
 		if (n < 4 || head[0] != '#' || head[1] != '!')
 			return TARGET_STATIC;
-		path = interpreter(head, n);
+		path = interpreter(head, min_of(n, SCRIPT_LINE));
 		if (path == NULL)
 			return TARGET_STATIC;
 		dir = AT_FDCWD, flags = 0;

@@ -122,6 +122,23 @@ static int map_checked(int fd, int prot, struct pool *p)
 	return 0;
 }
 
+int pool_map_region(int fd, unsigned region, uint64_t len, const void **at)
+{
+	struct pool_header h;
+	struct stat st;
+	void *p;
+
+	if (sys_call3(SYS_fstat, fd, (long)&st, 0) != 0 ||
+	    sys_call4(SYS_pread64, fd, (long)&h, sizeof h, 0) != sizeof h || !header_ok(&h, (uint64_t)st.st_size) ||
+	    h.region[region].len < len)
+		return -EUCLEAN;
+	p = sys_mmap(NULL, len, PROT_READ, MAP_SHARED, fd, (int64_t)h.region[region].off);
+	if (sys_is_err(p))
+		return -ENOMEM;
+	*at = p;
+	return 0;
+}
+
 int pool_map(int fd, struct pool *p)
 {
 	return map_checked(fd, PROT_READ | PROT_WRITE, p);

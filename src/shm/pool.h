@@ -57,6 +57,7 @@ struct pool_header {
 	uint64_t rollbacks;		      /* atomic counter */
 	uint32_t tasks_high;		      /* slots from here on were never used; only grows. Atomic. */
 	uint32_t longest_wait;		      /* for a lock of a dead owner, us: see sleep_while. Atomic. */
+	uint32_t tasks_hint;		      /* a slot that was free not long ago. Atomic. */
 };
 
 _Static_assert(offsetof(struct pool_header, ready) == 360 && offsetof(struct pool_header, control) == 1400 &&
@@ -121,6 +122,11 @@ int pool_map(int fd, struct pool *p) must_check;
  * have no seat and call nothing that takes a task. `fd` open for reading.
  */
 int pool_look(int fd, struct pool *p) must_check;
+/*
+ * The first `len` bytes of a region, to be read: *at. The descriptor stays the caller's. -EUCLEAN as above, or the
+ * region is shorter.
+ */
+int pool_map_region(int fd, unsigned region, uint64_t len, const void **at) must_check;
 /* Unmaps and closes. */
 void pool_unmap(struct pool *p);
 

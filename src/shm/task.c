@@ -247,28 +247,38 @@ static void count_seats(struct pool *pool, uint32_t client, uint32_t n)
 		fetch_add(&client_slot(pool, client)->tasks, n);
 }
 
+/* 1: slot `i` is ours. 0: it is somebody's. */
+static int take_seat(struct pool *pool, unsigned flags, uint32_t i, struct task *t)
+{
+	struct task_slot *s = task_slot(pool, i);
+	uint64_t seat = load_acquire(&s->seat);
+
+	if (seat_state(seat) != SLOT_FREE || !slot_clean(s))
+		return 0;
+	if (i >= load_relaxed(&pool_header(pool)->tasks_high)) {
+		if (pool_commit(pool, pool_off(pool, s), sizeof *s) != 0)
+			return -ENOSPC;
+		raise_high(pool, i + 1);
+	}
+	if (!cas(&s->seat, &seat, seat_word(SLOT_LIVE, pool->client)))
+		return 0;
+	task_fill(t, pool, flags, i);
+	store_relaxed(&s->run, 0);
+	s->tid = (uint32_t)sys_gettid();
+	return 1;
+}
+
 static int take_free_seat(struct pool *pool, unsigned flags, struct task *t)
 {
 	/* The last ones are the daemon's: who fills all others does not keep it from serving the kernel. */
 	uint32_t end = flags & TASK_KERNEL ? POOL_TASKS : POOL_TASKS - POOL_TASKS_KEPT;
+	/* To look at a slot is a page fault in a process that has just begun. */
+	uint32_t hint = load_relaxed(&pool_header(pool)->tasks_hint);
+	int rc = hint < min_of(end, task_slots_used(pool)) ? take_seat(pool, flags, hint, t) : 0;
 
-	for (uint32_t i = 0; i < end; i++) {
-		struct task_slot *s = task_slot(pool, i);
-		uint64_t seat = load_acquire(&s->seat);
-
-		if (seat_state(seat) != SLOT_FREE || !slot_clean(s))
-			continue;
-		if (pool_commit(pool, pool_off(pool, s), sizeof *s) != 0)
-			return -ENOSPC;
-		raise_high(pool, i + 1);
-		if (!cas(&s->seat, &seat, seat_word(SLOT_LIVE, pool->client)))
-			continue;
-		task_fill(t, pool, flags, i);
-		store_relaxed(&s->run, 0);
-		s->tid = (uint32_t)sys_gettid();
-		return 0;
-	}
-	return -EUSERS;
+	for (uint32_t i = 0; i < end && rc == 0; i++)
+		rc = take_seat(pool, flags, i, t);
+	return rc < 0 ? rc : rc ? 0 : -EUSERS;
 }
 
 int task_attach(struct pool *pool, unsigned flags, struct task *t)
@@ -288,6 +298,7 @@ void task_detach(struct task *t)
 
 	check(t->slot->nheld == 0 && t->slot->nundo == 0 && t->slot->nhand == 0 && t->slot->nstale == 0);
 	store_release(&t->slot->seat, seat_word(SLOT_FREE, 0));
+	store_relaxed(&pool_header(t->pool)->tasks_hint, t->id - 1);
 	count_seats(t->pool, client, -1u);
 	t->slot = NULL;
 }
@@ -429,6 +440,7 @@ int client_free(struct task *t, uint32_t c)
 
 	if (err)
 		return err;
+	store_relaxed(&slot->tasks, 0); /* its seats are buried: who comes next need not look for them */
 	store_release(&slot->state, SLOT_FREE);
 	lock_release(t, 0);
 	return 0;

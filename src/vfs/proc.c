@@ -205,6 +205,17 @@ const struct fs *vfs_store(const struct vfs_proc *p, unsigned i)
 	return &p->mount[i].fs;
 }
 
+static void leave_seats(struct vfs_thread *v)
+{
+	seats_return(v);
+	for (unsigned i = 0; i < VFS_MOUNTS; i++)
+		if (v->seated & 1u << i)
+			task_detach(&v->task[i]);
+	v->seated = 0;
+	seat_none(v);
+	cred_drop(v);
+}
+
 void vfs_proc_leave(struct vfs_thread *v)
 {
 	struct vfs_proc *p = v->proc;
@@ -217,7 +228,8 @@ void vfs_proc_leave(struct vfs_thread *v)
 		store_release(&p->fd[fd], 0);
 		fd_close(v, store, fd);
 	}
-	seats_return(v);
+	/* Else it lies there until somebody finds us dead. Other threads may be on theirs still. */
+	leave_seats(v);
 }
 
 void vfs_proc_end(struct vfs_proc *p)
@@ -228,17 +240,6 @@ void vfs_proc_end(struct vfs_proc *p)
 	if (p->placeholder >= 0)
 		sys_close(p->placeholder);
 	drop_proc(p);
-}
-
-static void leave_seats(struct vfs_thread *v)
-{
-	seats_return(v);
-	for (unsigned i = 0; i < VFS_MOUNTS; i++)
-		if (v->seated & 1u << i)
-			task_detach(&v->task[i]);
-	v->seated = 0;
-	seat_none(v);
-	cred_drop(v);
 }
 
 static void begin_thread(struct vfs_thread *v, struct vfs_proc *p)
@@ -305,7 +306,7 @@ bool vfs_thread_return(struct vfs_thread *v)
 
 void spare_forked(void)
 {
-	spare_lock = 0;
+	store_changed(&spare_lock, 0);
 }
 
 /* Is it the first thread of a child that shares the parent's memory? */

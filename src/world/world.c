@@ -65,6 +65,23 @@ void world_unmap(struct world *w)
 	w->table = NULL;
 }
 
+#define WATCHED offsetof(struct world_table, trace_head)
+
+int world_watch(int fd, const struct world_table **table)
+{
+	const void *at;
+	int err = pool_map_region(fd, REGION_OBJECTS, WATCHED, &at);
+
+	if (!err)
+		*table = at;
+	return err;
+}
+
+void world_unwatch(const struct world_table *table)
+{
+	sys_munmap((void *)(uintptr_t)table, WATCHED);
+}
+
 /* Bits of clients that are nobody's any more: their seats are free, or were taken by somebody who holds them anew. */
 static void drop_free(struct world *w, struct task *t)
 {

@@ -99,6 +99,12 @@ int world_map(int fd, struct world *w) must_check;
 /* The same for who only looks on, by a mapping that cannot be written (pool_look); `fd` open for reading. */
 int world_look(int fd, struct world *w) must_check;
 void world_unmap(struct world *w);
+/*
+ * The beginning of the table only, up to and with `wake`, to be read: what tells whether anything is attached. The
+ * descriptor stays the caller's; the mapping has a share in the file too. 0 or -errno.
+ */
+int world_watch(int fd, const struct world_table **table) must_check;
+void world_unwatch(const struct world_table *table);
 
 /* Drops what dead processes held, and all that hangs on nothing any more. Takes the world's lock. */
 void world_clear_up(struct world *w, struct task *t);
