@@ -186,17 +186,6 @@ HANDLER(call_dup3)
 #ifndef FICLONE
 #define FICLONE 0x40049409u /* linux/fs.h, which has a BLOCK_SIZE of its own */
 #endif
-static void note_lock(struct vfs_proc *p, long fd)
-{
-	numbers_lock(p);
-	if (!fd_locked(p, fd)) {
-		if (p->nlocked < LOCKED)
-			store_relaxed(&p->locked[p->nlocked], p->ino[fd]);
-		store_release(&p->nlocked, p->nlocked + 1);
-	}
-	numbers_unlock(p);
-}
-
 #define STATUS_FLAGS (O_APPEND | O_NONBLOCK | O_NOATIME | O_DIRECT)
 
 static long get_flags(struct vfs_thread *v, long fd)
@@ -280,6 +269,8 @@ HANDLER(call_fcntl)
 	if (store < 0) {
 		if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
 			return call_makes_fd(v, c);
+		if (cmd == F_SETLK || cmd == F_SETLKW)
+			lock_begins_elsewhere(v, fd, (const void *)c->a[2]);
 		return fd_passed(p, fd);
 	}
 	switch (cmd) {
@@ -311,9 +302,7 @@ HANDLER(call_fcntl)
 		break;
 	}
 	/* Locks are the kernel's; reading and writing stay here. */
-	err = fd_make_real(v, fd);
-	if (cmd == F_SETLK || cmd == F_SETLKW)
-		note_lock(p, fd);
+	err = cmd == F_SETLK || cmd == F_SETLKW ? lock_begins(v, fd) : fd_make_real(v, fd);
 	switch (cmd) {
 	case F_SETLK:
 	case F_SETLKW:

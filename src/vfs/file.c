@@ -30,8 +30,12 @@ static bool may_run(const struct where *w, fs_ino ino, int flags)
 
 static long open_ino(struct vfs_thread *v, struct where *w, fs_ino ino, int flags)
 {
-	long fd = fd_take(v), err;
+	struct vfs_proc *p = v->proc;
+	long fd, err;
 
+	if (unlikely(ino_locked(p, ino)))
+		return lock_open(v, w, flags);
+	fd = fd_take(v);
 	if (fd < 0)
 		return fd;
 	begin_meant(w);
@@ -41,11 +45,19 @@ static long open_ino(struct vfs_thread *v, struct where *w, fs_ino ino, int flag
 		err = VFS_PASS;
 	}
 	if (err) {
-		fd_give_back(v->proc, fd);
+		fd_give_back(p, fd);
 		return err;
 	}
 	fs_opened_by(w->t, (uint32_t)fd, w->w.dir, w->w.entry);
-	fd_own(v->proc, fd, ino, w->store, flags & O_CLOEXEC, false);
+	fd_own(p, fd, ino, w->store, flags & O_CLOEXEC, false);
+	if (unlikely(p->common_there)) { /* another thread may have begun to lock it, and have made this one real or not */
+		fence_full();
+		if (ino_locked(p, ino) && !fd_is_real(p, fd)) {
+			fs_close(w->t, (uint32_t)fd);
+			fd_give_back(p, fd);
+			return lock_open(v, w, flags);
+		}
+	}
 	return fd;
 }
 

@@ -92,6 +92,7 @@ static void copy_proc(struct vfs_proc *to, const struct vfs_proc *from, const st
 	fd_keep_all(to);
 	mem_copy(to->ino, from->ino, n * sizeof to->ino[0]);
 	numbers_forked(to);
+	to->nlocked = 0; /* locks are not inherited */
 	to->place = *place;
 	place_forked(&to->place);
 	to->spare = NULL;
@@ -237,6 +238,7 @@ struct vfs_thread *vfs_fork_child(struct vfs_thread *v, struct vfs_thread *waiti
 	v->seated = 0; /* the parent's seats */
 	v->proc->common_there = false;
 	v->proc->common_lock = 0;
+	v->proc->nlocked = 0;
 	if (!b.states)
 		spare_forked();
 	if (waiting) /* its other threads do not */

@@ -414,15 +414,21 @@ static inline bool fd_is_real(const struct vfs_proc *p, long fd)
 	return load_relaxed(&p->fd[fd]) & FD_REAL;
 }
 
-/* May the process hold record locks of the file behind a descriptor of ours? */
-static inline bool fd_locked(const struct vfs_proc *p, long fd)
+/* May the process hold record locks of a file? */
+static inline bool ino_locked(const struct vfs_proc *p, fs_ino ino)
 {
 	uint32_t n = load_acquire(&p->nlocked);
 
 	for (uint32_t i = 0; i < min_of(n, LOCKED); i++)
-		if (load_relaxed(&p->locked[i]) == load_relaxed(&p->ino[fd]))
+		if (load_relaxed(&p->locked[i]) == ino)
 			return true;
 	return unlikely(n > LOCKED);
+}
+
+/* Of the one behind a descriptor of ours? */
+static inline bool fd_locked(const struct vfs_proc *p, long fd)
+{
+	return ino_locked(p, load_relaxed(&p->ino[fd]));
 }
 
 /* ---- numbers.c ----------------------------------------------------------------------- */
@@ -508,10 +514,21 @@ int fd_materialise(struct vfs_thread *v, long fd);
 void fd_follow(struct vfs_thread *v);
 /* `to` is of the same open file as `fd`, which has become real since: so it does. */
 void fd_share_real(struct vfs_thread *v, long fd, long to);
+/* The lowest free number, from the kernel, with a real descriptor of an inode, still to be made ours; -errno. */
+long fd_open_real(struct vfs_thread *v, unsigned store, fs_ino ino, int flags);
 /* As closing any descriptor of the file does. */
 void drop_locks(struct vfs_thread *v, long fd);
 /* Is `fd`, in the kernel, a file of this mount? */
 bool fd_is_inode(const struct vmount *m, long fd, fs_ino *ino);
+
+/* ---- lock.c ------------------------------------------------------------------------- */
+
+/* Before a record lock is taken on `fd`, which becomes real. */
+int lock_begins(struct vfs_thread *v, long fd);
+/* Likewise, where `fd` is none of ours, and the lock is at `lock` in the program's memory. */
+void lock_begins_elsewhere(struct vfs_thread *v, long fd, const void *lock);
+/* Opens the file that `w` led to, of which locks are held. */
+long lock_open(struct vfs_thread *v, struct where *w, int flags);
 
 /* ---- pass.c ------------------------------------------------------------------------- */
 

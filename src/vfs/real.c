@@ -108,11 +108,21 @@ static long open_real(struct vfs_thread *v, long fd)
 	return real == -EACCES ? open_forbidden(v, t, store, (fs_ino)ino, (long)flags) : real;
 }
 
+long fd_open_real(struct vfs_thread *v, unsigned store, fs_ino ino, int flags)
+{
+	struct task *t = seat(v, store);
+	long err = t ? path_of_ino(v, &v->proc->mount[store], t, ino, v->real) : -EMFILE;
+
+	if (err)
+		return err;
+	fd_unpark(v->proc);
+	return open_through_mount(v->real, flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOFOLLOW | O_APPEND));
+}
+
 /*
- * A process that holds record locks must not close any other descriptor of the
- * file: that drops them (fcntl(2)). So the real one has to come out of open at
- * the right number by itself: all lower ones are filled meanwhile. Likewise where no
- * other number is left.
+ * Where no other number is left, the real one comes out of open at its own: all lower ones are filled meanwhile. A
+ * process that holds record locks of the file would lose them by the close of the other one (fcntl(2)): of such a
+ * file it has real descriptors only: see lock.c.
  */
 #define FILL 64
 
@@ -254,14 +264,12 @@ static int try_to_make_real(struct vfs_thread *v, long fd)
 	const struct lead was = lead_of(v, fd);
 	struct filler f = {.n = 0};
 	long real;
-	bool filled = unlikely(fd_locked(p, fd));
+	bool filled = false;
 
 	fd_pass_begin(p);
 	fd_unpark(p);
-	if (filled)
-		fill_below(p, fd, &f);
 	real = open_real(v, fd);
-	if (real == -EMFILE && !filled && is_virtual(p, fd)) { /* there is this very number */
+	if (real == -EMFILE && is_virtual(p, fd)) { /* there is this very number */
 		filled = true;
 		fill_below(p, fd, &f);
 		real = open_real(v, fd);

@@ -235,6 +235,113 @@ static void programs_by_entry(void)
 	same(status_of_exec(entry(path, sizeof(path), "d", "/true"), environ), 0);
 }
 
+/* A program that is started holds its predecessor's locks, unless one of the file's descriptors is closed then. */
+static void locks_over_exec(void)
+{
+	char *const args[] = {(char *)"sh", (char *)"-c", (char *)"echo; read x", NULL};
+	struct flock all = {.l_type = F_WRLCK};
+
+	for (int closes = 0; closes < 2; closes++) {
+		int in[2], out[2], pid, fd;
+		char c;
+
+		must(pipe2(in, O_CLOEXEC));
+		must(pipe2(out, O_CLOEXEC));
+		fd = new_file();
+		pid = (int)must(fork());
+		if (pid == 0) {
+			must(fcntl(fd, F_SETLK, &all));
+			if (closes)
+				must(open("f", O_RDONLY | O_CLOEXEC));
+			is(dup2(in[0], 0) == 0 && dup2(out[1], 1) == 1);
+			execv("/bin/sh", args);
+			_exit(1);
+		}
+		same(read(out[0], &c, 1), 1);
+		all.l_type = F_WRLCK;
+		must(fcntl(fd, F_GETLK, &all));
+		same(all.l_type, closes ? F_UNLCK : F_WRLCK);
+		all = (struct flock){.l_type = F_WRLCK};
+		same(write(in[1], "\n", 1), 1);
+		join(pid);
+		must(close(fd));
+		must(unlink("f"));
+	}
+}
+
+/* Of this process, as a child sees it. */
+static bool is_locked(const char *path)
+{
+	int pid = (int)must(fork()), status;
+
+	if (pid == 0) {
+		struct flock all = {.l_type = F_WRLCK};
+		int fd = open(path, O_RDWR);
+
+		_exit(fd < 0 || fcntl(fd, F_GETLK, &all) != 0 ? 2 : all.l_type != F_UNLCK);
+	}
+	same(waitpid(pid, &status, 0), pid);
+	is(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+	return WEXITSTATUS(status);
+}
+
+static bool all_is_locked;
+
+static void *opens_others(void *arg)
+{
+	for (long i = 0; !__atomic_load_n(&all_is_locked, __ATOMIC_RELAXED); i++) {
+		char name[32], byte = 0;
+		int fd;
+
+		snprintf(name, sizeof(name), "%p.%ld", arg, i % 7);
+		fd = open(name, O_CREAT | O_RDWR, 0600);
+		if (fd < 0 || pwrite(fd, name, 1, 0) != 1 || pread(fd, &byte, 1, 0) != 1 || byte != '0' || close(fd) != 0)
+			return arg;
+	}
+	return NULL;
+}
+
+/* The kernel is to know all of what a fork shares; that costs neither locks nor other threads' numbers. */
+static void locked_and_forked(void)
+{
+	struct flock all = {.l_type = F_WRLCK};
+	int fd = new_file(), second, p[2];
+	pthread_t t[2];
+	void *bad;
+
+	/* One that is the kernel's already. */
+	must(pipe(p));
+	same(write(fd, "x", 1), 1);
+	same(splice(fd, &(off_t){0}, p[1], NULL, 1, 0), 1);
+	must(fcntl(fd, F_SETLK, &all));
+	second = (int)must(open("f", O_RDWR));
+	is(is_locked("f") && is_locked("f"));
+	must(close(second));
+	is(!is_locked("f"));
+	/* One that was there before the first lock. */
+	fd = new_file_named("g");
+	second = (int)must(open("g", O_RDWR));
+	must(fcntl(fd, F_SETLK, &all));
+	is(is_locked("g") && is_locked("g"));
+	must(close(second));
+	is(!is_locked("g"));
+	for (long i = 0; i < 2; i++)
+		same(pthread_create(&t[i], NULL, opens_others, (char *)0x10 + i), 0);
+	for (int i = 0; i < 300; i++) {
+		must(fcntl(fd, F_SETLK, &all));
+		second = (int)must(open("g", O_RDWR));
+		is(is_locked("g"));
+		same(pwrite(second, "x", 1, i), 1);
+		must(close(second));
+	}
+	__atomic_store_n(&all_is_locked, true, __ATOMIC_RELAXED);
+	for (int i = 0; i < 2; i++) {
+		same(pthread_join(t[i], &bad), 0);
+		is(!bad);
+	}
+	same(stat_of("g").st_size, 300);
+}
+
 /* ---- The largest environment ------------------------------------------------------------- */
 
 #define PIECE 65536u
@@ -497,6 +604,8 @@ const struct check sharing_traps[] = {{"many_groups", many_groups},
 				      {"handles_by_entry", handles_by_entry},
 				      {"mounts_by_entry", mounts_by_entry},
 				      {"programs_by_entry", programs_by_entry},
+				      {"locks_over_exec", locks_over_exec},
+				      {"locked_and_forked", locked_and_forked},
 				      {"largest_environment", largest_environment},
 				      {"fetched_meanwhile", fetched_meanwhile},
 				      {"all_locked", all_locked},
