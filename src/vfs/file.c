@@ -50,7 +50,8 @@ static long open_ino(struct vfs_thread *v, struct where *w, fs_ino ino, int flag
 	}
 	fs_opened_by(w->t, (uint32_t)fd, w->w.dir, w->w.entry);
 	fd_own(p, fd, ino, w->store, flags & O_CLOEXEC, false);
-	if (unlikely(p->common_there)) { /* another thread may have begun to lock it, and have made this one real or not */
+	if (unlikely(
+		p->common_there)) { /* another thread may have begun to lock it, and have made this one real or not */
 		fence_full();
 		if (ino_locked(p, ino) && !fd_is_real(p, fd)) {
 			fs_close(w->t, (uint32_t)fd);

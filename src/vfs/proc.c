@@ -507,6 +507,18 @@ HANDLER(call_umask)
 	return old;
 }
 
+/* Where the kernel went: the name may have led elsewhere by then. False: into no store, or not into this one. */
+static bool went_to(const struct vmount *m, fs_ino *ino)
+{
+	struct statx st;
+
+	if (sys_call6(SYS_statx, AT_FDCWD, (long)"", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, (long)&st, 0) ||
+	    dev_of_statx(&st) != m->dev)
+		return false;
+	*ino = (fs_ino)st.stx_ino;
+	return true;
+}
+
 /*
  * The kernel goes there as well, what is passed to it starts from the same place: nobody who shares the place goes
  * elsewhere in between.
@@ -519,6 +531,8 @@ static long go(struct vfs_thread *v, const struct vfs_call *c, int store, fs_ino
 	local_lock(&p->lock);
 	ret = sys_call3(c->nr, c->a[0], c->a[1], 0);
 	if (ret >= 0) {
+		if (store >= 0 && !went_to(&v->proc->mount[store], &ino))
+			store = -1;
 		if (store < 0)
 			find_cwd(p);
 		p->store = store;

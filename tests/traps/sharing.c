@@ -118,6 +118,43 @@ static void place_apart(void)
 	same(mode_of("f"), 0666);
 }
 
+/*
+ * A directory is removed and made again while somebody goes into it: wherever that one is then, all of its calls
+ * believe the same.
+ */
+static void place_made_anew(void)
+{
+	int up = (int)must(open(".", O_RDONLY | O_DIRECTORY)), pid[3], in = 0;
+	struct stat here, there;
+
+	for (int i = 0; i < 3; i++) {
+		pid[i] = (int)must(fork());
+		while (pid[i] == 0)
+			if ((mkdir("d", 0700) != 0 && errno != EEXIST) || (rmdir("d") != 0 && errno != ENOENT))
+				_exit(1);
+	}
+	for (int i = 0; in < 1000 && i < 1000000; i++) {
+		if (chdir("d") != 0) {
+			same(errno, ENOENT);
+			continue;
+		}
+		in++;
+		must(stat("/proc/self/cwd", &there));
+		must(stat(".", &here));
+		same(here.st_ino, there.st_ino);
+		must(chdir(".."));
+		must(stat(".", &here));
+		must(fstat(up, &there));
+		same(here.st_ino, there.st_ino);
+	}
+	is(in > 100);
+	for (int i = 0; i < 3; i++) {
+		must(kill(pid[i], SIGKILL));
+		same(waitpid(pid[i], NULL, 0), pid[i]);
+	}
+	(void)!rmdir("d");
+}
+
 /* ---- Entries of descriptors, where the kernel walks ------------------------------------------ */
 
 static const char *entry(char *to, size_t size, const char *dir, const char *rest)
@@ -295,7 +332,8 @@ static void *opens_others(void *arg)
 
 		snprintf(name, sizeof(name), "%p.%ld", arg, i % 7);
 		fd = open(name, O_CREAT | O_RDWR, 0600);
-		if (fd < 0 || pwrite(fd, name, 1, 0) != 1 || pread(fd, &byte, 1, 0) != 1 || byte != '0' || close(fd) != 0)
+		if (fd < 0 || pwrite(fd, name, 1, 0) != 1 || pread(fd, &byte, 1, 0) != 1 || byte != '0' ||
+		    close(fd) != 0)
 			return arg;
 	}
 	return NULL;
@@ -600,6 +638,7 @@ static void told_of_mount(void)
 const struct check sharing_traps[] = {{"many_groups", many_groups},
 				      {"place_in_common", place_in_common},
 				      {"place_apart", place_apart},
+				      {"place_made_anew", place_made_anew},
 				      {"sockets_by_entry", sockets_by_entry},
 				      {"handles_by_entry", handles_by_entry},
 				      {"mounts_by_entry", mounts_by_entry},
