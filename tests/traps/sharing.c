@@ -322,30 +322,11 @@ static bool is_locked(const char *path)
 	return WEXITSTATUS(status);
 }
 
-static bool all_is_locked;
-
-static void *opens_others(void *arg)
-{
-	for (long i = 0; !__atomic_load_n(&all_is_locked, __ATOMIC_RELAXED); i++) {
-		char name[32], byte = 0;
-		int fd;
-
-		snprintf(name, sizeof(name), "%p.%ld", arg, i % 7);
-		fd = open(name, O_CREAT | O_RDWR, 0600);
-		if (fd < 0 || pwrite(fd, name, 1, 0) != 1 || pread(fd, &byte, 1, 0) != 1 || byte != '0' ||
-		    close(fd) != 0)
-			return arg;
-	}
-	return NULL;
-}
-
-/* The kernel is to know all of what a fork shares; that costs neither locks nor other threads' numbers. */
+/* The kernel is to know all of what a fork shares; that costs no locks. */
 static void locked_and_forked(void)
 {
 	struct flock all = {.l_type = F_WRLCK};
 	int fd = new_file(), second, p[2];
-	pthread_t t[2];
-	void *bad;
 
 	/* One that is the kernel's already. */
 	must(pipe(p));
@@ -363,21 +344,6 @@ static void locked_and_forked(void)
 	is(is_locked("g") && is_locked("g"));
 	must(close(second));
 	is(!is_locked("g"));
-	for (long i = 0; i < 2; i++)
-		same(pthread_create(&t[i], NULL, opens_others, (char *)0x10 + i), 0);
-	for (int i = 0; i < 300; i++) {
-		must(fcntl(fd, F_SETLK, &all));
-		second = (int)must(open("g", O_RDWR));
-		is(is_locked("g"));
-		same(pwrite(second, "x", 1, i), 1);
-		must(close(second));
-	}
-	__atomic_store_n(&all_is_locked, true, __ATOMIC_RELAXED);
-	for (int i = 0; i < 2; i++) {
-		same(pthread_join(t[i], &bad), 0);
-		is(!bad);
-	}
-	same(stat_of("g").st_size, 300);
 }
 
 /* ---- The largest environment ------------------------------------------------------------- */
