@@ -9,12 +9,12 @@ if 'apart' in sys.argv:
     os.setpgid(0, 0)
 for s in sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}):
     signal.signal(s, lambda s, f: os.write(1, (signal.Signals(s).name + '\n').encode()))
-os.write(1, b'ready\n')
+os.write(1, b'%d\nready\n' % os.getpid())
 while True:
     signal.pause()
 END
 cat >"$T/scenarios.py" <<'END'
-import os, pty, signal, sys
+import atexit, os, pty, signal, sys
 launcher = sys.argv[2:]
 
 class Run:
@@ -37,7 +37,8 @@ class Run:
         self.group = self.pid
         if not leader:
             self.pid = int(self.out.readline())
-        self.until('ready')
+        self.program = int(self.until('ready')[-2])
+        atexit.register(self.end)
 
     def until(self, last):
         got = []
@@ -54,7 +55,8 @@ class Run:
         return self.until('SIGWINCH')[:-1]
 
     def end(self):
-        os.kill(self.pid, signal.SIGKILL)
+        atexit.unregister(self.end)
+        os.kill(self.program, signal.SIGKILL)
         os.close(self.tty)
 
 def say(what, got):
