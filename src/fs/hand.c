@@ -73,9 +73,9 @@ static int reap(struct task *t, fs_ino ino)
 }
 
 /* The inode may have been freed and be in use again for long: a trim that is not asked for does no harm. */
-static int trim(struct task *t, fs_ino ino)
+static int trim(struct task *t, uint64_t item)
 {
-	struct inode *i = inode_at(fs_of(t), ino);
+	struct inode *i = inode_at(fs_of(t), item_index(item));
 	int err = i ? lock_data(t, i) : -EUCLEAN;
 
 	if (err)
@@ -85,7 +85,7 @@ static int trim(struct task *t, fs_ino ino)
 	err = txn_lock_own(t);
 	if (err)
 		return txn_abort(t, err);
-	hand_forget(t, hand_item(HAND_TRIM, 0, ino));
+	hand_forget(t, item); /* lock_data() has, but for one with bits that damage has set */
 	return txn_commit_quiet(t);
 }
 
@@ -105,7 +105,7 @@ static int settle_last(struct task *t, uint64_t item)
 	case HAND_REAP:
 		return reap(t, item_index(item));
 	case HAND_TRIM:
-		return trim(t, item_index(item));
+		return trim(t, item);
 	case HAND_NODE:
 		return map_reap(t);
 	case HAND_XATTR:

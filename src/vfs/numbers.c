@@ -378,8 +378,11 @@ bool fd_is_kept(const struct vfs_proc *p, long fd)
 
 #define EVERYBODY (1 << 30)
 
-/* The kernel is through a table of descriptors in less time: who is not waits for something else by then. */
-#define NAPS 100
+/*
+ * The kernel is through a table of descriptors in less time, also where many others want the processor: who is not
+ * waits for something else by then.
+ */
+#define NAPS 1000
 
 cold void numbers_wait(struct vfs_proc *p, uint32_t seen)
 {

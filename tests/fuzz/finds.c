@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/rig.h"
+#include "fs/internal.h"
 #include "pool.h"
 #include "target.h"
 
@@ -131,6 +132,11 @@ static void a_hand_of_2_31(void)
 {
 	at.tasks[0].nhand = 1u << 31;
 }
+static void a_trim_with_a_count(void)
+{
+	at.tasks[0].nhand = 1;
+	at.tasks[0].hand[0] = hand_item(HAND_TRIM, 3, 2);
+}
 static void a_free_slot_that_holds(void)
 {
 	at.tasks[0].seat = 0;
@@ -159,6 +165,7 @@ static const struct find {
     {"a task without its client", a_task_without_its_client},
     {"an entry of no directory", entry_of_no_directory},
     {"a hand of 2^31 items", a_hand_of_2_31},
+    {"a hand that trims a file by a count", a_trim_with_a_count},
     {"a free slot that holds locks", a_free_slot_that_holds},
     {"frontiers behind the end", frontiers_behind_the_end},
 };
