@@ -341,9 +341,7 @@ static void set_up_stores(const char *config)
 		register_all();
 	else
 		first = NULL;
-	if (first && !vfs_ids_hold(first))
-		blind(agent_self());
-	if (covered)
+	if (covered || (first && !vfs_ids_hold(first)))
 		blind(agent_self());
 }
 

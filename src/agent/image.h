@@ -10,7 +10,7 @@
  *	file:	object ... patched pages ... │ stubs │ header
  *	memory:	stubs    <- IMAGE_BELOW ->    segment, its patched pages mapped
  *
- * An image is told by the object's build, the agent's and the set of sites. Only a
+ * An image is told by the object's build, the agent's and the numbers whose sites are patched. Only a
  * process that was started for it makes images: see image_make.
  */
 #pragma once

@@ -64,6 +64,12 @@ static inline int sys_madvise(void *addr, size_t len, int advice)
 	return (int)sys_call3(SYS_madvise, (long)addr, (long)len, advice);
 }
 
+/* A filter on system calls may end the program for one that it does not know (prctl(2), PR_GET_SECCOMP). */
+static inline int sys_is_filtered(void)
+{
+	return sys_call3(SYS_prctl, 21, 0, 0) != 0;
+}
+
 static inline int sys_mprotect(void *addr, size_t len, int prot)
 {
 	return (int)sys_call3(SYS_mprotect, (long)addr, (long)len, prot);

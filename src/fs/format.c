@@ -1,6 +1,5 @@
 /* Laying out a pool and attaching to it. */
 #include <fcntl.h>
-#include <linux/prctl.h>
 #include <sys/mman.h>
 
 #include "fs/internal.h"
@@ -315,8 +314,7 @@ static uint64_t user_ns_by_pidfd(void)
 	struct stat st = {0};
 	long pid, ns;
 
-	/* A filter of the program's may end it for a call that it does not know. */
-	if (sys_call3(SYS_prctl, PR_GET_SECCOMP, 0, 0))
+	if (sys_is_filtered())
 		return 0;
 	pid = sys_call3(SYS_pidfd_open, sys_getpid(), 0, 0);
 	if (pid < 0)

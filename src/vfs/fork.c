@@ -289,12 +289,7 @@ void vfs_exec_prepare(struct vfs_thread *v, bool carries)
 	if (!carries)
 		set_hidden(p, true);
 	/* The new image's threads take seats of their own. */
-	for (unsigned i = 0; i < VFS_MOUNTS; i++)
-		if (v->seated & 1u << i)
-			task_detach(&v->task[i]);
-	v->seated = 0;
-	seats_return(v);
-	seat_none(v);
+	seats_leave(v);
 }
 
 void vfs_exec_failed(struct vfs_thread *v)

@@ -192,6 +192,7 @@ static inline void seat_none(struct vfs_thread *v)
 	v->used = NULL;
 	v->foreign = (struct vfs_foreign){v->proc->fd, &v->uncounted};
 }
+void seats_leave(struct vfs_thread *v);
 /* What was mapped for the thread goes. */
 void cred_drop(struct vfs_thread *v);
 const struct fs_cred *cred_read(struct vfs_thread *v);

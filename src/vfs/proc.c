@@ -205,7 +205,7 @@ const struct fs *vfs_store(const struct vfs_proc *p, unsigned i)
 	return &p->mount[i].fs;
 }
 
-static void leave_seats(struct vfs_thread *v)
+void seats_leave(struct vfs_thread *v)
 {
 	seats_return(v);
 	for (unsigned i = 0; i < VFS_MOUNTS; i++)
@@ -213,6 +213,11 @@ static void leave_seats(struct vfs_thread *v)
 			task_detach(&v->task[i]);
 	v->seated = 0;
 	seat_none(v);
+}
+
+static void leave(struct vfs_thread *v)
+{
+	seats_leave(v);
 	cred_drop(v);
 }
 
@@ -229,7 +234,7 @@ void vfs_proc_leave(struct vfs_thread *v)
 		fd_close(v, store, fd);
 	}
 	/* Else it lies there until somebody finds us dead. Other threads may be on theirs still. */
-	leave_seats(v);
+	leave(v);
 }
 
 void vfs_proc_end(struct vfs_proc *p)
@@ -299,7 +304,7 @@ bool vfs_thread_return(struct vfs_thread *v)
 {
 	if (v != &spare)
 		return false;
-	leave_seats(v);
+	leave(v);
 	local_unlock(&spare_lock);
 	return true;
 }
@@ -317,7 +322,7 @@ static bool in_states(const struct vfs_thread *v)
 
 void vfs_thread_end(struct vfs_thread *v)
 {
-	leave_seats(v);
+	leave(v);
 	if (in_states(v)) /* those of a child are the parent's to drop */
 		return;
 	fetch_add(&v->proc->others, (uint32_t)-1);
